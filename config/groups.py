@@ -1,0 +1,115 @@
+"""The groups of settings, one class a table of the settings file; `consilium.example.toml` explains each key."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from config.values import check_ae_title, check_base_url, check_prefix, check_uid
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Group(BaseModel):
+    """Frozen; a key it does not know is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Web(Group):
+    """The HTTP server."""
+
+    host: str = Field(min_length=1)
+    port: Port
+    workers: Count
+    threads: Count
+    max_body_bytes: Count
+    base_url: Annotated[str, AfterValidator(check_base_url)]
+    token_lifetime_s: Annotated[int, Field(ge=1, le=3600)]
+
+
+class Dicom(Group):
+    """The DICOM node."""
+
+    ae_title: Annotated[str, AfterValidator(check_ae_title)]
+    host: str = Field(min_length=1)
+    port: Port
+    max_pdu_bytes: Annotated[int, Field(ge=4096, le=2**24)]
+    max_associations: Count
+    max_associations_per_peer: Count
+    acse_timeout_s: Seconds
+    dimse_timeout_s: Seconds
+    network_timeout_s: Seconds
+    extra_sop_classes: tuple[Annotated[str, AfterValidator(check_uid)], ...]
+
+    @model_validator(mode="after")
+    def _one_peer_leaves_room(self) -> Self:
+        if self.max_associations_per_peer > self.max_associations:
+            raise ValueError("max_associations_per_peer is larger than max_associations")
+        return self
+
+
+class Study(Group):
+    """When a study counts as complete."""
+
+    quiet_period_s: Seconds
+
+
+class Worker(Group):
+    """The worker process."""
+
+    threads: Count
+    in_flight: Count
+    poll_s: Seconds
+    lease_s: Annotated[float, Field(ge=1, allow_inf_nan=False)]
+
+
+class Retry(Group):
+    """When failed work is tried again."""
+
+    base_s: Seconds
+    cap_s: Seconds
+    max_attempts: Count
+
+    @model_validator(mode="after")
+    def _cap_above_base(self) -> Self:
+        if self.cap_s < self.base_s:
+            raise ValueError("cap_s is smaller than base_s")
+        return self
+
+
+class Storage(Group):
+    """The reserve on the disk."""
+
+    min_free_bytes: Annotated[int, Field(ge=0)]
+
+
+class Delivery(Group):
+    """How long another system may take."""
+
+    connect_timeout_s: Seconds
+    response_timeout_s: Seconds
+
+
+class Pseudonym(Group):
+    """The letters and the secret key of pseudonyms."""
+
+    prefix: Annotated[str, AfterValidator(check_prefix)]
+    key_file: str
+
+
+class Institution(Group):
+    """What the report prints of the centre."""
+
+    name: str = Field(min_length=1)
+    contact: str
+    invitation: str
+
+
+class Log(Group):
+    """How much is logged."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+

@@ -1,0 +1,55 @@
+"""Rules for single values of the settings; each gives the value or raises ValueError with a sentence."""
+
+import re
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from gateway.domain import addresses
+from gateway.domain.errors import Invalid
+
+_UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
+_PREFIX = re.compile(r"[A-Z]{1,4}")
+UID_LENGTH = 64
+
+
+def check_ae_title(value: str) -> str:
+    """1 to 16 printable ASCII characters, no backslash, not only spaces (PS3.5 6.2, VR AE)."""
+    try:
+        return addresses.check_ae_title(value)
+    except Invalid as exc:
+        raise ValueError(str(exc)) from exc
+
+
+def check_uid(value: str) -> str:
+    """PS3.5 9.1: digits and dots, at most 64 characters, no component with a leading zero."""
+    if len(value) > UID_LENGTH or not _UID.fullmatch(value):
+        raise ValueError("not a DICOM UID")
+    return value
+
+
+def check_prefix(value: str) -> str:
+    """Short capitals, so that a pseudonym fits into every DICOM element that carries it."""
+    if not _PREFIX.fullmatch(value):
+        raise ValueError("must be one to four letters A-Z")
+    return value
+
+
+def check_base_url(value: str) -> str:
+    """Empty, or an absolute http(s) URL without credentials, query or fragment; the trailing slash is dropped."""
+    if not value:
+        return value
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be empty or an absolute http:// or https:// URL")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must hold no credentials, query or fragment")
+    return value.rstrip("/")
+
+
+def with_password(url: str, password: str) -> str:
+    """The URL with this password in its user information, percent-encoded. ValueError when it names no user."""
+    parts = urlsplit(url)
+    if not parts.username:
+        raise ValueError("the URL names no user for the password")
+    _, _, address = parts.netloc.rpartition("@")
+    netloc = f"{parts.username}:{quote(password, safe='')}@{address}"
+    return urlunsplit(parts._replace(netloc=netloc))

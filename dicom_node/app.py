@@ -1,0 +1,65 @@
+"""Composition root of the DICOM node: settings -> a listening port whose objects become durable."""
+
+import signal
+import threading
+from typing import cast
+
+from config.settings import Settings
+from dicom_node.scp import NodeSettings, ReceivedInstance, RunningNode, start_node
+from gateway.domain.party import Endpoint
+from gateway.services.core import Core
+from gateway.services.intake import Arrival, receive
+from gateway.store import parties
+from gateway.wiring import open_core, prepare_process
+
+
+def run_node(settings: Settings) -> None:
+    """Listen until SIGTERM or SIGINT; what is complete by then is committed and acknowledged."""
+    prepare_process(settings)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: ended.set())
+    node = open_node(settings, open_core(settings))
+    ended.wait()
+    node.stop()
+
+
+def open_node(settings: Settings, core: Core) -> RunningNode:
+    """Start listening. A PACS is known by its AE title from the moment it is registered, without a restart."""
+
+    def caller(ae_title: str) -> Endpoint | None:
+        with core.database.read() as connection:
+            return parties.pacs_by_ae_title(connection, ae_title)
+
+    def keep(received: ReceivedInstance) -> None:
+        receive(
+            core,
+            Arrival(
+                path=received.spool_path,
+                header=received.header,
+                blob_sha256=received.sha256,
+                size_bytes=received.size_bytes,
+                endpoint=cast(Endpoint, received.caller),
+                association_id=received.association_id,
+            ),
+        )
+
+    return start_node(_node_settings(settings), is_known_caller=caller, receive=keep)
+
+
+def _node_settings(settings: Settings) -> NodeSettings:
+    dicom = settings.dicom
+    return NodeSettings(
+        spool_folder=settings.spool_dir,
+        ae_title=dicom.ae_title,
+        host=dicom.host,
+        port=dicom.port,
+        max_pdu_bytes=dicom.max_pdu_bytes,
+        max_associations=dicom.max_associations,
+        max_associations_per_peer=dicom.max_associations_per_peer,
+        association_timeout_s=dicom.acse_timeout_s,
+        pdu_timeout_s=dicom.dimse_timeout_s,
+        idle_timeout_s=dicom.network_timeout_s,
+        reserve_bytes=settings.storage.min_free_bytes,
+        extra_sop_classes=dicom.extra_sop_classes,
+    )

@@ -1,0 +1,72 @@
+"""The names an object leaves with: tokens and UIDs derived from a key, the same every time, linked to nothing else."""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+"""31 characters that people do not confuse (no 0, 1, I, L, O); 31 is prime, which the check character needs."""
+
+_TOKEN_LENGTH: Final = 12
+
+
+@dataclass(frozen=True)
+class Pseudonyms:
+    """Everything that stands in for the originals; one per patient and destination.
+
+    `patient` is set as PatientID and PatientName on every object, `issuer` as IssuerOfPatientID. `accession_number` and
+    `study_id` (at most 16 characters each, one per study) are ours. `uid` maps an original UID to a `2.25.` one; it is
+    never asked for UIDs registered by DICOM or naming a class. `known_identifiers` must not survive anywhere; a person's
+    name is given as PN (`ÖZTÜRK^AYŞE`) so that each of its parts counts, anything else counts as a whole.
+    """
+
+    patient: str
+    issuer: str
+    accession_number: str
+    study_id: str
+    uid: Callable[[str], str]
+    known_identifiers: tuple[str, ...]
+
+
+def pseudonymous_uid(key: bytes, scope: str, uid: str) -> str:
+    """The UID that replaces `uid` at one destination: `2.25.` and 128 bits of an HMAC-SHA-256 (PS3.5 B.2).
+
+    `scope` names the destination: the same UID in two scopes gives two that cannot be linked without the key.
+    """
+    digest = _digest(key, "uid", scope, uid)
+    return f"2.25.{int.from_bytes(digest[:16], 'big')}"
+
+
+def pseudonym_token(key: bytes, scope: str, subject: str, *, prefix: str = "CS") -> str:
+    """Twelve upper-case ASCII characters that stand for `subject` in `scope`: prefix, body, check character.
+
+    `prefix` is one or two letters, so the token never starts with a zero and fits SH (16) and LO. The body carries 44
+    to 49 bits: whoever stores tokens refuses a second subject with the same one. Raises ValueError for another prefix.
+    """
+    if not (1 <= len(prefix) <= 2 and prefix.isalpha() and set(prefix) <= set(_ALPHABET)):
+        raise ValueError("a token prefix is one or two upper-case ASCII letters without I, L and O")
+    number = int.from_bytes(_digest(key, f"token {prefix}", scope, subject), "big")
+    body = ""
+    for _ in range(_TOKEN_LENGTH - 1 - len(prefix)):
+        number, digit = divmod(number, len(_ALPHABET))
+        body += _ALPHABET[digit]
+    return prefix + body + _check_character(prefix + body)
+
+
+def is_pseudonym_token(text: str) -> bool:
+    """True when length and check character hold: one wrong character, or two swapped neighbours, are seen."""
+    is_spelt_right = len(text) == _TOKEN_LENGTH and set(text) <= set(_ALPHABET) and text[0].isalpha()
+    return is_spelt_right and text[-1] == _check_character(text[:-1])
+
+
+def _check_character(text: str) -> str:
+    # Weights 1, 2, 3 ... over a prime modulus see every single error and every swap of neighbours.
+    total = sum(weight * _ALPHABET.index(letter) for weight, letter in enumerate(text, start=1))
+    return _ALPHABET[total % len(_ALPHABET)]
+
+
+def _digest(key: bytes, purpose: str, scope: str, subject: str) -> bytes:
+    framed = b"".join(len(part).to_bytes(4, "big") + part for part in (p.encode() for p in (purpose, scope, subject)))
+    return hmac.new(key, framed, hashlib.sha256).digest()

@@ -1,0 +1,153 @@
+"""The listening port: accepts connections, gives each a thread, keeps count, stops."""
+
+import socket
+import threading
+import time
+from collections import Counter
+
+import structlog
+
+from dicom_node.scp.association import AssociationServer
+from dicom_node.scp.settings import CallerRegistry, NodeSettings, Receiver
+from dicom_node.scp.spool import SpoolFolder
+
+log = structlog.get_logger(__name__)
+_BACKLOG = 128
+_PAUSE_WITHOUT_DESCRIPTORS_S = 0.1
+
+
+class Admission:
+    """How many associations there are, in all and for each calling AE title."""
+
+    def __init__(self, most: int, most_per_peer: int) -> None:
+        self._most = most
+        self._most_per_peer = most_per_peer
+        self._inside: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def enter(self, calling_ae_title: str) -> bool:
+        """Count the peer in; False when it, or everybody, has enough associations already."""
+        with self._lock:
+            is_full = self._inside.total() >= self._most
+            if is_full or self._inside[calling_ae_title] >= self._most_per_peer:
+                return False
+            self._inside[calling_ae_title] += 1
+            return True
+
+    def leave(self, calling_ae_title: str) -> None:
+        """Count the peer out."""
+        with self._lock:
+            self._inside[calling_ae_title] -= 1
+            if not self._inside[calling_ae_title]:
+                del self._inside[calling_ae_title]
+
+
+class RunningNode:
+    """A node that listens until `stop` is called."""
+
+    def __init__(self, settings: NodeSettings, is_known_caller: CallerRegistry, receive: Receiver) -> None:
+        self._settings = settings
+        self._is_stopping = threading.Event()
+        self._spool = SpoolFolder(settings.spool_folder, reserve_bytes=settings.reserve_bytes)
+        admission = Admission(settings.max_associations, settings.max_associations_per_peer)
+        self._server = AssociationServer(
+            settings, self._spool, admission, is_known_caller, receive, self._is_stopping.is_set
+        )
+        self._connections: dict[socket.socket, tuple[str, threading.Thread]] = {}
+        self._lock = threading.Lock()
+        self._listener = _listen(settings.host, settings.port)
+        self._acceptor = threading.Thread(target=self._accept, name="dicom-listener", daemon=True)
+        self._acceptor.start()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self._listener.getsockname()[1])
+
+    def stop(self, timeout_s: float = 10.0) -> None:
+        """Take no more; let each object that is complete be committed and answered; drop the rest with its file."""
+        self._is_stopping.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._acceptor.join()
+        self._listener.close()
+        with self._lock:
+            connections = list(self._connections.items())
+        for connection, _ in connections:
+            _shut(connection, socket.SHUT_RD)
+        deadline = time.monotonic() + timeout_s
+        for connection, (_, thread) in connections:
+            thread.join(max(0.0, deadline - time.monotonic()))
+            _shut(connection, socket.SHUT_RDWR)
+        self._spool.remove()
+
+    def _accept(self) -> None:
+        while not self._is_stopping.is_set():
+            try:
+                connection, address = self._listener.accept()
+            except OSError:
+                if not self._is_stopping.is_set():
+                    log.error("accept_failed", port=self._settings.port)
+                    self._is_stopping.wait(_PAUSE_WITHOUT_DESCRIPTORS_S)
+                continue
+            try:
+                self._begin(self._prepared(connection), str(address[0]))
+            except OSError as exc:
+                log.info("connection_ended", host=str(address[0]), reason=exc.strerror)
+
+    def _prepared(self, connection: socket.socket) -> socket.socket:
+        """With TLS where it is asked for; the handshake waits for the connection's own thread."""
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        tls = self._settings.tls
+        return (
+            connection if tls is None else tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        )
+
+    def _begin(self, connection: socket.socket, host: str) -> None:
+        thread = threading.Thread(target=self._serve, args=(connection, host), name="dicom-connection", daemon=True)
+        with self._lock:
+            same_host = sum(1 for other, _ in self._connections.values() if other == host)
+            is_too_many = len(self._connections) >= self._most_connections or same_host >= self._most_of_one_host
+            if not is_too_many:
+                self._connections[connection] = (host, thread)
+        if is_too_many:
+            log.warning("connection_refused", host=host)
+            connection.close()
+        else:
+            thread.start()
+
+    @property
+    def _most_connections(self) -> int:
+        """Associated or not yet; those who say nothing must not crowd out everybody else."""
+        return self._settings.max_associations + 4 * self._settings.max_unassociated_per_host
+
+    @property
+    def _most_of_one_host(self) -> int:
+        return self._settings.max_associations + self._settings.max_unassociated_per_host
+
+    def _serve(self, connection: socket.socket, host: str) -> None:
+        try:
+            self._server.serve(connection, host)
+        except Exception as exc:  # noqa: BLE001 - a process edge: one connection never takes the node down
+            log.error("connection_failed", host=host, error=type(exc).__name__)
+        finally:
+            with self._lock:
+                del self._connections[connection]
+            connection.close()
+
+
+def start_node(settings: NodeSettings, *, is_known_caller: CallerRegistry, receive: Receiver) -> RunningNode:
+    """Listen and serve in background threads; returns when the port is open. Raises OSError when it cannot be."""
+    return RunningNode(settings, is_known_caller, receive)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    is_dual = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+    return socket.create_server((host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=is_dual)
+
+
+def _shut(connection: socket.socket, how: int) -> None:
+    try:
+        socket.socket.shutdown(connection, how)  # SSLSocket's own would fall back to plain text for what follows
+    except OSError:
+        return  # the peer was faster

@@ -1,0 +1,60 @@
+"""What a node is told, and what it hands over."""
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.domain.study import InstanceHeader
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """One listening port. `port` 0 lets the system choose.
+
+    `pdu_timeout_s` is how long a peer may take for one whole PDU; `association_timeout_s` for the TLS handshake and
+    for the association request; `idle_timeout_s` between two PDUs. `reserve_bytes` stay free on the spool's disk.
+    `extra_sop_classes` are accepted beside the standard storage classes.
+    """
+
+    spool_folder: Path
+    ae_title: str = "CONSILIUM"
+    host: str = "0.0.0.0"
+    port: int = 11112
+    max_pdu_bytes: int = 131_072
+    max_associations: int = 32
+    max_associations_per_peer: int = 8
+    max_unassociated_per_host: int = 32
+    association_timeout_s: float = 10.0
+    pdu_timeout_s: float = 30.0
+    idle_timeout_s: float = 60.0
+    reserve_bytes: int = 1 << 28
+    extra_sop_classes: tuple[str, ...] = ()
+    tls: ssl.SSLContext | None = None
+
+
+@dataclass(frozen=True)
+class ReceivedInstance:
+    """A whole object in the spool, not yet promised to anybody.
+
+    The file is a Part 10 file: a header built from three UIDs, then the data set exactly as it came; it is on the disk
+    (fdatasync) already. `sha256` is that of the file and equals `dataset_sha256` of it. `caller` is what
+    `is_known_caller` returned. The receiver may move the file away; what stays is deleted.
+    """
+
+    spool_path: Path
+    size_bytes: int
+    sha256: str
+    header: InstanceHeader
+    calling_ae_title: str
+    called_ae_title: str
+    peer_host: str
+    association_id: str
+    caller: object
+
+
+CallerRegistry = Callable[[str], object | None]
+"""AE title -> whatever identifies the caller, or None when nobody registered it; asked for every association."""
+
+Receiver = Callable[[ReceivedInstance], None]
+"""Makes the instance durable and returns, or raises; only its return is answered with 0x0000."""

@@ -1,0 +1,116 @@
+"""An association we request, and what it means when there is none (PS3.8 7.1, 9.3.4)."""
+
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pynetdicom import AE, _config, evt
+from pynetdicom.association import Association
+from pynetdicom.events import Event
+from pynetdicom.presentation import PresentationContext
+
+from dicom_node.part10 import IMPLEMENTATION_CLASS_UID
+from gateway.domain.errors import GatewayError, Permanent, Transient
+from gateway.domain.party import DicomAddress
+
+_config.LOG_REQUEST_IDENTIFIERS = False  # identifiers hold patient data
+_config.LOG_RESPONSE_IDENTIFIERS = False
+_config.LOG_HANDLER_LEVEL = "none"
+_config.STORE_SEND_CHUNKED_DATASET = True  # a file is sent as its bytes are, never decoded
+
+MAX_CONTEXTS = 128  # PS3.8 9.3.2.2: odd numbers from 1 to 255
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long to wait for the connection, for the answer to an association request, and for each response."""
+
+    connect_s: float = 10.0
+    association_s: float = 30.0
+    response_s: float = 60.0
+
+
+_REMEDIES = {  # (source, diagnostic) of an A-ASSOCIATE-RJ, PS3.8 Table 9-21
+    (1, 1): "it gave no reason; ask its administrator for the log of this minute",
+    (1, 2): "it does not speak the DICOM application context; check that the port is that of a DICOM node",
+    (1, 3): "it does not know our AE title; its administrator has to register '{calling}' with this host's address",
+    (1, 7): "it does not answer to the AE title '{called}'; correct the AE title of the endpoint",
+    (2, 1): "it gave no reason; ask its administrator for the log of this minute",
+    (2, 2): "it speaks another version of the protocol",
+    (3, 1): "it is congested; try again later",
+    (3, 2): "it has as many associations as it allows; try again later or have the limit raised",
+}
+
+
+@contextmanager
+def associated(
+    address: DicomAddress,
+    calling_ae_title: str,
+    contexts: Sequence[PresentationContext],
+    timeouts: Timeouts,
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[Association]:
+    """An established association, released at the end, aborted when the block raises.
+
+    `tls` is used where the address asks for it, and defaults to the system's certificate authorities. Raises Transient
+    (unreachable, busy) or Permanent (rejected for good, nothing accepted), with the remedy in the sentence.
+    """
+    association = _request(address, calling_ae_title, contexts, timeouts, tls)
+    if not association.is_established:
+        raise _explain(association, address, calling_ae_title)
+    try:
+        yield association
+    except BaseException:
+        association.abort()
+        raise
+    else:
+        association.release()
+
+
+def _request(
+    address: DicomAddress,
+    calling_ae_title: str,
+    contexts: Sequence[PresentationContext],
+    timeouts: Timeouts,
+    tls: ssl.SSLContext | None,
+) -> Association:
+    entity = AE(ae_title=calling_ae_title)
+    entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    entity.connection_timeout = timeouts.connect_s
+    entity.acse_timeout = timeouts.association_s
+    entity.dimse_timeout = timeouts.response_s
+    entity.network_timeout = max(timeouts.response_s, timeouts.association_s)
+    try:
+        return entity.associate(
+            address.host,
+            address.port,
+            contexts=list(contexts),
+            ae_title=address.ae_title,
+            max_pdu=1 << 17,
+            tls_args=((tls or ssl.create_default_context()), address.host) if address.is_tls else None,
+            evt_handlers=[(evt.EVT_CONN_OPEN, _without_delay)],
+        )
+    except OSError as exc:  # socket.gaierror
+        raise Transient(f"the host name {address.host} cannot be resolved; correct it or the name service") from exc
+
+
+def _without_delay(event: Event) -> None:
+    transport = event.assoc.dul.socket
+    if transport is not None and transport.socket is not None:
+        transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _explain(association: Association, address: DicomAddress, calling_ae_title: str) -> GatewayError:
+    answer = association.acceptor.primitive
+    where = f"{address.ae_title} at {address.host}:{address.port}"
+    if association.is_rejected and answer is not None:
+        fallback = "it gave a reason that the standard does not know"
+        reason = _REMEDIES.get((answer.result_source or 0, answer.diagnostic or 0), fallback)
+        sentence = reason.format(calling=calling_ae_title, called=address.ae_title)
+        error = Permanent if answer.result == 1 else Transient
+        return error(f"{where} rejected the association: {sentence}")
+    if answer is not None:
+        return Permanent(f"{where} accepted the association and none of what was offered to it")
+    return Transient(f"{where} cannot be reached; check host, port and firewall, and that the node is running")

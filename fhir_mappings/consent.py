@@ -1,0 +1,213 @@
+"""FHIR R4 Consent -> domain Consent (https://hl7.org/fhir/R4/consent.html); what cannot be decided on is refused.
+
+| FHIR path | source | required | note |
+| --- | --- | --- | --- |
+| status | clinic | yes | only `active` counts; of any other only who, what and when is read: a revocation passes |
+| scope | clinic | yes | `patient-privacy` counts; the other codes of consentscope are kept and ignored; else 422 |
+| category | clinic | yes | present; not decided on |
+| patient | clinic | yes | literal reference, identifier or both |
+| identifier | clinic | no | same identifier and a later dateTime: it supersedes |
+| dateTime | clinic | no | needed to tell which of two with one identifier is newer |
+| performer | clinic | no | a RelatedPerson or another Patient without the patient: a representative |
+| organization | clinic | no | not decided on: the custodian is the party that owns the case |
+| source[x] | clinic | no | the signed document; without it (and without a signature) the consent does not count |
+| policy.uri, policyRule | clinic | one known | our form of a flow, IHE PCF, OPTIN, OPTOUT; other URIs may stand by |
+| verification | clinic | no | `verified` false: 422 |
+| provision | clinic | no | see `fhir_mappings.consent_provision` |
+| implicitRules, modifierExtension | - | - | 422 at any depth |
+| text, language, contained, extension, meta | clinic | no | kept, not decided on |
+"""
+
+from typing import Any
+
+from fhir_mappings.consent_elements import identifiers, moment, objects, party, single
+from fhir_mappings.consent_provision import read_provision
+from fhir_mappings.references import target_type
+from gateway.domain.consent import Coding, Consent, Effect, PartyReference, Policy, PolicyRule, Provision
+from gateway.domain.consent.vocabulary import ACT_CODE, CONSENT_SCOPE, FLOW_POLICIES, PATIENT_PRIVACY, PCF_POLICIES
+from gateway.domain.errors import Invalid, Unprocessable
+
+_STATUSES = frozenset({"draft", "proposed", "active", "rejected", "inactive", "entered-in-error"})
+_OTHER_SCOPES = frozenset({"adr", "research", "treatment"})
+_MODIFIERS = ("implicitRules", "modifierExtension")
+_ELEMENTS = frozenset(
+    [
+        "resourceType",
+        "id",
+        "meta",
+        "language",
+        "text",
+        "contained",
+        "extension",
+        "identifier",
+        "status",
+        "scope",
+        "category",
+        "patient",
+        "dateTime",
+        "performer",
+        "organization",
+        "sourceAttachment",
+        "sourceReference",
+        "policy",
+        "policyRule",
+        "verification",
+        "provision",
+    ]
+)
+_GRANTEES = frozenset({"Organization", "Practitioner", "PractitionerRole"})
+"""Consent.performer is the grantor or the grantee; these can only be the grantee."""
+
+
+def consent_from_fhir(
+    resource: dict[str, Any],
+    *,
+    id: str,
+    version: int,
+    is_signed: bool = False,
+    is_authority_recorded: bool = False,
+    supersedes: frozenset[str] = frozenset(),
+) -> Consent:
+    """One version of a Consent as the decision reads it.
+
+    `is_signed` (by a Provenance), `is_authority_recorded` (a person checked the representative) and `supersedes` (ids,
+    by a Provenance of revision) are not in the resource. Success does not mean that the consent permits anything.
+
+    Raises:
+        Invalid: it is not a Consent of R4.
+        Unprocessable: it is, and says something that the decision cannot evaluate; the message says what to send.
+    """
+    if resource.get("resourceType") != "Consent":
+        raise Invalid("a Consent is needed", at="resourceType")
+    status = resource.get("status")
+    if status not in _STATUSES:
+        raise Invalid(f"the code has to be one of: {', '.join(sorted(_STATUSES))}", at="Consent.status")
+    scope, policy, patient = _scope(resource), _policy(resource), _patient(resource)
+    is_decided_on = status == "active" and Coding(CONSENT_SCOPE, PATIENT_PRIVACY) in scope
+    if is_decided_on:
+        _refuse_unread(resource, policy)
+    return Consent(
+        id=id,
+        version=version,
+        patient=patient,
+        status=status,
+        scope=scope,
+        policy=policy,
+        has_signature_or_source=is_signed or _has_source(resource),
+        identifiers=identifiers(resource, "Consent.identifier"),
+        date_time=moment(resource.get("dateTime"), "Consent.dateTime"),
+        provision=_provision(resource, policy) if is_decided_on else None,
+        supersedes=supersedes,
+        is_by_representative=_is_by_representative(resource, patient),
+        is_authority_recorded=is_authority_recorded,
+    )
+
+
+def _scope(resource: dict[str, Any]) -> frozenset[Coding]:
+    at = "Consent.scope"
+    found = single(resource, "scope", at)
+    objects(resource, "category", "Consent.category", is_required=True)
+    codings = frozenset(
+        Coding(str(one.get("system", "")), str(one.get("code", ""))) for _, one in objects(found, "coding", at)
+    )
+    known = {Coding(CONSENT_SCOPE, code) for code in (PATIENT_PRIVACY, *_OTHER_SCOPES)}
+    if resource["status"] == "active" and not codings & known:
+        raise Unprocessable(f"the scope is not known; send {CONSENT_SCOPE}#{PATIENT_PRIVACY}", at=at)
+    return codings
+
+
+def _patient(resource: dict[str, Any]) -> PartyReference:
+    found = party(single(resource, "patient", "Consent.patient"), "Consent.patient")
+    if found == PartyReference():
+        raise Unprocessable("name the patient by a literal reference or an identifier", at="Consent.patient")
+    return found
+
+
+def _policy(resource: dict[str, Any]) -> Policy:
+    uris = [str(one.get("uri", "")) for _, one in objects(resource, "policy", "Consent.policy")]
+    if "policyRule" not in resource and not uris:
+        raise Invalid("a policy or a policyRule is needed (invariant ppc-1)", at="Consent")
+    return Policy(
+        rule=_policy_rule(resource) if "policyRule" in resource else None,
+        flows=frozenset(FLOW_POLICIES[uri] for uri in uris if uri in FLOW_POLICIES),
+        is_root_decisive=bool(PCF_POLICIES.intersection(uris)),
+    )
+
+
+def _policy_rule(resource: dict[str, Any]) -> PolicyRule:
+    at = "Consent.policyRule"
+    codings = [one for _, one in objects(single(resource, "policyRule", at), "coding", at)]
+    codes = {one.get("code") for one in codings if one.get("system") == ACT_CODE}
+    known = [rule for rule in (PolicyRule.OPTIN, PolicyRule.OPTOUT) if rule in codes]
+    return known[0] if len(known) == 1 else PolicyRule.OTHER
+
+
+def _refuse_unread(resource: dict[str, Any], policy: Policy) -> None:
+    for name in sorted(set(resource) - _ELEMENTS):
+        if not name.startswith("_") and name not in _MODIFIERS:
+            raise Invalid("there is an element that R4 does not know", at="Consent")
+    for name in _MODIFIERS:
+        if name in resource:
+            raise Unprocessable(f"{name} is not evaluated; leave it out", at=f"Consent.{name}")
+    for name in ("policy", "verification"):
+        for at, one in objects(resource, name, f"Consent.{name}"):
+            if "modifierExtension" in one:
+                raise Unprocessable("it is not evaluated; leave it out", at=f"{at}.modifierExtension")
+    if policy.rule is PolicyRule.OTHER:
+        raise Unprocessable(f"the rule is not known; send {ACT_CODE}#OPTIN or #OPTOUT", at="Consent.policyRule")
+    if not policy.is_known:
+        known = ", ".join((*FLOW_POLICIES, *sorted(PCF_POLICIES)))
+        raise Unprocessable(
+            f"no policy is known; send a policyRule OPTIN or OPTOUT or one of: {known}", at="Consent.policy"
+        )
+    for at, one in objects(resource, "verification", "Consent.verification"):
+        if one.get("verified") is not True:
+            raise Unprocessable("an active consent is not unverified; send it as proposed until it is", at=at)
+
+
+def _provision(resource: dict[str, Any], policy: Policy) -> Provision | None:
+    at = "Consent.provision"
+    if "provision" not in resource:
+        return None
+    by_rule = {PolicyRule.OPTIN: Effect.PERMIT, PolicyRule.OPTOUT: Effect.DENY}.get(policy.rule or PolicyRule.OTHER)
+    root = read_provision(single(resource, "provision", at), at, implied=by_rule)
+    if policy.rule is PolicyRule.OPTOUT and root.type is Effect.PERMIT:
+        raise Unprocessable("OPTOUT denies and the root permits; nest the permit in a provision", at=f"{at}.type")
+    if policy.rule is PolicyRule.OPTOUT and root.type is None and _is_narrowed(root):
+        raise Unprocessable(
+            "what OPTOUT does not deny goes into a nested provision of type permit; for a narrow denial send type deny",
+            at=at,
+        )
+    is_pcf_alone = policy.is_root_decisive and not policy.rule and not policy.flows
+    if is_pcf_alone and root.type is None:
+        raise Unprocessable("under a policy of IHE PCF the root needs a type: permit or deny", at=f"{at}.type")
+    return root
+
+
+def _is_narrowed(root: Provision) -> bool:
+    named = (root.recipients, root.purposes, root.actions, root.classes, root.codes, root.data)
+    return any(named) or root.data_period is not None
+
+
+def _has_source(resource: dict[str, Any]) -> bool:
+    if "sourceAttachment" in resource:
+        attachment = single(resource, "sourceAttachment", "Consent.sourceAttachment")
+        return bool(attachment.get("data") or attachment.get("url"))
+    if "sourceReference" in resource:
+        at = "Consent.sourceReference"
+        return party(single(resource, "sourceReference", at), at) != PartyReference()
+    return False
+
+
+def _is_by_representative(resource: dict[str, Any], patient: PartyReference) -> bool:
+    performers = [(one, party(one, at)) for at, one in objects(resource, "performer", "Consent.performer")]
+    if any(_is_same(named, patient) for _, named in performers):
+        return False
+    types = [target_type(named.reference) or str(one.get("type", "")) for one, named in performers]
+    return any(one not in _GRANTEES for one in types)
+
+
+def _is_same(one: PartyReference, other: PartyReference) -> bool:
+    if one.reference and other.reference:
+        return one.reference == other.reference
+    return one.identifier is not None and one.identifier == other.identifier

@@ -1,0 +1,160 @@
+"""FHIR R4 Consent.provision -> domain Provision, recursively (https://hl7.org/fhir/R4/consent.html).
+
+A permit has to be exact: whatever in it cannot be resolved is refused. A denial is taken in the widest sense instead.
+
+| FHIR path | source | required | note |
+| --- | --- | --- | --- |
+| type | clinic | nested: yes | at the root optional (R4 core: from policyRule; IHE PCF: stated) |
+| period | clinic | no | plain dates are read in the custodian's time zone when it is decided |
+| actor.role | clinic | yes | v3-ParticipationType IRCP, nothing else |
+| actor.reference | clinic | yes | literal, identifier (system and value), or both |
+| action | clinic | no | consentaction |
+| purpose | clinic | no | v3-ActReason; a permit names one, here or in a provision around it |
+| class | clinic | no | resource types |
+| code | clinic | no | compared exactly, no subsumption |
+| dataPeriod | clinic | no | compared with the clinical date of an item |
+| data | clinic | no | meaning `instance` with a literal reference |
+| securityLabel, other meanings of data, modifierExtension | - | - | 422 |
+"""
+
+from typing import Any
+
+from fhir_mappings.consent_elements import objects, party, period, single
+from fhir_mappings.references import target_type
+from gateway.domain.consent import Coding, Effect, PartyReference, Provision
+from gateway.domain.consent.vocabulary import (
+    ACT_REASON,
+    CONSENT_ACTION,
+    CONSENT_ACTIONS,
+    INFORMATION_RECIPIENT,
+    PARTICIPATION_TYPE,
+    PURPOSES,
+    RESOURCE_TYPES,
+)
+from gateway.domain.errors import Invalid, Unprocessable
+
+_READ = frozenset(
+    [
+        "id",
+        "extension",
+        "type",
+        "period",
+        "actor",
+        "action",
+        "purpose",
+        "class",
+        "code",
+        "dataPeriod",
+        "data",
+        "provision",
+    ]
+)
+_REMEDIES = {
+    "securityLabel": "say by class, code, dataPeriod or data what it is about",
+    "modifierExtension": "leave it out",
+}
+_DEEPEST = 8
+
+
+def read_provision(provision: dict[str, Any], at: str, *, implied: Effect | None, depth: int = 0) -> Provision:
+    """One provision with those nested in it; `implied` is what a root without a type says by its policy rule."""
+    _refuse_unread(provision, at)
+    if depth > _DEEPEST:
+        raise Unprocessable(f"provisions nest deeper than {_DEEPEST}; flatten them", at=at)
+    effect = _effect(provision, at, is_root=depth == 0)
+    is_exact = (effect or implied) is not Effect.DENY
+    nested = objects(provision, "provision", at)
+    return Provision(
+        type=effect,
+        period=period(provision, "period", at),
+        recipients=tuple(_recipient(one, path, is_exact) for path, one in objects(provision, "actor", at)),
+        actions=frozenset(_action(one, path, is_exact) for path, one in objects(provision, "action", at)),
+        purposes=frozenset(_purpose(one, path, is_exact) for path, one in objects(provision, "purpose", at)),
+        classes=frozenset(_class(one, path) for path, one in objects(provision, "class", at)),
+        codes=tuple(_concept(one, path) for path, one in objects(provision, "code", at)),
+        data_period=period(provision, "dataPeriod", at),
+        data=frozenset(_datum(one, path) for path, one in objects(provision, "data", at)),
+        provisions=tuple(read_provision(one, path, implied=None, depth=depth + 1) for path, one in nested),
+    )
+
+
+def _refuse_unread(provision: dict[str, Any], at: str) -> None:
+    for name in sorted(set(provision) - _READ):
+        if name in _REMEDIES:
+            raise Unprocessable(f"{name} is not evaluated; {_REMEDIES[name]}", at=f"{at}.{name}")
+        if not name.startswith("_"):
+            raise Invalid("there is an element that R4 does not know", at=at)
+
+
+def _effect(provision: dict[str, Any], at: str, *, is_root: bool) -> Effect | None:
+    found = provision.get("type")
+    if found in tuple(Effect):
+        return Effect(found)
+    if found is None and is_root:
+        return None
+    raise Invalid("permit or deny is needed here", at=f"{at}.type")
+
+
+def _recipient(actor: dict[str, Any], at: str, is_exact: bool) -> PartyReference:
+    _refuse_modifier(actor, at)
+    roles = _codings(single(actor, "role", f"{at}.role"), f"{at}.role")
+    if Coding(PARTICIPATION_TYPE, INFORMATION_RECIPIENT) not in roles:
+        remedy = f"send {PARTICIPATION_TYPE}#{INFORMATION_RECIPIENT}"
+        raise Unprocessable(f"only information recipients are evaluated; {remedy}", at=f"{at}.role")
+    named = party(single(actor, "reference", f"{at}.reference"), f"{at}.reference")
+    if is_exact and named == PartyReference():
+        remedy = "send a literal reference, or an identifier with system and value"
+        raise Unprocessable(f"whom the permit names cannot be resolved; {remedy}", at=f"{at}.reference")
+    return named
+
+
+def _action(concept: dict[str, Any], at: str, is_exact: bool) -> Coding:
+    codings = _codings(concept, at)
+    known = codings & {Coding(CONSENT_ACTION, code) for code in CONSENT_ACTIONS}
+    if len(known) == 1:
+        return next(iter(known))
+    if is_exact:
+        raise Unprocessable(f"the action is not known; send one code of {CONSENT_ACTION}", at=at)
+    return min(codings - known, key=str, default=Coding("", ""))
+
+
+def _purpose(coding: dict[str, Any], at: str, is_exact: bool) -> Coding:
+    purpose = Coding(str(coding.get("system", "")), str(coding.get("code", "")))
+    if is_exact and (purpose.system != ACT_REASON or purpose.code not in PURPOSES):
+        raise Unprocessable(f"the purpose is not known; send a code of {ACT_REASON} such as TREAT or COC", at=at)
+    return purpose
+
+
+def _class(coding: dict[str, Any], at: str) -> str:
+    code = str(coding.get("code", ""))
+    if coding.get("system") != RESOURCE_TYPES or not code:
+        raise Unprocessable(f"the class is not evaluated; send a code of {RESOURCE_TYPES}", at=at)
+    return code
+
+
+def _concept(concept: dict[str, Any], at: str) -> frozenset[Coding]:
+    codings = _codings(concept, at)
+    if not codings or any(not one.system or not one.code for one in codings):
+        raise Unprocessable("a code in words is not evaluated; send codings with system and code", at=at)
+    return codings
+
+
+def _datum(datum: dict[str, Any], at: str) -> str:
+    _refuse_modifier(datum, at)
+    if datum.get("meaning") != "instance":
+        raise Unprocessable("only the meaning instance is evaluated; list each resource by it", at=f"{at}.meaning")
+    named = party(single(datum, "reference", f"{at}.reference"), f"{at}.reference").reference
+    if not target_type(named) or named.count("/") != 1:
+        raise Unprocessable("name the resource by a literal reference of the form Type/id", at=f"{at}.reference")
+    return named
+
+
+def _codings(concept: dict[str, Any], at: str) -> frozenset[Coding]:
+    return frozenset(
+        Coding(str(one.get("system", "")), str(one.get("code", ""))) for _, one in objects(concept, "coding", at)
+    )
+
+
+def _refuse_modifier(element: dict[str, Any], at: str) -> None:
+    if "modifierExtension" in element:
+        raise Unprocessable("it is not evaluated; leave it out", at=f"{at}.modifierExtension")

@@ -1,0 +1,136 @@
+"""Is this JSON a FHIR R4 resource that the gateway can take in? Structure, formats, bindings, references, narrative.
+
+https://hl7.org/fhir/R4/json.html, https://hl7.org/fhir/R4/validation.html. The fhir.resources classes settle
+structure, cardinality and choice types; what they let through is checked here first, element by element:
+
+- every `resourceType`, also of contained resources and Bundle entries; no element that R4 does not know
+- JSON types, and the format of ids, dates, codes and the other primitives; nothing empty, no stray null
+- codes of required bindings; target types of references; fragments that resolve
+- the XHTML subset of narratives
+- `modifierExtension` and `implicitRules` are refused: they may change the meaning, and none is understood here
+
+Profiles, invariants and terminology beyond required bindings are not checked. No message quotes a value.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from fhir.resources.R4B.element import Element as ElementClass
+from pydantic import ValidationError
+
+from fhir_mappings.elements import Element, elements_of, model_of
+from fhir_mappings.narrative import check_narrative
+from fhir_mappings.primitives import check_primitive
+from fhir_mappings.references import check_reference
+from gateway.domain.errors import Invalid, Unprocessable
+
+_NOT_UNDERSTOOD = ("modifierExtension", "implicitRules")
+
+
+def check_resource(resource: object, allowed_types: Collection[str]) -> None:
+    """Do nothing when `resource` (parsed JSON) is a valid resource of one of `allowed_types`.
+
+    Raises:
+        Invalid: it breaks a rule of R4; `at` is the FHIRPath of the element.
+        Unprocessable: it is R4, and carries a modifier that the gateway does not understand.
+    """
+    if not isinstance(resource, dict):
+        raise Invalid("a resource is a JSON object")
+    kind = resource.get("resourceType")
+    if not isinstance(kind, str) or kind not in allowed_types:
+        raise Invalid(f"the resource has to be one of: {', '.join(sorted(allowed_types))}", at="resourceType")
+    try:
+        _check_resource(resource, kind)
+        _check_by_class(resource, kind)
+    except RecursionError:
+        raise Invalid("the resource is nested too deeply", at=kind) from None
+
+
+def _check_by_class(resource: dict[str, Any], kind: str) -> None:
+    model = model_of(kind)
+    if model is None:
+        raise Invalid("no such resource type in R4", at="resourceType")
+    try:
+        model.model_validate(resource)
+    except ValidationError as refusal:
+        # Messages and locations of pydantic may quote the input: only the kind of error and known names are kept.
+        first = refusal.errors(include_input=False, include_context=False, include_url=False)[0]
+        path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"])
+        raise Invalid(f"the resource does not have the structure of R4 ({first['type']})", at=kind + path) from None
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise Invalid("the resource does not have the structure of R4", at=kind) from None
+
+
+def _check_resource(resource: object, path: str) -> None:
+    kind = resource.get("resourceType") if isinstance(resource, dict) else None
+    model = model_of(kind) if isinstance(kind, str) else None
+    if not isinstance(resource, dict) or model is None:
+        raise Invalid("no such resource type in R4", at=f"{path}.resourceType")
+    body = {key: value for key, value in resource.items() if key != "resourceType"}
+    _check_members(body, model, path, _contained_types(resource, path))
+
+
+def _contained_types(resource: Mapping[str, Any], path: str) -> dict[str, str]:
+    """Types of the contained resources by id; a contained resource has none of its own (dom-2)."""
+    types = {}
+    contained = resource.get("contained", [])
+    for index, inner in enumerate(contained if isinstance(contained, list) else []):
+        if not isinstance(inner, dict):
+            continue
+        if "contained" in inner:
+            raise Invalid("a contained resource may not contain others", at=f"{path}.contained[{index}]")
+        types[str(inner.get("id", ""))] = str(inner.get("resourceType", ""))
+    return types
+
+
+def _check_members(body: Mapping[str, Any], model: Any, path: str, contained: Mapping[str, str]) -> None:
+    elements = elements_of(model)
+    for key, value in body.items():
+        name = key.removeprefix("_")
+        element = elements.get(name)
+        if element is None or (key != name and not element.primitive):
+            raise Invalid("there is an element that R4 does not know", at=path)
+        if name in _NOT_UNDERSTOOD:
+            raise Unprocessable(f"{name} may change the meaning and is not understood here", at=f"{path}.{name}")
+        if isinstance(value, list) != element.is_list:
+            raise Invalid("a repeating element is an array, any other one is not", at=f"{path}.{name}")
+        companion = body.get(name if key != name else f"_{name}")
+        for at, item in _items(value, f"{path}.{name}", is_null_allowed=companion is not None):
+            if key != name:
+                _check_companion(item, at, contained)
+            else:
+                _check_value(item, element, at, contained)
+
+
+def _items(value: Any, path: str, *, is_null_allowed: bool) -> list[tuple[str, Any]]:
+    if not isinstance(value, list):
+        return [(path, value)]
+    if not value:
+        raise Invalid("an array may not be empty", at=path)
+    items = [(f"{path}[{index}]", item) for index, item in enumerate(value)]
+    return [(at, item) for at, item in items if not (item is None and is_null_allowed)]
+
+
+def _check_companion(item: Any, path: str, contained: Mapping[str, str]) -> None:
+    """The `_name` object beside a primitive: id and extensions (https://hl7.org/fhir/R4/json.html#primitive)."""
+    if not isinstance(item, dict) or not item or set(item) - {"id", "extension"}:
+        raise Invalid("beside a primitive only id and extension may stand", at=path)
+    _check_members(item, ElementClass, path, contained)
+
+
+def _check_value(value: Any, element: Element, path: str, contained: Mapping[str, str]) -> None:
+    if element.primitive:
+        check_primitive(value, element.primitive, at=path)
+        if element.codes and value not in element.codes:
+            raise Invalid(f"the code has to be one of: {', '.join(sorted(element.codes))}", at=path)
+        if element.primitive == "xhtml":
+            check_narrative(value, at=path, may_link=True)
+        return
+    if not isinstance(value, dict) or not value:
+        raise Invalid("a JSON object that is not empty is needed here", at=path)
+    if element.model is None:
+        _check_resource(value, path)
+        return
+    _check_members(value, element.model, path, contained)
+    if element.model.__resource_type__ == "Reference":
+        check_reference(value, element.targets, contained, at=path)

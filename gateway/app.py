@@ -1,0 +1,68 @@
+"""Composition root of the web process: settings -> Flask application -> gunicorn."""
+
+from importlib.metadata import version
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from config.settings import Settings
+from gateway.domain.errors import Transient
+from gateway.services.core import Core
+from gateway.services.effects import effects
+from gateway.store.schema import is_current
+from gateway.web.application import create_application
+from gateway.wiring import open_core, prepare_process
+
+
+def run_web(settings: Settings) -> None:
+    """Serve HTTP until SIGTERM or SIGINT; requests under way are allowed to end."""
+    prepare_process(settings)
+    _Server(settings).run()
+
+
+def build_application(settings: Settings) -> Flask:
+    """The WSGI application over the stores that these settings name."""
+    core = open_core(settings)
+    return create_application(
+        database=core.database,
+        blobs=core.blobs,
+        now=core.now,
+        effects=effects(core),
+        version=version("consilium-gateway"),
+        base_url=settings.web.base_url,
+        max_body_bytes=settings.web.max_body_bytes,
+        token_lifetime_s=settings.web.token_lifetime_s,
+        checks={"schema": lambda: _require_schema(core)},
+    )
+
+
+class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
+    """Gunicorn without its command line; each worker opens stores of its own after the fork."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        web = self._settings.web
+        options: dict[str, Any] = {
+            "bind": f"{web.host}:{web.port}",
+            "workers": web.workers,
+            "threads": web.threads,
+            "worker_class": "gthread",
+            "graceful_timeout": 15,
+            "loglevel": "warning",
+            "proc_name": "consilium-web",
+            "control_socket_disable": True,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return build_application(self._settings)
+
+
+def _require_schema(core: Core) -> None:
+    if not is_current(core.database):
+        raise Transient("the database schema is not of this version; run: consilium db upgrade")

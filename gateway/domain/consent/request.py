@@ -1,0 +1,101 @@
+"""What would leave, to whom, why and when: everything the decision is asked about."""
+
+import datetime
+from functools import cached_property
+from dataclasses import dataclass
+
+from gateway.domain.consent.model import Coding
+from gateway.domain.consent.vocabulary import EGRESS_ACTIONS
+from gateway.domain.delivery import Flow
+from gateway.domain.party import Identifier
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """The party that would receive, under every name a consent may use for it.
+
+    `references` are literal (`Organization/12`; an absolute form may stand beside it). For a PractitionerRole the two
+    `organization_` sets name the Organization it works for: a consent naming that covers the role. An Organization has
+    none, so that neither a role in it nor the whole it is a department of can ever stand for it.
+    """
+
+    identifiers: frozenset[Identifier]
+    references: frozenset[str]
+    country: str
+    organization_identifiers: frozenset[Identifier] = frozenset()
+    organization_references: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        is_organization = any(resource_type(one) == "Organization" for one in self.references)
+        if is_organization and (self.organization_identifiers or self.organization_references):
+            raise ValueError("an Organization is not covered by another one; list it in the consent itself")
+        if any(resource_type(one) != "Organization" for one in self.organization_references):
+            raise ValueError("organization_references names something else than an Organization")
+
+    @cached_property
+    def all_identifiers(self) -> frozenset[Identifier]:
+        """Identifiers by which a consent reaches this recipient."""
+        return self.identifiers | self.organization_identifiers
+
+    @cached_property
+    def all_references(self) -> frozenset[str]:
+        """Literal references by which a consent reaches this recipient."""
+        return self.references | self.organization_references
+
+    @cached_property
+    def local_types(self) -> frozenset[str]:
+        """The resource types of those that are relative."""
+        return frozenset(filter(None, map(local_type, self.all_references)))
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that would leave: an instance, a document, a report, an entry, an attachment.
+
+    `codes` are what it says it is (none: not known). `date` is its clinical date (None: not known). `references` are
+    the literal references a consent may name it by; by itself it goes by `resource_class/id`.
+    """
+
+    id: str
+    resource_class: str
+    codes: frozenset[Coding] = frozenset()
+    date: datetime.date | None = None
+    references: frozenset[str] = frozenset()
+
+    @property
+    def all_references(self) -> frozenset[str]:
+        """Literal references by which a consent may name it."""
+        return self.references | {f"{self.resource_class}/{self.id}"}
+
+
+@dataclass(frozen=True)
+class DisclosureRequest:
+    """May these items leave? Every item that would leave has to be listed: contained, attached and entered ones too.
+
+    `patient_references` and `patient_identifiers` are those of the patient after merges are resolved. `zone` is the
+    custodian's time zone, in which a consent's plain dates are read. Raises ValueError where `now` is naive.
+    """
+
+    flow: Flow
+    patient_references: frozenset[str]
+    patient_identifiers: frozenset[Identifier]
+    recipient: Recipient
+    items: tuple[Item, ...]
+    now: datetime.datetime
+    zone: datetime.tzinfo
+    actions: frozenset[str] = EGRESS_ACTIONS
+
+    def __post_init__(self) -> None:
+        if self.now.tzinfo is None:
+            raise ValueError("now must be aware of its time zone")
+
+
+def resource_type(reference: str) -> str:
+    """`Organization` of `Organization/12` or `https://host/fhir/Organization/12`; empty where it is not literal."""
+    parts = reference.split("/")
+    return parts[-2] if len(parts) > 1 and parts[-2].isalpha() and parts[-1] else ""
+
+
+def local_type(reference: str) -> str:
+    """The same for a relative reference; empty for an absolute one too."""
+    return resource_type(reference) if reference.count("/") == 1 else ""

@@ -1,0 +1,102 @@
+"""Which consents count: active, signed, in scope, under a known policy, this patient's, and not replaced."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.domain.consent.match import Match, patient_match
+from gateway.domain.consent.model import Coding, Consent
+from gateway.domain.consent.request import DisclosureRequest
+from gateway.domain.consent.vocabulary import CONSENT_SCOPE, PATIENT_PRIVACY
+
+_PRIVACY = Coding(CONSENT_SCOPE, PATIENT_PRIVACY)
+_ENDING = frozenset({"inactive", "rejected"})
+"""A newer record of these ends what it replaces; a draft, a proposal or an error does not."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far one consent counts; with both reasons empty in full.
+
+    `why_not` tells why it does not count at all, `why_no_permit` why only its denials do.
+    """
+
+    consent: Consent
+    why_not: str = ""
+    why_no_permit: str = ""
+
+
+def latest(consents: Sequence[Consent]) -> tuple[Consent, ...]:
+    """The newest version of each consent, by id. Raises ValueError when one version comes in two contents."""
+    newest: dict[str, Consent] = {}
+    for consent in consents:
+        known = newest.setdefault(consent.id, consent)
+        if known.version == consent.version and known != consent:
+            raise ValueError(f"{consent.key} was loaded twice with different contents")
+        if known.version < consent.version:
+            newest[consent.id] = consent
+    return tuple(newest[one] for one in sorted(newest))
+
+
+def standings(consents: Sequence[Consent], request: DisclosureRequest) -> tuple[Standing, ...]:
+    """Every consent that is or may be this patient's, with how far it counts."""
+    owned = [(one, patient_match(one.patient, request)) for one in consents]
+    own = [Standing(one, _disregarded(one, request), _doubt(one, match)) for one, match in owned if match]
+    counting = [one for one in own if not one.why_not]
+    ending = [one.consent for one in own if one.consent.status in _ENDING and _speaks_of(one.consent, request)]
+    return tuple(one if one.why_not else _among(one, counting, ending, request) for one in own)
+
+
+def _disregarded(consent: Consent, request: DisclosureRequest) -> str:
+    if consent.status != "active":
+        return f"its status is {consent.status}, not active"
+    if _PRIVACY not in consent.scope:
+        return "its scope is not patient-privacy"
+    if not consent.policy.is_known:
+        return "it is given under no policy that is known here"
+    if not _speaks_of(consent, request):
+        return f"its policy speaks of another flow than {request.flow}"
+    if not consent.has_signature_or_source:
+        return "it has neither a signature nor a source document"
+    return ""
+
+
+def _speaks_of(consent: Consent, request: DisclosureRequest) -> bool:
+    return not consent.policy.flows or request.flow in consent.policy.flows
+
+
+def _among(standing: Standing, counting: list[Standing], ending: list[Consent], request: DisclosureRequest) -> Standing:
+    """A denial is lifted only by a consent that counts in full; a permit ends sooner, and in any doubt."""
+    consent, doubt = standing.consent, standing.why_no_permit
+    for one in counting:
+        is_firm = one is not standing and not one.why_no_permit
+        if is_firm and _replaces(one.consent, consent, request) is Match.YES:
+            return Standing(consent, f"it is superseded by {one.consent.key}")
+    for other in (*(one.consent for one in counting if one is not standing), *ending):
+        answer = _replaces(other, consent, request)
+        if answer and not doubt:
+            unclear = f"which of it and {other.key} is the newer one is not known"
+            doubt = f"{other.key} ended it" if answer is Match.YES else unclear
+    return Standing(consent, why_no_permit=doubt)
+
+
+def _doubt(consent: Consent, owned: Match) -> str:
+    if owned is Match.UNKNOWN:
+        return "whose consent it is cannot be resolved"
+    if consent.is_by_representative and not consent.is_authority_recorded:
+        return "a representative gave it and nobody recorded their authority"
+    return ""
+
+
+def _replaces(newer: Consent, older: Consent, request: DisclosureRequest) -> Match:
+    """By a Provenance of revision, or by the same identifier and a later date; UNKNOWN where the two contradict."""
+    is_said, is_denied = older.id in newer.supersedes, newer.id in older.supersedes
+    if is_said or is_denied:
+        return Match.UNKNOWN if is_said and is_denied else Match.YES if is_said else Match.NO
+    if newer.identifiers.isdisjoint(older.identifiers):
+        return Match.NO
+    if newer.date_time is None or older.date_time is None:
+        return Match.UNKNOWN
+    if older.date_time.ends_at(request.zone) <= newer.date_time.begins_at(request.zone):
+        return Match.YES
+    is_earlier = newer.date_time.ends_at(request.zone) <= older.date_time.begins_at(request.zone)
+    return Match.NO if is_earlier else Match.UNKNOWN

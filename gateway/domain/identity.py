@@ -1,0 +1,60 @@
+"""Is the person in the image header the person in the order? Names are compared folded, nothing is guessed."""
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import date
+
+_LETTERS = {"ß": "ss", "ı": "i", "ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"}
+_SPELT_OUT = (("ae", "a"), ("oe", "o"), ("ue", "u"))
+
+
+def fold_name(name: str) -> frozenset[str]:
+    """The words of a name without case, order, diacritics, separators and spelt-out umlauts.
+
+    `ÖZTÜRK^AYŞE`, `Oeztuerk, Ayse` and `ayse ozturk` fold to the same set. Empty for a name without letters.
+    """
+    text = "".join(_LETTERS.get(letter, letter) for letter in name.replace("İ", "I").casefold())
+    bare = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    for spelt, short in _SPELT_OUT:
+        bare = bare.replace(spelt, short)
+    words = "".join(letter if letter.isalnum() else " " for letter in bare).split()
+    return frozenset(words)
+
+
+@dataclass(frozen=True)
+class PersonIdentity:
+    """What both sides say of a person; an empty string or None means: not said.
+
+    `names` holds every name (a FHIR Patient may have several, a PN up to three representations). `sex` is `male`,
+    `female`, `other` or empty (FHIR administrative-gender without `unknown`).
+    """
+
+    names: tuple[str, ...]
+    birth_date: date | None
+    sex: str
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """A field in which header and order disagree, with both values for a person to look at."""
+
+    field: str
+    in_header: str
+    in_order: str
+
+
+def contradictions(header: PersonIdentity, order: PersonIdentity) -> tuple[Contradiction, ...]:
+    """Every field that both sides state and state differently."""
+    found = []
+    if header.names and order.names and not _is_any_name_shared(header.names, order.names):
+        found.append(Contradiction("name", " / ".join(header.names), " / ".join(order.names)))
+    if header.birth_date and order.birth_date and header.birth_date != order.birth_date:
+        found.append(Contradiction("birth date", header.birth_date.isoformat(), order.birth_date.isoformat()))
+    if header.sex and order.sex and header.sex != order.sex:
+        found.append(Contradiction("sex", header.sex, order.sex))
+    return tuple(found)
+
+
+def _is_any_name_shared(left: tuple[str, ...], right: tuple[str, ...]) -> bool:
+    folded = [fold_name(name) for name in right]
+    return any(one == other for one in map(fold_name, left) for other in folded)

@@ -1,0 +1,78 @@
+"""Who the gateway exchanges with: clinics and reviewers, and the endpoints that belong to them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True)
+class Identifier:
+    """A business identifier: `system` is a URI, `value` is compared exactly."""
+
+    system: str
+    value: str
+
+
+class PartyKind(StrEnum):
+    CLINIC = "clinic"
+    REVIEWER = "reviewer"
+
+
+@dataclass(frozen=True)
+class Party:
+    """A clinic (owns cases, a PACS, an EHR) or a reviewer (owns a DICOM node).
+
+    `identifiers` are what a Consent names as its recipient. `country` is ISO 3166-1 alpha-2; `time_zone` an IANA
+    name, and for a clinic the zone in which its consents' dates are read.
+    """
+
+    id: str
+    kind: PartyKind
+    name: str
+    identifiers: tuple[Identifier, ...]
+    country: str
+    time_zone: str
+
+
+class EndpointRole(StrEnum):
+    PACS = "pacs"
+    EHR = "ehr"
+    REVIEWER_NODE = "reviewer-node"
+
+
+@dataclass(frozen=True)
+class DicomAddress:
+    """Where a DICOM node listens: AE title (1-16 characters), host, port, TLS or not."""
+
+    ae_title: str
+    host: str
+    port: int
+    is_tls: bool = False
+
+
+@dataclass(frozen=True)
+class FhirAddress:
+    """Where a FHIR server answers, and how we show who we are.
+
+    `token_file` holds a fixed bearer token. With `token_url`, `client_id` and `client_secret_file` a token is fetched
+    by the client-credentials grant. Secrets stay in files; the database knows their paths only. `ca_file` (PEM) holds
+    CAs that are trusted beside the system's own.
+    """
+
+    base_url: str
+    token_file: str = ""
+    token_url: str = ""
+    client_id: str = ""
+    client_secret_file: str = ""
+    ca_file: str = ""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One address of one party. Exactly one of `dicom` and `fhir` is set."""
+
+    id: str
+    name: str
+    party_id: str
+    role: EndpointRole
+    dicom: DicomAddress | None = None
+    fhir: FhirAddress | None = None

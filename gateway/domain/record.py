@@ -1,0 +1,139 @@
+"""What the gateway remembers of a case, a study, a delivery: one row each, as the services handle it."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from gateway.domain.delivery import DeliveryKind, DeliveryState
+from gateway.domain.study import StudyState
+
+
+@dataclass(frozen=True)
+class Case:
+    """One order for a second opinion; `id` is the logical id of the clinic's ServiceRequest.
+
+    Reviewers know its patient by `pseudonym`, on every object. `state` is `open` or `closed`.
+    """
+
+    id: str
+    clinic_id: str
+    reviewer_id: str | None
+    patient_id: str
+    pseudonym: str
+    state: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study of one clinic, with the identity its first object stated."""
+
+    id: str
+    clinic_id: str
+    endpoint_id: str
+    case_id: str | None
+    study_instance_uid: str
+    state: StudyState
+    patient_id: str
+    issuer_of_patient_id: str
+    patient_names: tuple[str, ...]
+    birth_date: date | None
+    sex: str
+    accession_number: str
+    accession_pseudonym: str
+    study_date: date | None
+    study_description: str
+    is_identity_accepted: bool
+    first_received_at: datetime
+    last_received_at: datetime
+    matched_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One received object; the bytes are the blob `blob_sha256`, exactly as received."""
+
+    id: int
+    study_id: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    modality: str
+    series_number: int | None
+    instance_number: int | None
+    state: str
+    blob_sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class CaseDocument:
+    """A document of a case: `waiting` until a person has `cleared` (or `rejected`) it."""
+
+    id: str
+    case_id: str
+    state: str
+    title: str
+    original_sha256: str
+    cleared_sha256: str | None
+    cleared_by: str | None
+    created_at: datetime
+    cleared_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ReportVersion:
+    """One signed version of a report, and where its renditions are once they exist."""
+
+    id: str
+    case_id: str
+    reviewer_id: str
+    report_key: str
+    version: int
+    status: str
+    diagnostic_report_id: str
+    composition_id: str
+    composition_version: int
+    content_sha256: str
+    pdf_sha256: str | None
+    html_sha256: str | None
+    pseudonymous_pdf_sha256: str | None
+    created_at: datetime
+    rendered_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One payload for one endpoint. `waits_for` says what it waits for and who can move it; '' when it moves."""
+
+    id: str
+    case_id: str
+    endpoint_id: str
+    kind: DeliveryKind
+    subject_id: str
+    business_key: str
+    state: DeliveryState
+    waits_for: str
+    payload_sha256: str
+    attempts: int
+    last_error: str
+    is_ambiguous: bool
+    created_at: datetime
+    changed_at: datetime
+
+
+@dataclass(frozen=True)
+class DeliveryItem:
+    """One object of a delivery, in sending order, with its UIDs as they leave.
+
+    `status` is what the destination answered (`0x0000`), None before that.
+    """
+
+    delivery_id: str
+    position: int
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    blob_sha256: str
+    status: str | None
+    sent_at: datetime | None

@@ -1,0 +1,37 @@
+"""What happened to a case and what it waits for, as a person reads it. Ids and codes only, no patient data."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Station:
+    """One thing that happened. `consents` are `id/version` of what a decision rests on; empty where none was asked."""
+
+    at: datetime
+    what: str
+    outcome: str = ""
+    consents: tuple[str, ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """One reason why the case does not move: what is missing, since when, and who can move it."""
+
+    what: str
+    since: datetime
+    who: str
+
+
+@dataclass(frozen=True)
+class CaseStory:
+    """The whole story, oldest station first. `reviewer` is empty while nobody is assigned."""
+
+    case_id: str
+    pseudonym: str
+    clinic: str
+    reviewer: str
+    state: str
+    stations: tuple[Station, ...]
+    waits: tuple[Wait, ...]

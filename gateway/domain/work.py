@@ -1,0 +1,53 @@
+"""The kinds of background work, their limits, and when a failed one is tried again."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class JobKind(StrEnum):
+    """What a job does with its subject. The value names the queue's routing key as well."""
+
+    STUDY_SETTLE = "study-settle"  # subject: study; went quiet -> match
+    STUDY_RELEASE = "study-release"  # subject: study; consent -> de-identify -> delivery
+    DOCUMENT_RELEASE = "document-release"  # subject: document; cleared -> delivery
+    REPORT_RENDER = "report-render"  # subject: report version -> renditions and deliveries
+    DELIVERY_SEND = "delivery-send"  # subject: delivery
+
+
+QUEUES = {
+    JobKind.STUDY_SETTLE: "match",
+    JobKind.STUDY_RELEASE: "deidentify",
+    JobKind.DOCUMENT_RELEASE: "deidentify",
+    JobKind.REPORT_RENDER: "render",
+    JobKind.DELIVERY_SEND: "deliver",
+}
+"""Queue by kind of work, so that a slow kind holds back no other."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One claimed row of the outbox. `attempt` counts from 1 and was committed before the work began."""
+
+    id: str
+    kind: JobKind
+    subject_id: str
+    case_id: str | None
+    attempt: int
+    owner: str
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """Exponential backoff with full jitter, bounded; after `max_attempts` a person is asked."""
+
+    base_s: float = 5.0
+    cap_s: float = 900.0
+    max_attempts: int = 40
+    lease_s: float = 60.0
+
+    def next_try(self, now: datetime, attempt: int, fraction: float, retry_after_s: float | None = None) -> datetime:
+        """When to try again after `attempt` failed; `fraction` in [0, 1) is the jitter; a Retry-After is a minimum."""
+        ceiling_s = min(self.cap_s, self.base_s * 2 ** min(attempt - 1, 30))
+        wait_s = max(fraction * ceiling_s, retry_after_s or 0.0)
+        return now + timedelta(seconds=wait_s)

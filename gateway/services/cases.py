@@ -1,0 +1,88 @@
+"""An order opens a case; a case gets its reviewer."""
+
+from sqlalchemy import Connection
+
+from dicom_node.deidentify import pseudonym_token
+from fhir_mappings.service_request import order_from_fhir
+from gateway.domain.case import Order
+from gateway.domain.errors import Conflict, Unprocessable
+from gateway.domain.party import Party, PartyKind
+from gateway.domain.record import Case
+from gateway.domain.resource import StoredResource
+from gateway.domain.study import StudyState
+from gateway.domain.work import JobKind
+from gateway.services.core import Core
+from gateway.store import audit, cases, outbox, parties, resources, studies
+
+CLOSING_STATUS = ("revoked", "completed", "entered-in-error")
+
+
+def order_stored(core: Core, connection: Connection, stored: StoredResource) -> None:
+    """Effect of a ServiceRequest: a new one opens a case, a later version changes what studies it waits for."""
+    order = order_from_fhir(stored.content)
+    if stored.version == 1:
+        case = _opened(core, connection, stored, order)
+    else:
+        case = cases.lock(connection, stored.id)
+        cases.set_state(connection, case.id, "closed" if order.status in CLOSING_STATUS else "open")
+    keys = [(cases.STUDY_INSTANCE_UID, uid) for uid in order.study_instance_uids]
+    keys += [(cases.ACCESSION_NUMBER, number) for number in order.accession_numbers]
+    cases.replace_keys(connection, case, keys)
+    _look_again_at_unmatched(connection, stored)
+
+
+def assign(core: Core, case_id: str, reviewer_name: str, *, actor: str) -> None:
+    """Give the case to a reviewer. Raises NotFound, and Conflict once it has one."""
+    with core.database.write("case.assign") as connection:
+        now = core.now()
+        case = cases.lock(connection, case_id)
+        reviewer = parties.party_by_name(connection, reviewer_name)
+        if reviewer.kind is not PartyKind.REVIEWER:
+            raise Conflict(f"{reviewer_name!r} is not a reviewer")
+        if case.reviewer_id is not None:
+            raise Conflict("the case has a reviewer already")
+        cases.set_reviewer(connection, case.id, reviewer.id)
+        audit.record(connection, at=now, actor=actor, action="case.assign", case_id=case.id, subject=reviewer.id)
+        for study in studies.listed(connection, case_id=case.id, state=StudyState.MATCHED):
+            outbox.enqueue(connection, JobKind.STUDY_RELEASE, study.id, case_id=case.id, now=now)
+        for document in cases.documents(connection, case_id=case.id):
+            if document.state == "cleared":
+                outbox.enqueue(connection, JobKind.DOCUMENT_RELEASE, document.id, case_id=case.id, now=now)
+
+
+def _opened(core: Core, connection: Connection, stored: StoredResource, order: Order) -> Case:
+    patient_id = order.patient_reference.removeprefix("Patient/")
+    if resources.type_of(connection, stored.party_id, patient_id) != "Patient":
+        raise Unprocessable("the order's subject is not a Patient of this clinic", at="ServiceRequest.subject")
+    reviewer = _reviewer(connection, stored.party_id, order)
+    case = Case(
+        id=stored.id,
+        clinic_id=stored.party_id,
+        reviewer_id=reviewer.id if reviewer else None,
+        patient_id=patient_id,
+        pseudonym=pseudonym_token(core.pseudonym_key, "case", stored.id, prefix=core.token_prefix),
+        state="closed" if order.status in CLOSING_STATUS else "open",
+        created_at=stored.stored_at,
+    )
+    cases.add(connection, case)
+    audit.record(
+        connection,
+        at=stored.stored_at,
+        actor=stored.client_id,
+        action="case.open",
+        case_id=case.id,
+        subject=f"ServiceRequest/{stored.id}",
+    )
+    return case
+
+
+def _reviewer(connection: Connection, clinic_id: str, order: Order) -> Party | None:
+    identifiers = list(order.performer_identifiers)
+    for reference in order.performer_references:
+        identifiers += resources.identifiers(connection, clinic_id, reference.rpartition("/")[2])
+    return parties.party_by_identifier(connection, identifiers, PartyKind.REVIEWER)
+
+
+def _look_again_at_unmatched(connection: Connection, stored: StoredResource) -> None:
+    for study in studies.listed(connection, clinic_id=stored.party_id, state=StudyState.UNMATCHED):
+        outbox.enqueue(connection, JobKind.STUDY_SETTLE, study.id, case_id=None, now=stored.stored_at)

@@ -1,0 +1,85 @@
+"""Load every consent of a patient and ask the domain; anything that goes wrong means: not sent."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from fhir_mappings.consent import consent_from_fhir
+from gateway.domain.consent import Consent, Decision, DisclosureRequest, Item, Outcome, Recipient, decide
+from gateway.domain.delivery import Flow
+from gateway.domain.errors import GatewayError
+from gateway.domain.party import Party
+from gateway.domain.record import Case
+from gateway.store import deliveries, parties, resources
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A decision, and the id under which it was kept."""
+
+    id: str
+    decision: Decision
+
+    @property
+    def is_permit(self) -> bool:
+        """True for a permit; deny and indeterminate are both: not sent."""
+        return self.decision.outcome is Outcome.PERMIT
+
+
+def decide_and_record(
+    connection: Connection,
+    case: Case,
+    *,
+    flow: Flow,
+    stage: str,
+    recipient: Party,
+    items: tuple[Item, ...],
+    payload_sha256: str,
+    delivery_id: str | None,
+    now: datetime,
+) -> Recorded:
+    """Decide in the current transaction, so that a revocation is before it or after it and never in between."""
+    decision = _decide(connection, case, flow, recipient, items, now)
+    decision_id = deliveries.add_decision(
+        connection,
+        case_id=case.id,
+        delivery_id=delivery_id,
+        flow=flow,
+        stage=stage,
+        outcome=decision.outcome,
+        reasons=decision.reasons,
+        consents=[(used.id, used.version) for used in decision.consents],
+        payload_sha256=payload_sha256,
+        valid_until=decision.valid_until,
+        now=now,
+    )
+    return Recorded(decision_id, decision)
+
+
+def _decide(
+    connection: Connection, case: Case, flow: Flow, recipient: Party, items: tuple[Item, ...], now: datetime
+) -> Decision:
+    try:
+        consents = _load(connection, case)
+    except GatewayError as exc:
+        reason = f"a consent could not be read ({type(exc).__name__}); nothing is sent until it can"
+        return Decision(Outcome.INDETERMINATE, (reason,), (), None)
+    clinic = parties.party_by_id(connection, case.clinic_id)
+    references = resources.carrying(connection, case.clinic_id, recipient.identifiers)
+    request = DisclosureRequest(
+        flow=flow,
+        patient_references=frozenset({f"Patient/{case.patient_id}"}),
+        patient_identifiers=frozenset(resources.identifiers(connection, case.clinic_id, case.patient_id)),
+        recipient=Recipient(frozenset(recipient.identifiers), frozenset(references), recipient.country),
+        items=items,
+        now=now,
+        zone=ZoneInfo(clinic.time_zone),
+    )
+    return decide(consents, request)
+
+
+def _load(connection: Connection, case: Case) -> list[Consent]:
+    stored = resources.referring(connection, case.clinic_id, "Consent", case.patient_id)
+    return [consent_from_fhir(one.content, id=one.id, version=one.version) for one in stored]

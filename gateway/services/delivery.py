@@ -1,0 +1,95 @@
+"""Send one delivery: grant, send outside any transaction, settle with the receipt (design: promises 2 and 4)."""
+
+from gateway.domain.delivery import DeliveryKind, DeliveryState, EgressGrant, Receipt
+from gateway.domain.errors import Ambiguous, Conflict, GatewayError, Permanent, Transient
+from gateway.domain.record import Delivery
+from gateway.domain.work import Job
+from gateway.services import egress
+from gateway.services.core import Core
+from gateway.services.outside import Outside
+from gateway.services.sending import Permission, Sending
+from gateway.services.to_ehr import send_to_ehr
+from gateway.services.to_pacs import send_to_pacs
+from gateway.services.to_reviewer import send_to_reviewer
+from gateway.store import audit, deliveries
+
+EXITS = {
+    DeliveryKind.STUDY_TO_REVIEWER: send_to_reviewer,
+    DeliveryKind.DOCUMENT_TO_REVIEWER: send_to_reviewer,
+    DeliveryKind.REPORT_TO_EHR: send_to_ehr,
+    DeliveryKind.REPORT_TO_PACS: send_to_pacs,
+}
+"""Every way out of the gateway."""
+
+
+def send(core: Core, job: Job, *, outside: Outside) -> None:
+    """Deliver, or hold with the reason. Idempotent: what has been delivered is not sent again.
+
+    Raises Transient or Ambiguous when it is to be tried again, Permanent when a person is needed.
+    """
+    with core.database.read() as connection:
+        delivery = deliveries.by_id(connection, job.subject_id)
+        may_have_left = deliveries.has_been_granted(connection, delivery.id)
+        _require_turn(deliveries.earlier_versions(connection, delivery))
+    granted = egress.grant(core, delivery.id)
+    if granted is None:
+        return
+    sending = Sending(delivery, Permission(core, job, granted), may_have_left)
+    try:
+        receipt = EXITS[delivery.kind](core, sending, outside)
+    except Conflict as exc:
+        _note(core, delivery, job, exc)  # the grant was cancelled: revocation has held the delivery already
+        return
+    except (Transient, Ambiguous, Permanent) as exc:
+        _note(core, delivery, job, exc)
+        raise
+    _settle(core, delivery, job, receipt)
+
+
+def _require_turn(earlier: list[Delivery]) -> None:
+    """An amendment never overtakes the report it amends."""
+    moving = (DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.AMBIGUOUS)
+    if any(one.state in moving for one in earlier):
+        raise Transient("an earlier version is still on its way to the same destination")
+
+
+def _note(core: Core, delivery: Delivery, job: Job, exc: GatewayError) -> None:
+    """Keep why this attempt ended; a person is named where one is needed."""
+    with core.database.write("delivery.note") as connection:
+        now = core.now()
+        noted: dict[str, object] = {"attempts": job.attempt, "last_error": f"{type(exc).__name__}: {exc}"}
+        current = deliveries.by_id(connection, delivery.id)
+        if isinstance(exc, Permanent) and current.state is DeliveryState.PENDING:
+            noted |= {"state": DeliveryState.FAILED, "waits_for": f"an administrator: {exc}"}
+        elif isinstance(exc, Ambiguous):
+            noted |= {"is_ambiguous": True}
+            if exc.is_for_person and current.state is DeliveryState.PENDING:
+                noted |= {"state": DeliveryState.AMBIGUOUS, "waits_for": f"an administrator: {exc}"}
+        deliveries.change(connection, delivery.id, now=now, **noted)
+        details = {"error": type(exc).__name__, "attempt": job.attempt}
+        audit.record(
+            connection,
+            at=now,
+            actor="gateway",
+            action="delivery.attempt",
+            case_id=delivery.case_id,
+            subject=f"delivery/{delivery.id}",
+            outcome="failure",
+            details=details,
+        )
+
+
+def _settle(core: Core, delivery: Delivery, job: Job, receipt: Receipt) -> None:
+    with core.database.write("delivery.settle") as connection:
+        deliveries.set_receipt(connection, delivery.id, receipt)
+        deliveries.change(connection, delivery.id, now=receipt.at, attempts=job.attempt)
+        details = {"status": receipt.status, "reference": receipt.reference, "sha256": receipt.sha256}
+        audit.record(
+            connection,
+            at=receipt.at,
+            actor="gateway",
+            action="delivery.delivered",
+            case_id=delivery.case_id,
+            subject=f"delivery/{delivery.id}",
+            details=details,
+        )

@@ -1,0 +1,176 @@
+"""Opening a delivery, deciding on it, and the grant under which it leaves (design: promise 2)."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from gateway.domain.consent import Item, Outcome
+from gateway.domain.delivery import GRANT_LIFETIME, DeliveryKind, DeliveryState, EgressGrant
+from gateway.domain.errors import Conflict, Transient
+from gateway.domain.ids import new_id
+from gateway.domain.party import Party
+from gateway.domain.record import Case, Delivery
+from gateway.domain.work import JobKind
+from gateway.services.consents import Recorded, decide_and_record
+from gateway.services.core import Core
+from gateway.store import audit, cases, deliveries, outbox, parties
+
+UNSENT = (DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.AMBIGUOUS)
+RESOURCE_CLASS = {
+    DeliveryKind.STUDY_TO_REVIEWER: "ImagingStudy",
+    DeliveryKind.DOCUMENT_TO_REVIEWER: "DocumentReference",
+    DeliveryKind.REPORT_TO_EHR: "DiagnosticReport",
+    DeliveryKind.REPORT_TO_PACS: "DiagnosticReport",
+}
+
+
+def open_delivery(
+    connection: Connection,
+    case: Case,
+    *,
+    kind: DeliveryKind,
+    endpoint_id: str,
+    subject_id: str,
+    business_key: str,
+    now: datetime,
+    payload_sha256: str = "",
+) -> Delivery:
+    """The one delivery under this business key; a second call gives the first one back."""
+    existing = deliveries.by_business_key(connection, business_key)
+    if existing is not None:
+        return existing
+    delivery = Delivery(
+        id=new_id(),
+        case_id=case.id,
+        endpoint_id=endpoint_id,
+        kind=kind,
+        subject_id=subject_id,
+        business_key=business_key,
+        state=DeliveryState.PENDING,
+        waits_for="",
+        payload_sha256=payload_sha256,
+        attempts=0,
+        last_error="",
+        is_ambiguous=False,
+        created_at=now,
+        changed_at=now,
+    )
+    deliveries.add(connection, delivery)
+    return delivery
+
+
+def decide(connection: Connection, case: Case, delivery: Delivery, *, stage: str, now: datetime) -> Recorded:
+    """Decide and record. A permit lets a held delivery move, a deny holds it; indeterminate leaves it as it is.
+
+    The caller has locked the case row, so that every decision stands wholly before or after a revocation.
+    """
+    recipient, items = recipient_and_items(connection, delivery)
+    recorded = decide_and_record(
+        connection,
+        case,
+        flow=delivery.kind.flow,
+        stage=stage,
+        recipient=recipient,
+        items=items,
+        payload_sha256=delivery.payload_sha256,
+        delivery_id=delivery.id,
+        now=now,
+    )
+    if recorded.decision.outcome is Outcome.DENY:
+        _hold(connection, delivery, recorded, now)
+    elif recorded.is_permit and delivery.state is DeliveryState.HELD:
+        deliveries.change(connection, delivery.id, now=now, state=DeliveryState.PENDING, waits_for="")
+    return recorded
+
+
+def _hold(connection: Connection, delivery: Delivery, recorded: Recorded, now: datetime) -> None:
+    """Keep it back with the reasons; when time alone could change the decision, look again at that moment."""
+    if delivery.state in UNSENT:
+        waits_for = f"a consent of the patient, from the clinic: {'; '.join(recorded.decision.reasons)}"
+        deliveries.change(connection, delivery.id, now=now, state=DeliveryState.HELD, waits_for=waits_for)
+        if recorded.decision.valid_until is not None:
+            enqueue_next(connection, delivery, now=now, due_at=recorded.decision.valid_until)
+    audit.record(
+        connection,
+        at=now,
+        actor="consent",
+        case_id=delivery.case_id,
+        subject=f"delivery/{delivery.id}",
+        action="egress.denied",
+        outcome="denied",
+        details={"decision": recorded.id},
+    )
+
+
+def grant(core: Core, delivery_id: str) -> EgressGrant | None:
+    """Decide anew and commit the permission to send this payload for 60 s; that commit is the disclosure.
+
+    None when the delivery has ended or consent denies; it is held then. Raises Transient when the consents could
+    not be read.
+    """
+    with core.database.write("egress.grant") as connection:
+        now = core.now()
+        case = cases.lock(connection, deliveries.by_id(connection, delivery_id).case_id)
+        delivery = deliveries.by_id(connection, delivery_id)
+        if delivery.state not in UNSENT or not delivery.payload_sha256:
+            return None
+        recorded = decide(connection, case, delivery, stage="grant", now=now)
+        granted = _granted(connection, case, delivery, recorded, now) if recorded.is_permit else None
+    if recorded.decision.outcome is Outcome.INDETERMINATE:
+        raise Transient("; ".join(recorded.decision.reasons))
+    return granted
+
+
+def _granted(connection: Connection, case: Case, delivery: Delivery, recorded: Recorded, now: datetime) -> EgressGrant:
+    until = min(now + GRANT_LIFETIME, recorded.decision.valid_until or now + GRANT_LIFETIME)
+    granted = EgressGrant(new_id(), delivery.id, delivery.payload_sha256, until)
+    deliveries.add_grant(connection, granted, decision_id=recorded.id, now=now)
+    endpoint = parties.endpoint_by_id(connection, delivery.endpoint_id)
+    consents = [f"{used.id}/{used.version}" for used in recorded.decision.consents]
+    details = {"to": endpoint.name, "kind": str(delivery.kind), "consents": consents, "grant": granted.id}
+    audit.record(
+        connection,
+        at=now,
+        actor="gateway",
+        action="egress.granted",
+        case_id=case.id,
+        subject=f"delivery/{delivery.id}",
+        details=details,
+    )
+    return granted
+
+
+def require_open(core: Core, granted: EgressGrant) -> EgressGrant:
+    """The grant, or a fresh one when it ran out while sending. Raises Conflict when it was cancelled or denied."""
+    with core.database.read() as connection:
+        is_cancelled = deliveries.is_cancelled(connection, granted)
+    if is_cancelled:
+        raise Conflict("the grant was cancelled; nothing more is sent")
+    if core.now() < granted.expires_at:
+        return granted
+    renewed = grant(core, granted.delivery_id)
+    if renewed is None:
+        raise Conflict("consent no longer permits it; nothing more is sent")
+    return renewed
+
+
+def recipient_and_items(connection: Connection, delivery: Delivery) -> tuple[Party, tuple[Item, ...]]:
+    """Who would receive the delivery, and each thing that would leave, as consent sees it."""
+    endpoint = parties.endpoint_by_id(connection, delivery.endpoint_id)
+    item = Item(id=delivery.subject_id, resource_class=RESOURCE_CLASS[delivery.kind], codes=frozenset(), date=None)
+    return parties.party_by_id(connection, endpoint.party_id), (item,)
+
+
+def next_job(delivery: Delivery) -> tuple[JobKind, str]:
+    """The job that moves this delivery on: its payload is prepared first where it is not there yet."""
+    if delivery.payload_sha256:
+        return JobKind.DELIVERY_SEND, delivery.id
+    if delivery.kind is DeliveryKind.STUDY_TO_REVIEWER:
+        return JobKind.STUDY_RELEASE, delivery.subject_id
+    return JobKind.DOCUMENT_RELEASE, delivery.subject_id
+
+
+def enqueue_next(connection: Connection, delivery: Delivery, *, now: datetime, due_at: datetime | None = None) -> None:
+    """Put the job that moves this delivery on into the outbox."""
+    kind, subject_id = next_job(delivery)
+    outbox.enqueue(connection, kind, subject_id, case_id=delivery.case_id, now=now, due_at=due_at)

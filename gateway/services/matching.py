@@ -1,0 +1,131 @@
+"""A study went quiet: whose case is it, and does the header name the same person as the order?"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from fhir_mappings.imaging_study import imaging_study_to_fhir
+from fhir_mappings.patient import patient_from_fhir
+from gateway.domain.identity import Contradiction, PersonIdentity, contradictions
+from gateway.domain.record import Case, Study
+from gateway.domain.study import InstanceState, StudyState
+from gateway.domain.work import Job, JobKind
+from gateway.services.core import Core
+from gateway.services.resources import store_internal
+from gateway.store import audit, cases, outbox, resources, studies
+from gateway.store.studies import Place
+
+
+@dataclass(frozen=True)
+class _Match:
+    """The case, and by which key; or none, and why."""
+
+    case: Case | None
+    because: str
+
+
+def settle(core: Core, job: Job) -> None:
+    """Match a quiet study with its case; one that is still receiving is looked at again when it has gone quiet."""
+    with core.database.write("study.settle") as connection:
+        now, study = core.now(), studies.by_id(connection, job.subject_id)
+        quiet_at = study.last_received_at + core.quiet_period
+        if study.state is StudyState.RECEIVING and now < quiet_at:
+            outbox.enqueue(connection, JobKind.STUDY_SETTLE, study.id, case_id=None, now=now, due_at=quiet_at)
+            return
+        if study.state in (StudyState.RECEIVING, StudyState.UNMATCHED):
+            _match(core, connection, study)
+        elif study.state is StudyState.MATCHED and study.case_id:
+            _matched(core, connection, study, cases.by_id(connection, study.case_id), "addition to a matched study")
+
+
+def _match(core: Core, connection: Connection, study: Study) -> None:
+    found = _find(connection, study)
+    if found.case is None:
+        _unmatched(core, connection, study, found.because)
+        return
+    differences = () if study.is_identity_accepted else _differences(connection, study, found.case)
+    if differences:
+        _quarantine(core, connection, study, found, differences)
+        return
+    _matched(core, connection, study, found.case, found.because)
+
+
+def _unmatched(core: Core, connection: Connection, study: Study, because: str) -> None:
+    studies.change(connection, study.id, state=StudyState.UNMATCHED)
+    audit.record(
+        connection,
+        at=core.now(),
+        actor="matching",
+        action="study.unmatched",
+        outcome="waiting",
+        subject=f"study/{study.id}",
+        details={"why": because},
+    )
+
+
+def _quarantine(
+    core: Core, connection: Connection, study: Study, found: _Match, differences: tuple[Contradiction, ...]
+) -> None:
+    now, case_id = core.now(), found.case.id if found.case else None
+    studies.change(connection, study.id, state=StudyState.QUARANTINED)
+    shown = {"differences": [[one.field, one.in_header, one.in_order] for one in differences]}
+    fields = ", ".join(one.field for one in differences)
+    reason = f"identity: {fields} in the images differs from the order (matched {found.because})"
+    place = Place(case_id, study.id, None)
+    studies.put_in_quarantine(connection, "identity", reason, place, details=shown, now=now)
+    audit.record(
+        connection,
+        at=now,
+        actor="matching",
+        action="study.quarantined",
+        outcome="waiting",
+        case_id=case_id,
+        subject=f"study/{study.id}",
+        details={"fields": fields},
+    )
+
+
+def _matched(core: Core, connection: Connection, study: Study, case: Case, because: str) -> None:
+    now = core.now()
+    first = {} if study.matched_at else {"matched_at": now}
+    studies.change(connection, study.id, state=StudyState.MATCHED, case_id=case.id, **first)
+    instances = studies.instances(connection, study.id, state=InstanceState.STORED)
+    store_internal(connection, case.clinic_id, imaging_study_to_fhir(study, instances, case), now=now)
+    audit.record(
+        connection,
+        at=now,
+        actor="matching",
+        case_id=case.id,
+        subject=f"study/{study.id}",
+        action="study.matched",
+        details={"by": because, "instances": len(instances)},
+    )
+    if case.reviewer_id is not None:
+        outbox.enqueue(connection, JobKind.STUDY_RELEASE, study.id, case_id=case.id, now=now)
+
+
+def _find(connection: Connection, study: Study) -> _Match:
+    """StudyInstanceUID, else accession number and clinic, else patient identifier when exactly one case is open."""
+    uid, accession, clinic_id = study.study_instance_uid, study.accession_number, study.clinic_id
+    by_uid = cases.open_by_key(connection, clinic_id, cases.STUDY_INSTANCE_UID, uid)
+    if by_uid:
+        return _only(by_uid, "StudyInstanceUID")
+    if accession:
+        by_accession = cases.open_by_key(connection, clinic_id, cases.ACCESSION_NUMBER, accession)
+        if by_accession:
+            return _only(by_accession, "accession number")
+    if study.patient_id:
+        return _only(cases.open_by_patient_identifier(connection, clinic_id, study.patient_id), "patient identifier")
+    return _Match(None, "no open order names the study, and it carries no patient identifier")
+
+
+def _only(found: list[Case], key: str) -> _Match:
+    if len(found) == 1:
+        return _Match(found[0], f"by {key}")
+    return _Match(None, f"{len(found)} open orders have this {key}; exactly one would match")
+
+
+def _differences(connection: Connection, study: Study, case: Case) -> tuple[Contradiction, ...]:
+    patient = patient_from_fhir(resources.current(connection, case.clinic_id, "Patient", case.patient_id).content)
+    header = PersonIdentity(study.patient_names, study.birth_date, study.sex)
+    return contradictions(header, patient.identity)

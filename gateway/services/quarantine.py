@@ -1,0 +1,61 @@
+"""A person looks at what waits, and accepts or rejects it."""
+
+from sqlalchemy import Connection
+
+from gateway.domain.errors import Conflict
+from gateway.domain.study import InstanceState, StudyState
+from gateway.domain.work import JobKind
+from gateway.services.core import Core
+from gateway.store import audit, outbox, studies
+from gateway.store.studies import Quarantined
+
+
+def accept(core: Core, quarantine_id: str, *, actor: str) -> None:
+    """The person in the images is the person in the order; the object belongs to the study.
+
+    Raises NotFound, and Conflict when it is resolved already or cannot be accepted.
+    """
+    with core.database.write("quarantine.accept") as connection:
+        entry = _open(connection, quarantine_id)
+        if entry.kind == "deidentification":
+            raise Conflict("what the engine cannot treat is not sent; reject it to send the study without it")
+        if entry.kind == "instance" and not entry.reason.startswith("identity"):
+            raise Conflict("the first object under this SOP Instance UID is in use; reject this one")
+        if entry.kind == "identity" and entry.study_id:
+            studies.change(connection, entry.study_id, is_identity_accepted=True, state=StudyState.UNMATCHED)
+        if entry.instance_id is not None:
+            studies.set_instance_state(connection, entry.instance_id, InstanceState.STORED)
+        _resolve(core, connection, entry, "accepted", actor)
+
+
+def reject(core: Core, quarantine_id: str, *, actor: str) -> None:
+    """It is kept and not used: the study joins no case, the object leaves with nothing. Raises as `accept`."""
+    with core.database.write("quarantine.reject") as connection:
+        entry = _open(connection, quarantine_id)
+        if entry.kind == "identity" and entry.study_id:
+            studies.change(connection, entry.study_id, state=StudyState.REJECTED)
+        if entry.instance_id is not None:
+            studies.set_instance_state(connection, entry.instance_id, InstanceState.REJECTED)
+        _resolve(core, connection, entry, "rejected", actor)
+
+
+def _open(connection: Connection, quarantine_id: str) -> Quarantined:
+    entry = studies.quarantined_by_id(connection, quarantine_id)
+    if entry.resolved_at is not None:
+        raise Conflict(f"{quarantine_id} was {entry.resolution} already")
+    return entry
+
+
+def _resolve(core: Core, connection: Connection, entry: Quarantined, resolution: str, actor: str) -> None:
+    now = core.now()
+    studies.resolve(connection, entry.id, resolution=resolution, by=actor, now=now)
+    audit.record(
+        connection,
+        at=now,
+        actor=actor,
+        action=f"quarantine.{resolution}",
+        case_id=entry.case_id,
+        subject=f"quarantine/{entry.id}",
+    )
+    if entry.study_id:
+        outbox.enqueue(connection, JobKind.STUDY_SETTLE, entry.study_id, case_id=None, now=now)

@@ -1,0 +1,173 @@
+"""Clinics, reviewers, and the endpoints that belong to them. Every change is checked, and leaves an audit row."""
+
+import zoneinfo
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from gateway.domain.addresses import (
+    check_ae_title,
+    check_country,
+    check_host,
+    check_identifier_system,
+    check_name,
+    check_port,
+    check_url,
+)
+from gateway.domain.errors import Conflict, Invalid, NotFound
+from gateway.domain.ids import new_id
+from gateway.domain.party import DicomAddress, Endpoint, EndpointRole, FhirAddress, Identifier, Party, PartyKind
+from gateway.store import audit, parties
+from gateway.store.engine import Database
+
+
+@dataclass(frozen=True)
+class NewEndpoint:
+    """An endpoint to register: exactly one of `dicom` and `fhir` is set."""
+
+    name: str
+    role: EndpointRole
+    dicom: DicomAddress | None = None
+    fhir: FhirAddress | None = None
+    is_plain_http_allowed: bool = False
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A party with its endpoints, by name."""
+
+    party: Party
+    endpoints: tuple[Endpoint, ...]
+
+
+def register_party(  # noqa: PLR0913 - one argument a fact; all by name
+    database: Database,
+    *,
+    kind: PartyKind,
+    name: str,
+    identifiers: Sequence[Identifier],
+    country: str,
+    time_zone: str,
+    endpoints: Sequence[NewEndpoint],
+    actor: str,
+    now: datetime,
+) -> Registration:
+    """Add a clinic or a reviewer with its endpoints, all or nothing.
+
+    Raises:
+        Invalid: a field breaks its rule; `at` names it.
+        Conflict: the name, an identifier, an endpoint name or an AE title is taken.
+    """
+    party = Party(new_id(), kind, check_name(name), _checked(identifiers), check_country(country), time_zone)
+    _check_time_zone(time_zone)
+    checked = [_checked_endpoint(new, party) for new in endpoints]
+    with database.write("registry.party") as connection:
+        parties.add_party(connection, party, now=now)
+        audit.record(connection, at=now, actor=actor, action=f"{kind}.add", subject=f"party/{party.id}")
+        for endpoint in checked:
+            _add(connection, endpoint, actor=actor, now=now)
+    return Registration(party, tuple(sorted(checked, key=lambda each: each.name)))
+
+
+def register_endpoint(database: Database, *, party_name: str, new: NewEndpoint, actor: str, now: datetime) -> Endpoint:
+    """Add an endpoint to a party. Raises NotFound (the party), Invalid, Conflict (name, AE title or role taken)."""
+    with database.write("registry.endpoint") as connection:
+        party = parties.party_by_name(connection, party_name)
+        if parties.endpoints(connection, party_id=party.id, role=new.role):
+            raise Conflict(f"{party.name} has an endpoint of role {new.role} already; remove it first")
+        endpoint = _checked_endpoint(new, party)
+        _add(connection, endpoint, actor=actor, now=now)
+    return endpoint
+
+
+def remove_endpoint(database: Database, name: str, *, actor: str, now: datetime) -> None:
+    """Raises NotFound, and Conflict when studies or deliveries refer to it."""
+    with database.write("registry.endpoint") as connection:
+        endpoint = parties.endpoint_by_name(connection, name)
+        parties.remove_endpoint(connection, name)
+        audit.record(connection, at=now, actor=actor, action="endpoint.remove", subject=f"endpoint/{endpoint.id}")
+
+
+def revoke_client(database: Database, client_id: str, *, actor: str, now: datetime) -> None:
+    """Its secret and its tokens are worth nothing any more. Raises NotFound."""
+    with database.write("registry.client") as connection:
+        parties.revoke_client(connection, client_id, now=now)
+        audit.record(connection, at=now, actor=actor, action="client.revoke", subject=client_id)
+
+
+def registration(connection: Connection, name: str, kind: PartyKind) -> Registration:
+    """The party of that name and kind. Raises NotFound."""
+    party = parties.party_by_name(connection, name)
+    if party.kind is not kind:
+        raise NotFound(f"no {kind} named {name!r}")
+    return Registration(party, tuple(parties.endpoints(connection, party_id=party.id)))
+
+
+def registrations(connection: Connection, kind: PartyKind) -> list[Registration]:
+    """All of a kind, by name."""
+    found = parties.parties(connection, kind)
+    return [Registration(party, tuple(parties.endpoints(connection, party_id=party.id))) for party in found]
+
+
+def _add(connection: Connection, endpoint: Endpoint, *, actor: str, now: datetime) -> None:
+    parties.add_endpoint(connection, endpoint, now=now)
+    audit.record(
+        connection,
+        at=now,
+        actor=actor,
+        action="endpoint.add",
+        subject=f"endpoint/{endpoint.id}",
+        details={"name": endpoint.name, "role": endpoint.role, "party": endpoint.party_id},
+    )
+
+
+def _checked_endpoint(new: NewEndpoint, party: Party) -> Endpoint:
+    check_name(new.name)
+    _check_role(new, party)
+    dicom = _checked_dicom(new.dicom) if new.dicom else None
+    fhir = _checked_fhir(new.fhir, is_plain_http_allowed=new.is_plain_http_allowed) if new.fhir else None
+    return Endpoint(new_id(), new.name, party.id, new.role, dicom, fhir)
+
+
+def _check_role(new: NewEndpoint, party: Party) -> None:
+    is_reviewers = new.role is EndpointRole.REVIEWER_NODE
+    if is_reviewers != (party.kind is PartyKind.REVIEWER):
+        raise Invalid(f"a {party.kind} cannot have an endpoint of role {new.role}", at="role")
+    is_fhir = new.role is EndpointRole.EHR
+    if (new.fhir is not None) != is_fhir or (new.dicom is not None) == is_fhir:
+        raise Invalid(f"an endpoint of role {new.role} needs a {'FHIR' if is_fhir else 'DICOM'} address", at="role")
+
+
+def _checked_dicom(address: DicomAddress) -> DicomAddress:
+    title = check_ae_title(address.ae_title)
+    return replace(address, ae_title=title, host=check_host(address.host), port=check_port(address.port))
+
+
+def _checked_fhir(address: FhirAddress, *, is_plain_http_allowed: bool) -> FhirAddress:
+    base_url = check_url(address.base_url, is_plain_http_allowed=is_plain_http_allowed)
+    by_grant = (address.token_url, address.client_id, address.client_secret_file)
+    if any(by_grant) and not all(by_grant):
+        raise Invalid("a token URL, a client id and a client secret file belong together", at="token")
+    if any(by_grant) and address.token_file:
+        raise Invalid("either a token file or the client-credentials grant, not both", at="token")
+    if not address.token_url:
+        return replace(address, base_url=base_url)
+    token_url = check_url(address.token_url, is_plain_http_allowed=is_plain_http_allowed)
+    return replace(address, base_url=base_url, token_url=token_url)
+
+
+def _checked(identifiers: Sequence[Identifier]) -> tuple[Identifier, ...]:
+    if not identifiers:
+        raise Invalid("at least one identifier is needed: consents name their recipient by it", at="identifier")
+    for each in identifiers:
+        check_identifier_system(each.system)
+        if not each.value.strip():
+            raise Invalid("an identifier has a value", at="identifier.value")
+    return tuple(identifiers)
+
+
+def _check_time_zone(name: str) -> None:
+    if name not in zoneinfo.available_timezones() - {"Factory", "localtime"}:
+        raise Invalid("a time zone is an IANA name such as Europe/Istanbul", at="time zone")

@@ -1,0 +1,176 @@
+"""Consent, de-identification, delivery: how a matched study gets ready for the reviewer's node."""
+
+import hashlib
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from dicom_node.deidentify import Finding, Pseudonyms, deidentify_file, pseudonymous_uid
+from fhir_mappings.patient import patient_from_fhir
+from gateway.domain.delivery import DeliveryKind, DeliveryState
+from gateway.domain.party import EndpointRole
+from gateway.domain.record import Case, Delivery, DeliveryItem, Instance, Study
+from gateway.domain.study import InstanceState
+from gateway.domain.work import Job, JobKind
+from gateway.services import egress
+from gateway.services.core import Core
+from gateway.store import audit, cases, deliveries, outbox, parties, resources, studies
+from gateway.store.studies import Place
+
+ISSUER = "CONSILIUM"
+"""IssuerOfPatientID of every pseudonymous object."""
+
+
+@dataclass(frozen=True)
+class _Treated:
+    """One instance after the engine: the UID and blob that leave, or why it must not."""
+
+    instance: Instance
+    uid: str
+    blob_sha256: str
+    findings: tuple[Finding, ...]
+
+
+def release_study(core: Core, job: Job) -> None:
+    """Open a delivery for what has not left yet, and prepare its payload once consent permits it. Idempotent."""
+    delivery = _permitted_delivery(core, job)
+    if delivery is None:
+        return
+    with core.database.read() as connection:
+        study = studies.by_id(connection, job.subject_id)
+        case = cases.by_id(connection, delivery.case_id)
+        chosen = _unreleased(core, connection, case, study)
+        known = _known_identifiers(connection, case, study)
+    pseudonyms = Pseudonyms(
+        patient=case.pseudonym,
+        issuer=ISSUER,
+        accession_number=study.accession_pseudonym,
+        study_id=study.accession_pseudonym,
+        uid=lambda uid: pseudonymous_uid(core.pseudonym_key, str(case.reviewer_id), uid),
+        known_identifiers=known,
+    )
+    treated = [_treat(core, instance, pseudonyms) for instance in chosen]
+    _keep(core, delivery, study, treated)
+
+
+def fix_payload(core: Core, connection: Connection, delivery: Delivery, items: list[DeliveryItem]) -> None:
+    """Say what exactly leaves - UID and blob hash of each object, in sending order - and put the sending into the outbox."""
+    listing = "".join(f"{item.sop_instance_uid} {item.blob_sha256}\n" for item in items)
+    payload_sha256, now = hashlib.sha256(listing.encode()).hexdigest(), core.now()
+    deliveries.add_items(connection, items)
+    deliveries.change(connection, delivery.id, now=now, payload_sha256=payload_sha256, waits_for="")
+    outbox.enqueue(connection, JobKind.DELIVERY_SEND, delivery.id, case_id=delivery.case_id, now=now)
+
+
+def _permitted_delivery(core: Core, job: Job) -> Delivery | None:
+    """The delivery whose payload is to be prepared now; None when there is nothing to send or no permit for it."""
+    with core.database.write("release.open") as connection:
+        study = studies.by_id(connection, job.subject_id)
+        case = cases.lock(connection, study.case_id) if study.case_id else None
+        if case is None or case.reviewer_id is None or case.state != "open":
+            return None
+        if any(one.kind == "deidentification" for one in studies.quarantined(connection, study_id=study.id)):
+            return None
+        delivery = _open_delivery(core, connection, case, study)
+        if delivery is None:
+            return None
+        recorded = egress.decide(connection, case, delivery, stage="enqueue", now=core.now())
+        return delivery if recorded.is_permit else None
+
+
+def _open_delivery(core: Core, connection: Connection, case: Case, study: Study) -> Delivery | None:
+    earlier = deliveries.listed(connection, subject_id=study.id)
+    unprepared = [one for one in earlier if not one.payload_sha256 and one.state is not DeliveryState.CANCELLED]
+    if unprepared:
+        return unprepared[0]
+    if not _unreleased(core, connection, case, study):
+        return None
+    node = parties.endpoints(connection, party_id=case.reviewer_id, role=EndpointRole.REVIEWER_NODE)[0]
+    return egress.open_delivery(
+        connection,
+        case,
+        kind=DeliveryKind.STUDY_TO_REVIEWER,
+        endpoint_id=node.id,
+        subject_id=study.id,
+        business_key=f"study:{study.id}:{node.id}:{len(earlier)}",
+        now=core.now(),
+    )
+
+
+def _unreleased(core: Core, connection: Connection, case: Case, study: Study) -> list[Instance]:
+    """Instances in use that no delivery of the study carries yet."""
+    carried = {
+        item.sop_instance_uid
+        for delivery in deliveries.listed(connection, subject_id=study.id)
+        for item in deliveries.items(connection, delivery.id)
+    }
+    stored = studies.instances(connection, study.id, state=InstanceState.STORED)
+    scope = str(case.reviewer_id)
+    return [one for one in stored if pseudonymous_uid(core.pseudonym_key, scope, one.sop_instance_uid) not in carried]
+
+
+def _known_identifiers(connection: Connection, case: Case, study: Study) -> tuple[str, ...]:
+    """What must not survive: every name and identifier that the order and the header know."""
+    patient = patient_from_fhir(resources.current(connection, case.clinic_id, "Patient", case.patient_id).content)
+    known = [*patient.identity.names, *study.patient_names, study.patient_id, study.accession_number]
+    known += [identifier.value for identifier in patient.identifiers]
+    known += cases.keys(connection, case.id, cases.ACCESSION_NUMBER)
+    return tuple(dict.fromkeys(value for value in known if value))
+
+
+def _treat(core: Core, instance: Instance, pseudonyms: Pseudonyms) -> _Treated:
+    uid = pseudonyms.uid(instance.sop_instance_uid)
+    content, findings = deidentify_file(core.blobs.get(instance.blob_sha256), pseudonyms)
+    return _Treated(instance, uid, core.blobs.put(content) if content else "", findings)
+
+
+def _keep(core: Core, delivery: Delivery, study: Study, treated: list[_Treated]) -> None:
+    """Fix the payload and let it go out; or quarantine what could not be treated and hold the whole study."""
+    with core.database.write("release.prepare") as connection:
+        cases.lock(connection, delivery.case_id)
+        if deliveries.by_id(connection, delivery.id).payload_sha256:
+            return
+        if not treated:
+            deliveries.change(connection, delivery.id, now=core.now(), state=DeliveryState.CANCELLED, waits_for="")
+            return
+        unclean = [one for one in treated if one.findings]
+        if unclean:
+            _quarantine(core, connection, delivery, study, unclean)
+            return
+        items = [_item(delivery, position, one) for position, one in enumerate(treated)]
+        fix_payload(core, connection, delivery, items)
+        audit.record(
+            connection,
+            at=core.now(),
+            actor="gateway",
+            action="study.deidentified",
+            case_id=delivery.case_id,
+            subject=f"study/{study.id}",
+            details={"instances": len(items)},
+        )
+
+
+def _item(delivery: Delivery, position: int, one: _Treated) -> DeliveryItem:
+    syntax = one.instance.transfer_syntax_uid
+    return DeliveryItem(delivery.id, position, one.uid, one.instance.sop_class_uid, syntax, one.blob_sha256, None, None)
+
+
+def _quarantine(core: Core, connection: Connection, delivery: Delivery, study: Study, unclean: list[_Treated]) -> None:
+    now = core.now()
+    for one in unclean:
+        reason = "; ".join(dict.fromkeys(f"{found.message} at {found.at}" for found in one.findings))
+        studies.set_instance_state(connection, one.instance.id, InstanceState.QUARANTINED)
+        where = Place(delivery.case_id, study.id, one.instance.id)
+        studies.put_in_quarantine(connection, "deidentification", reason, where, now=now)
+    waits_for = f"a person: {len(unclean)} of the study's objects could not be proven clean (consilium quarantine list)"
+    deliveries.change(connection, delivery.id, now=now, waits_for=waits_for)
+    audit.record(
+        connection,
+        at=now,
+        actor="gateway",
+        action="study.quarantined",
+        case_id=delivery.case_id,
+        subject=f"study/{study.id}",
+        outcome="waiting",
+        details={"instances": len(unclean)},
+    )

@@ -1,0 +1,86 @@
+"""A signed report becomes readable, and deliveries to the clinic are opened for it."""
+
+from sqlalchemy import Connection
+
+from fhir_mappings.patient import patient_from_fhir
+from gateway.domain.delivery import DeliveryKind
+from gateway.domain.party import Endpoint, EndpointRole
+from gateway.domain.ports import Renderer
+from gateway.domain.record import Case, ReportVersion
+from gateway.domain.report import ReportSubject
+from gateway.domain.work import Job
+from gateway.services import egress
+from gateway.services.core import Core
+from gateway.services.signing import load_report
+from gateway.store import audit, cases, deliveries, parties, reports, resources, studies
+
+KIND_BY_ROLE = {EndpointRole.EHR: DeliveryKind.REPORT_TO_EHR, EndpointRole.PACS: DeliveryKind.REPORT_TO_PACS}
+
+
+def render(core: Core, job: Job, *, renderer: Renderer) -> None:
+    """Make both renditions and open one delivery for each endpoint of the clinic. Idempotent."""
+    with core.database.read() as connection:
+        version = reports.by_id(connection, job.subject_id)
+        case = cases.by_id(connection, version.case_id)
+        report = load_report(connection, version)
+        subject = _subject(connection, case)
+    if version.rendered_at is None:
+        pseudonymous = ReportSubject(name=case.pseudonym, record_number=case.pseudonym, birth_date=None)
+        identified = renderer(report, subject, fixed_identifier=_identifier(version, "identified"))
+        hidden = renderer(report, pseudonymous, fixed_identifier=_identifier(version, "pseudonymous"))
+        stored = {"pdf": core.blobs.put(identified.pdf), "html": core.blobs.put(identified.html)}
+        stored["pseudonymous_pdf"] = core.blobs.put(hidden.pdf)
+        with core.database.write("report.rendered") as connection:
+            reports.set_renditions(connection, version.id, **stored, now=core.now())
+    _open_deliveries(core, version.id)
+
+
+def _open_deliveries(core: Core, report_id: str) -> None:
+    with core.database.write("report.deliveries") as connection:
+        now, version = core.now(), reports.by_id(connection, report_id)
+        case = cases.lock(connection, version.case_id)
+        if deliveries.listed(connection, subject_id=version.id):
+            return
+        for endpoint in _receiving(connection, case):
+            delivery = egress.open_delivery(
+                connection,
+                case,
+                kind=KIND_BY_ROLE[endpoint.role],
+                endpoint_id=endpoint.id,
+                subject_id=version.id,
+                business_key=f"report:{version.report_key}:{version.version}:{endpoint.id}",
+                payload_sha256=str(version.pdf_sha256),
+                now=now,
+            )
+            if egress.decide(connection, case, delivery, stage="enqueue", now=now).is_permit:
+                egress.enqueue_next(connection, delivery, now=now)
+        audit.record(
+            connection,
+            at=now,
+            actor="gateway",
+            action="report.rendered",
+            case_id=case.id,
+            subject=f"report/{version.id}",
+            details={"pdf": str(version.pdf_sha256)},
+        )
+
+
+def _receiving(connection: Connection, case: Case) -> list[Endpoint]:
+    """The clinic's EHRs, and only the PACS that own a study of the case."""
+    owners = {study.endpoint_id for study in studies.listed(connection, case_id=case.id)}
+    return [
+        endpoint
+        for endpoint in parties.endpoints(connection, party_id=case.clinic_id)
+        if endpoint.role is EndpointRole.EHR or endpoint.id in owners
+    ]
+
+
+def _subject(connection: Connection, case: Case) -> ReportSubject:
+    patient = patient_from_fhir(resources.current(connection, case.clinic_id, "Patient", case.patient_id).content)
+    number = patient.identifiers[0].value
+    return ReportSubject(patient.display_name, number, patient.identity.birth_date)
+
+
+def _identifier(version: ReportVersion, rendition: str) -> bytes:
+    """The PDF's file identifier (ISO 32000-1 14.4): one for each rendition of each version, the same every time."""
+    return f"{version.id}:{rendition}".encode()

@@ -1,0 +1,93 @@
+"""FHIR resources come in, singly or as a transaction. A single create or update is a transaction of one entry."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from fhir_mappings.bundle import Entry
+from fhir_mappings.bundle_links import Links
+from fhir_mappings.literal_references import rewritten
+from fhir_mappings.validation import check_resource
+from gateway.domain.errors import Invalid
+from gateway.domain.ids import new_id
+from gateway.domain.resource import StoredResource
+from gateway.services import resource_transaction
+from gateway.services.resource_rules import WRITABLE, check_may_write, check_reports_are_whole
+from gateway.services.resource_transaction import Effect, Request, Stored, stamped, write
+from gateway.services.tokens import Caller
+from gateway.store import resources
+from gateway.store.engine import Database
+
+GATEWAY_CLIENT = "gateway"
+"""Author of the resources that the gateway writes itself."""
+
+_MOST_RACES = 5
+_PROVISIONAL_ID = "provisional"
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Where requests are stored, by which clock, and what each type of resource sets in motion."""
+
+    database: Database
+    now: Callable[[], datetime]
+    effects: Mapping[str, Effect]
+
+
+def store(intake: Intake, caller: Caller, entries: Sequence[Entry], *, own_base: str = "") -> list[Stored]:
+    """Store all entries or none, and give what became of each, in their order.
+
+    `own_base` is the FHIR base URL under which the caller sees this server.
+
+    Raises:
+        Invalid, Unprocessable: an entry breaks a rule of R4 or of this gateway; `at` is its FHIRPath.
+        NotFound, Forbidden: a type or a resource that this caller cannot write.
+        PreconditionFailed: If-Match names another version.
+        Conflict: a business identifier is taken.
+        Transient, Full: try again later; nothing was stored.
+    """
+    for entry in entries:
+        check_may_write(caller.party.kind, entry.type)
+    _check_resources(caller, entries, own_base)
+    check_reports_are_whole(entries)
+    for _ in range(_MOST_RACES - 1):
+        try:
+            return _store(intake, Request(caller, entries, own_base))
+        except resources.Raced:
+            continue  # the other transaction has committed: run again, and find what it stored
+    return _store(intake, Request(caller, entries, own_base))
+
+
+def store_internal(connection: Connection, party_id: str, resource: dict[str, Any], now: datetime) -> StoredResource:
+    """Store a resource that the gateway writes itself, as a new version where the party has one of that `id`.
+
+    Sets nothing in motion and leaves no audit row: both are the caller's.
+    """
+    kind, resource_id = str(resource["resourceType"]), str(resource.get("id") or new_id())
+    is_known = resources.type_of(connection, party_id, resource_id) == kind
+    version = resources.current(connection, party_id, kind, resource_id).version + 1 if is_known else 1
+    content = stamped(resource, resource_id, version, now)
+    new = StoredResource(resource_id, party_id, kind, version, GATEWAY_CLIENT, now, content)
+    write(connection, new)
+    return new
+
+
+def _store(intake: Intake, request: Request) -> list[Stored]:
+    with intake.database.write("fhir.store") as connection:
+        return resource_transaction.run(connection, request, intake.effects, intake.now())
+
+
+def _check_resources(caller: Caller, entries: Sequence[Entry], own_base: str) -> None:
+    """Validate before the database is held, with stand-ins for the ids that are not known yet."""
+    assigned = {entry.full_url: f"{entry.type}/{entry.id or _PROVISIONAL_ID}" for entry in entries if entry.full_url}
+    links = Links(assigned, own_base, lambda kind, _identifier: f"{kind}/{_PROVISIONAL_ID}")
+    for entry in entries:
+        if entry.id and entry.resource.get("id") != entry.id:
+            raise Invalid("the resource of an update has the id of the URL", at=entry.at(f"{entry.type}.id"))
+        try:
+            check_resource(rewritten(entry.resource, links.resolver(entry.full_url)), WRITABLE[caller.party.kind])
+        except Invalid as refusal:
+            raise type(refusal)(str(refusal), at=entry.at(refusal.at)) from refusal

@@ -1,0 +1,36 @@
+"""What a delivery carries while it is being sent: its grant, asked anew before every instance and request."""
+
+from dataclasses import dataclass
+
+from gateway.domain.delivery import EgressGrant
+from gateway.domain.errors import Conflict
+from gateway.domain.record import Delivery
+from gateway.domain.work import Job
+from gateway.services import egress
+from gateway.services.core import Core
+from gateway.store import outbox
+
+
+class Permission:
+    """The grant of one attempt. It ends when it is cancelled, denied on renewal, or the job's lease is lost."""
+
+    def __init__(self, core: Core, job: Job, granted: EgressGrant) -> None:
+        self._core = core
+        self._job = job
+        self._granted = granted
+
+    def require(self) -> None:
+        """Return when this very payload may leave at this very moment; Conflict otherwise."""
+        with self._core.database.read() as connection:
+            if not outbox.is_held(connection, self._job):
+                raise Conflict("another worker has taken over; this one sends nothing more")
+        self._granted = egress.require_open(self._core, self._granted)
+
+
+@dataclass(frozen=True)
+class Sending:
+    """One attempt at one delivery. `may_have_left`: an earlier attempt had a grant, so look before sending again."""
+
+    delivery: Delivery
+    permission: Permission
+    may_have_left: bool

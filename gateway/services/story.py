@@ -1,0 +1,79 @@
+"""The story of a case: each station with its time, decision and receipt (design: promise 9)."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from gateway.domain.record import Case
+from gateway.domain.story import CaseStory, Station
+from gateway.services.core import Core
+from gateway.services.waits import waits_of
+from gateway.store import audit, cases, deliveries, parties, reports, studies
+
+
+def case_story(core: Core, case_id: str) -> CaseStory:
+    """Everything that happened to the case and what it waits for now. Raises NotFound."""
+    with core.database.read() as connection:
+        case = cases.by_id(connection, case_id)
+        stations = sorted(_stations(connection, case), key=lambda station: station.at)
+        reviewer = parties.party_by_id(connection, case.reviewer_id).name if case.reviewer_id else ""
+        return CaseStory(
+            case_id=case.id,
+            pseudonym=case.pseudonym,
+            clinic=parties.party_by_id(connection, case.clinic_id).name,
+            reviewer=reviewer,
+            state=case.state,
+            stations=tuple(stations),
+            waits=tuple(waits_of(connection, case)),
+        )
+
+
+def _stations(connection: Connection, case: Case) -> Iterator[Station]:
+    yield Station(case.created_at, "order received", detail=f"ServiceRequest/{case.id}")
+    for row in audit.of_case(connection, case.id, actions=("consent.stored", "recall.notice")):
+        what = "consent received" if row.action == "consent.stored" else "recall notice"
+        yield Station(row.at, what, str(row.details.get("status", "")), detail=row.subject)
+    yield from _study_stations(connection, case)
+    yield from _document_stations(connection, case)
+    for version in reports.listed(connection, case.id):
+        label = f"report version {version.version}"
+        yield Station(version.created_at, f"{label} signed", version.status, detail=f"sha256 {version.content_sha256}")
+        if version.rendered_at:
+            yield Station(version.rendered_at, f"{label} rendered", detail=f"pdf sha256 {version.pdf_sha256}")
+    yield from _delivery_stations(connection, case)
+
+
+def _study_stations(connection: Connection, case: Case) -> Iterator[Station]:
+    for study in studies.listed(connection, case_id=case.id):
+        count = len(studies.instances(connection, study.id))
+        yield Station(study.first_received_at, "study began to arrive", detail=f"study {study.id}")
+        yield Station(study.last_received_at, "study complete for now (assumed: it went quiet)", f"{count} objects")
+        if study.matched_at:
+            yield Station(study.matched_at, "study matched with the case", detail=f"ImagingStudy/{study.id}")
+        for entry in studies.quarantined(connection, study_id=study.id, is_open=False):
+            yield Station(entry.created_at, "quarantine", entry.resolution or "waiting", detail=entry.reason)
+    for row in audit.of_case(connection, case.id, actions=("study.deidentified",)):
+        yield Station(row.at, "study de-identified", f"{row.details.get('instances')} objects")
+
+
+def _document_stations(connection: Connection, case: Case) -> Iterator[Station]:
+    for document in cases.documents(connection, case_id=case.id):
+        yield Station(document.created_at, "document received", detail=f"DocumentReference/{document.id}")
+        if document.cleared_at:
+            yield Station(document.cleared_at, f"document {document.state}", detail=f"by {document.cleared_by}")
+
+
+def _delivery_stations(connection: Connection, case: Case) -> Iterator[Station]:
+    kinds = {one.id: (one.kind, one.endpoint_id) for one in deliveries.listed(connection, case_id=case.id)}
+    names = {endpoint.id: endpoint.name for endpoint in parties.endpoints(connection)}
+    for row in deliveries.decisions(connection, case.id):
+        kind, endpoint_id = kinds[row.delivery_id]
+        consents = tuple(f"{consent_id}/{version}" for consent_id, version in row.consents)
+        what = f"consent decided for {kind} to {names[endpoint_id]} ({row.stage})"
+        yield Station(row.decided_at, what, row.outcome, consents, "; ".join(row.reasons))
+    for delivery in deliveries.listed(connection, case_id=case.id):
+        receipt = deliveries.receipts(connection, case.id).get(delivery.id)
+        if receipt:
+            detail = " ".join(part for part in (receipt["reference"], receipt["note"]) if part)
+            what = f"{delivery.kind} delivered to {names[delivery.endpoint_id]}"
+            yield Station(delivery.changed_at, what, receipt["status"], detail=detail)

@@ -1,0 +1,102 @@
+"""The report's PDF into the clinic's PACS, as an object of the study that the order names."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from dicom_node.deidentify import pseudonymous_uid
+from dicom_node.encapsulated_pdf import CONTEXT, StudyIdentity, build_encapsulated_pdf
+from dicom_node.status import require_delivered
+from fhir_mappings.patient import patient_from_fhir
+from gateway.domain.delivery import Receipt
+from gateway.domain.errors import Ambiguous, Permanent
+from gateway.domain.hooks import reach
+from gateway.domain.identity import PersonIdentity, contradictions
+from gateway.domain.party import DicomAddress
+from gateway.domain.record import Case, Delivery, Instance, ReportVersion, Study
+from gateway.domain.study import InstanceState
+from gateway.services.core import Core
+from gateway.services.outside import Outside
+from gateway.services.sending import Sending
+from gateway.store import cases, parties, reports, resources, studies
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where the object belongs, and under which UIDs it will be known there: the same at every attempt."""
+
+    address: DicomAddress
+    study: Study
+    sources: tuple[Instance, ...]
+    series_instance_uid: str
+    sop_instance_uid: str
+    predecessor_sop_instance_uid: str
+
+
+def send_to_pacs(core: Core, sending: Sending, outside: Outside) -> Receipt:
+    """Add the PDF to the original study, under the patient as the PACS names them today. Raises as `send`."""
+    delivery = sending.delivery
+    with core.database.read() as connection:
+        version = reports.by_id(connection, delivery.subject_id)
+        case = cases.by_id(connection, delivery.case_id)
+        target = _target(core, connection, case, delivery, version)
+        order = patient_from_fhir(resources.current(connection, case.clinic_id, "Patient", case.patient_id).content)
+    sending.permission.require()
+    if sending.may_have_left and _is_there(outside, target):
+        return _receipt(core, target, version, "0x0000", "was there already")
+    study = _the_study(outside, target, order.identity)
+    content = _object(core, target, study, version)
+    with outside.open_sender(target.address, frozenset({CONTEXT})) as sender:
+        sending.permission.require()
+        reach("report_to_pacs.before_send")
+        status = sender.send(content)
+        reach("report_to_pacs.after_send")
+    try:
+        note = require_delivered(status)
+    except Ambiguous:
+        if not _is_there(outside, target):
+            raise
+        note = "was there already"
+    return _receipt(core, target, version, f"0x{status:04X}", note)
+
+
+def _target(core: Core, connection: Connection, case: Case, delivery: Delivery, version: ReportVersion) -> _Target:
+    """The index study that the order names, of those that this PACS owns, or else the first that came from it."""
+    endpoint = parties.endpoint_by_id(connection, delivery.endpoint_id)
+    owned = [one for one in studies.listed(connection, case_id=case.id) if one.endpoint_id == endpoint.id]
+    if endpoint.dicom is None or not owned:
+        raise Permanent("this PACS sent no study of the case, so the report does not belong there")
+    named = cases.keys(connection, case.id, cases.STUDY_INSTANCE_UID)
+    study = next((one for one in owned if one.study_instance_uid in named), owned[0])
+    scope = f"report {endpoint.id}"
+    before = f"{version.report_key} {version.version - 1}" if version.version > 1 else ""
+    key = core.pseudonym_key
+    return _Target(
+        address=endpoint.dicom,
+        study=study,
+        sources=tuple(studies.instances(connection, study.id, state=InstanceState.STORED)),
+        series_instance_uid=pseudonymous_uid(key, scope, version.report_key),
+        sop_instance_uid=pseudonymous_uid(key, scope, f"{version.report_key} {version.version}"),
+        predecessor_sop_instance_uid=pseudonymous_uid(key, scope, before) if before else "",
+    )
+
+
+def _the_study(outside: Outside, target: _Target, order: PersonIdentity) -> StudyIdentity:
+    """The study as the PACS names it now; patients are merged there, so its words are copied, not ours."""
+    found = outside.find_study(target.address, target.study.study_instance_uid)
+    if len(found) != 1:
+        raise Permanent(f"the PACS has {len(found)} studies of that UID; exactly one is needed")
+    differing = contradictions(found[0].person, order)
+    if differing:
+        fields = ", ".join(one.field for one in differing)
+        raise Permanent(f"the PACS names another patient for the study ({fields}); nothing was sent")
+    return found[0]
+
+
+def _is_there(outside: Outside, target: _Target) -> bool:
+    uids = (target.study.study_instance_uid, target.series_instance_uid, target.sop_instance_uid)
+    return outside.has_instance(target.address, *uids)
+
+
+def _receipt(core: Core, target: _Target, version: ReportVersion, status: str, note: str) -> Receipt:
+    return Receipt(core.now(), status, target.sop_instance_uid, str(version.pdf_sha256), note)

@@ -1,0 +1,94 @@
+"""One job: claim it, keep its lease alive, do it, settle it. Every kind of worker calls this and nothing else."""
+
+import random
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import structlog
+
+from gateway.domain.errors import Ambiguous, GatewayError, Transient
+from gateway.domain.ids import new_id
+from gateway.domain.work import Job, JobKind
+from gateway.services.core import Core
+from gateway.store import audit, outbox
+
+Handler = Callable[[Job], None]
+_log = structlog.get_logger()
+
+
+def run_job(core: Core, job_id: str, handlers: Mapping[JobKind, Handler]) -> bool:
+    """Do one job if it is to be had; False when another worker has it or it is not due.
+
+    A job ends done, or is tried again at a time that the database keeps, or is dead with its reason. A worker that
+    dies in the middle leaves a claim whose lease runs out; the attempt was counted before the work began.
+    """
+    with core.database.write("job.claim") as connection:
+        job = outbox.claim(connection, job_id, owner=new_id(), now=core.now(), lease_s=core.retry.lease_s)
+    if job is None:
+        return False
+    log = _log.bind(job=job.id, kind=str(job.kind), subject=job.subject_id, case=job.case_id, attempt=job.attempt)
+    try:
+        if job.attempt > core.retry.max_attempts:
+            raise GatewayError(f"gave up after {core.retry.max_attempts} attempts; the last one never ended")
+        with _heartbeat(core, job):
+            handlers[job.kind](job)
+    except Exception as exc:  # a process edge: whatever went wrong, the job is settled and the worker lives on
+        _failed(core, job, exc)
+        log.warning("job.failed", error=type(exc).__name__, exc_info=not isinstance(exc, GatewayError))
+        return True
+    with core.database.write("job.settle") as connection:
+        outbox.settle(connection, job, now=core.now())
+    log.info("job.done")
+    return True
+
+
+def _failed(core: Core, job: Job, exc: Exception) -> None:
+    """Try again while there is hope (Transient, Ambiguous, or a fault of ours), else leave it dead for a person."""
+    reason = str(exc) if isinstance(exc, GatewayError) else f"unexpected {type(exc).__name__}"
+    error = f"{type(exc).__name__}: {reason}"
+    is_hopeless = isinstance(exc, GatewayError) and not isinstance(exc, Transient | Ambiguous)
+    is_for_person = isinstance(exc, Ambiguous) and exc.is_for_person
+    with core.database.write("job.fail") as connection:
+        now = core.now()
+        if is_hopeless or is_for_person or job.attempt >= core.retry.max_attempts:
+            outbox.settle(connection, job, now=now, error=error, is_dead=True)
+            details = {"kind": str(job.kind), "attempts": job.attempt, "error": type(exc).__name__}
+            audit.record(
+                connection,
+                at=now,
+                actor="gateway",
+                action="job.dead",
+                case_id=job.case_id,
+                subject=f"job/{job.id}",
+                outcome="failure",
+                details=details,
+            )
+            return
+        wish_s = exc.retry_after_s if isinstance(exc, Transient) else None
+        again_at = core.retry.next_try(now, job.attempt, random.random(), wish_s)  # noqa: S311  # jitter, no secret
+        outbox.postpone(connection, job, next_try_at=again_at, error=error)
+
+
+@contextmanager
+def _heartbeat(core: Core, job: Job) -> Iterator[None]:
+    """Renew the lease at a third of its length until the work ends."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(core.retry.lease_s / 3):
+            try:
+                with core.database.write("job.heartbeat") as connection:
+                    is_mine = outbox.extend(connection, job, now=core.now(), lease_s=core.retry.lease_s)
+            except Transient:
+                continue
+            if not is_mine:
+                return
+
+    thread = threading.Thread(target=beat, name=f"lease-{job.id}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

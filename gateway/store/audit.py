@@ -1,0 +1,101 @@
+"""Audit rows commit with their cause; one sealer chains the committed rows afterwards.
+
+The chain: sha256(previous seal || canonical JSON of the row). Changing, removing or reordering a sealed row breaks
+every seal after it. Rows that are committed and not sealed yet are the tail; `verify` counts them.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select
+
+from gateway.store.tables import audit, audit_seal
+
+GENESIS = "0" * 64
+
+
+def record(
+    connection: Connection,
+    *,
+    at: datetime,
+    actor: str,
+    action: str,
+    outcome: str = "success",
+    case_id: str | None = None,
+    subject: str = "",
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Add one row to the current transaction. `subject` and `details` hold ids and codes, never patient data."""
+    row = {"at": at, "actor": actor, "action": action, "outcome": outcome, "case_id": case_id}
+    connection.execute(insert(audit).values(row | {"subject": subject, "details": dict(details or {})}))
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a walk over the whole chain found. `broken_at` is the audit id of the first row that does not fit."""
+
+    sealed: int
+    unsealed: int
+    broken_at: int | None
+
+
+def seal(connection: Connection, *, now: datetime, limit: int = 1000) -> int:
+    """Chain up to `limit` committed rows; gives how many. The caller's transaction keeps sealers apart."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_SEALER_LOCK)))
+    last = connection.execute(select(audit_seal).order_by(audit_seal.c.position.desc()).limit(1)).one_or_none()
+    position, digest = (last.position, last.sha256) if last else (0, GENESIS)
+    unsealed = select(audit).outerjoin(audit_seal, audit.c.id == audit_seal.c.audit_id)
+    rows = connection.execute(unsealed.where(audit_seal.c.audit_id.is_(None)).order_by(audit.c.id).limit(limit)).all()
+    seals = []
+    for row in rows:
+        position, digest = position + 1, _digest(digest, row)
+        seals.append({"position": position, "audit_id": row.id, "sha256": digest, "sealed_at": now})
+    if seals:
+        connection.execute(insert(audit_seal), seals)
+    return len(seals)
+
+
+def verify(connection: Connection) -> Verification:
+    """Recompute every seal in order."""
+    chain = select(audit_seal.c.position, audit_seal.c.sha256, audit_seal.c.audit_id.label("sealed_id"), audit)
+    chain = chain.outerjoin(audit, audit.c.id == audit_seal.c.audit_id).order_by(audit_seal.c.position)
+    digest, expected = GENESIS, 0
+    for row in connection.execute(chain.execution_options(yield_per=1000)):
+        expected += 1
+        digest = _digest(digest, row) if row.id is not None else ""
+        if row.position != expected or digest != row.sha256:
+            return Verification(expected - 1, _unsealed(connection), row.sealed_id)
+    return Verification(expected, _unsealed(connection), None)
+
+
+def of_case(connection: Connection, case_id: str, *, actions: Sequence[str] = ()) -> list[Row[Any]]:
+    """The rows of one case, oldest first, optionally only these actions."""
+    query = select(audit).where(audit.c.case_id == case_id).order_by(audit.c.id)
+    return list(connection.execute(query.where(audit.c.action.in_(actions)) if actions else query).all())
+
+
+def has_unsealed(connection: Connection) -> bool:
+    """True while committed rows wait for the sealer."""
+    unsealed = select(audit.c.id).outerjoin(audit_seal, audit.c.id == audit_seal.c.audit_id)
+    return connection.execute(unsealed.where(audit_seal.c.audit_id.is_(None)).limit(1)).scalar() is not None
+
+
+def _unsealed(connection: Connection) -> int:
+    rows = connection.execute(select(func.count()).select_from(audit)).scalar_one()
+    seals = connection.execute(select(func.count()).select_from(audit_seal)).scalar_one()
+    return max(0, int(rows) - int(seals))
+
+
+def _digest(previous: str, row: Row[Any]) -> str:
+    content = [row.id, row.at.astimezone(UTC).isoformat(), row.actor, row.action, row.outcome]
+    content += [row.case_id, row.subject, row.details]
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256((previous + canonical).encode()).hexdigest()
+
+
+_SEALER_LOCK = 0x436F6E73  # "Cons": one sealer at a time on PostgreSQL

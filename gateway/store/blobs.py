@@ -1,0 +1,82 @@
+"""Immutable bytes by their SHA-256, in a directory. A blob is on the disk before anything refers to it."""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from gateway.domain.errors import Full, NotFound, Transient
+
+
+class BlobDirectory:
+    """`<root>/ab/cd/<sha256>`; writing the same bytes twice is a no-op."""
+
+    def __init__(self, root: Path, *, min_free_bytes: int = 0) -> None:
+        self._root = root
+        self._min_free_bytes = min_free_bytes
+        root.mkdir(parents=True, exist_ok=True)
+
+    def put(self, content: bytes) -> str:
+        """Store the bytes durably (file and folders fsynced) and give their SHA-256. Raises Full before it is full."""
+        digest = hashlib.sha256(content).hexdigest()
+        target = self.path(digest)
+        if target.exists():
+            return digest
+        self.require_room(len(content))
+        partial = self._partial(digest)
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        self._publish(partial, target)
+        return digest
+
+    def adopt(self, spooled: Path, digest: str) -> None:
+        """Move a spool file, already fsynced and on the same file system, to its place; `digest` is its SHA-256."""
+        target = self.path(digest)
+        if target.exists():
+            spooled.unlink()
+            return
+        self._publish(spooled, target)
+
+    def get(self, digest: str) -> bytes:
+        """The bytes. Raises NotFound when there are none, Transient when they do not match their name any more."""
+        try:
+            content = self.path(digest).read_bytes()
+        except FileNotFoundError as exc:
+            raise NotFound(f"blob {digest[:12]} is not in the store") from exc
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise Transient(f"blob {digest[:12]} is damaged on disk; restore it from the backup")
+        return content
+
+    def path(self, digest: str) -> Path:
+        """Where the blob is, or would be."""
+        return self._root / digest[:2] / digest[2:4] / digest
+
+    def require_room(self, size_bytes: int) -> None:
+        """Raise Full when storing this much would leave less than the reserve."""
+        if shutil.disk_usage(self._root).free - size_bytes < self._min_free_bytes:
+            raise Full("the blob store's disk is at its reserve; nothing was accepted")
+
+    def _partial(self, digest: str) -> Path:
+        folder = self._root / "partial"
+        folder.mkdir(exist_ok=True)
+        return folder / f"{digest}.{os.getpid()}.{os.urandom(4).hex()}"
+
+    def _publish(self, source: Path, target: Path) -> None:
+        is_new_folder = not target.parent.exists()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+        sync_folder(target.parent)
+        if is_new_folder:
+            sync_folder(target.parent.parent)
+            sync_folder(self._root)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside `folder` durable (fsync of the directory)."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

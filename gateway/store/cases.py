@@ -1,0 +1,127 @@
+"""Cases, the keys by which studies find them, and their documents."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from gateway.domain.errors import NotFound
+from gateway.domain.record import Case, CaseDocument
+from gateway.store.tables import case, case_key, document, resource_identifier
+
+STUDY_INSTANCE_UID, ACCESSION_NUMBER = "study-instance-uid", "accession-number"
+
+
+def add(connection: Connection, new: Case) -> None:
+    """Insert one case."""
+    connection.execute(insert(case).values(asdict(new)))
+
+
+def by_id(connection: Connection, case_id: str) -> Case:
+    """Raises NotFound."""
+    row = connection.execute(select(case).where(case.c.id == case_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"no case {case_id}")
+    return _case(row)
+
+
+def by_pseudonym(connection: Connection, pseudonym: str) -> Case | None:
+    """The case a reviewer means."""
+    row = connection.execute(select(case).where(case.c.pseudonym == pseudonym)).one_or_none()
+    return None if row is None else _case(row)
+
+
+def lock(connection: Connection, case_id: str) -> Case:
+    """The case, with its row locked until the transaction ends: sending and revoking take turns here."""
+    row = connection.execute(select(case).where(case.c.id == case_id).with_for_update()).one_or_none()
+    if row is None:
+        raise NotFound(f"no case {case_id}")
+    return _case(row)
+
+
+def listed(connection: Connection, *, patient_id: str | None = None, clinic_id: str | None = None) -> list[Case]:
+    """Newest first."""
+    query = select(case).order_by(case.c.created_at.desc(), case.c.id)
+    if patient_id is not None:
+        query = query.where(case.c.patient_id == patient_id)
+    if clinic_id is not None:
+        query = query.where(case.c.clinic_id == clinic_id)
+    return [_case(row) for row in connection.execute(query)]
+
+
+def set_state(connection: Connection, case_id: str, state: str) -> None:
+    """`open` or `closed`."""
+    connection.execute(update(case).where(case.c.id == case_id).values(state=state))
+
+
+def set_reviewer(connection: Connection, case_id: str, reviewer_id: str) -> None:
+    """Who reviews it."""
+    connection.execute(update(case).where(case.c.id == case_id).values(reviewer_id=reviewer_id))
+
+
+def replace_keys(connection: Connection, of: Case, keys: Iterable[tuple[str, str]]) -> None:
+    """Set the (kind, value) pairs that the order names."""
+    connection.execute(delete(case_key).where(case_key.c.case_id == of.id))
+    for kind, value in keys:
+        row = {"case_id": of.id, "clinic_id": of.clinic_id, "kind": kind, "value": value}
+        connection.execute(insert(case_key).values(row))
+
+
+def keys(connection: Connection, case_id: str, kind: str) -> list[str]:
+    """The values of one kind that the order names."""
+    query = select(case_key.c.value).where((case_key.c.case_id == case_id) & (case_key.c.kind == kind))
+    return list(connection.execute(query.order_by(case_key.c.value)).scalars())
+
+
+def open_by_key(connection: Connection, clinic_id: str, kind: str, value: str) -> list[Case]:
+    """Open cases of the clinic whose order names this value."""
+    is_it = (case_key.c.clinic_id == clinic_id) & (case_key.c.kind == kind) & (case_key.c.value == value)
+    query = select(case).join(case_key, case_key.c.case_id == case.c.id).where(is_it & (case.c.state == "open"))
+    return [_case(row) for row in connection.execute(query)]
+
+
+def open_by_patient_identifier(connection: Connection, clinic_id: str, value: str) -> list[Case]:
+    """Open cases of the clinic whose Patient carries this identifier value, whatever its system."""
+    is_patient = (resource_identifier.c.party_id == clinic_id) & (resource_identifier.c.type == "Patient")
+    patients = select(resource_identifier.c.resource_id).where(is_patient & (resource_identifier.c.value == value))
+    is_open = (case.c.clinic_id == clinic_id) & (case.c.state == "open")
+    query = select(case).where(is_open & case.c.patient_id.in_(patients))
+    return [_case(row) for row in connection.execute(query)]
+
+
+def add_document(connection: Connection, new: CaseDocument) -> None:
+    """Insert one document."""
+    connection.execute(insert(document).values(asdict(new)))
+
+
+def document_by_id(connection: Connection, document_id: str) -> CaseDocument:
+    """Raises NotFound."""
+    row = connection.execute(select(document).where(document.c.id == document_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"no document {document_id}")
+    return CaseDocument(**row._mapping)
+
+
+def documents(connection: Connection, *, case_id: str | None = None) -> list[CaseDocument]:
+    """Oldest first."""
+    query = select(document).order_by(document.c.created_at)
+    query = query if case_id is None else query.where(document.c.case_id == case_id)
+    return [CaseDocument(**row._mapping) for row in connection.execute(query)]
+
+
+def clear_document(connection: Connection, document_id: str, *, sha256: str, by: str, now: datetime) -> None:
+    """A person vouches for these bytes."""
+    cleared = {"state": "cleared", "cleared_sha256": sha256, "cleared_by": by, "cleared_at": now}
+    connection.execute(update(document).where(document.c.id == document_id).values(cleared))
+
+
+def reject_document(connection: Connection, document_id: str, *, by: str, now: datetime) -> None:
+    """A person keeps it from leaving."""
+    rejected = {"state": "rejected", "cleared_by": by, "cleared_at": now}
+    connection.execute(update(document).where(document.c.id == document_id).values(rejected))
+
+
+def _case(row: Row[Any]) -> Case:
+    return Case(**row._mapping)

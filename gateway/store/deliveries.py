@@ -1,0 +1,186 @@
+"""Deliveries, their items, the decisions they rest on, the grants under which they leave, and recall notices."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, insert, select, update
+
+from gateway.domain.delivery import DeliveryKind, DeliveryState, EgressGrant, Flow, Receipt
+from gateway.domain.errors import NotFound
+from gateway.domain.ids import new_id
+from gateway.domain.record import Delivery, DeliveryItem
+from gateway.store.tables import decision, delivery, delivery_item, egress_grant, recall_notice
+
+_FIELDS = tuple(delivery.c[name] for name in Delivery.__dataclass_fields__)
+
+
+def add(connection: Connection, new: Delivery) -> None:
+    """Insert one delivery."""
+    connection.execute(insert(delivery).values(asdict(new)))
+
+
+def by_id(connection: Connection, delivery_id: str) -> Delivery:
+    """Raises NotFound."""
+    row = connection.execute(select(*_FIELDS).where(delivery.c.id == delivery_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"no delivery {delivery_id}")
+    return _delivery(row)
+
+
+def by_business_key(connection: Connection, business_key: str) -> Delivery | None:
+    """The one delivery of that payload to that endpoint."""
+    row = connection.execute(select(*_FIELDS).where(delivery.c.business_key == business_key)).one_or_none()
+    return None if row is None else _delivery(row)
+
+
+def listed(
+    connection: Connection,
+    *,
+    case_id: str | None = None,
+    subject_id: str | None = None,
+    states: Sequence[DeliveryState] = (),
+) -> list[Delivery]:
+    """Oldest first."""
+    query = select(*_FIELDS).order_by(delivery.c.created_at, delivery.c.id)
+    for column, value in ((delivery.c.case_id, case_id), (delivery.c.subject_id, subject_id)):
+        query = query if value is None else query.where(column == value)
+    if states:
+        query = query.where(delivery.c.state.in_(states))
+    return [_delivery(row) for row in connection.execute(query)]
+
+
+def earlier_versions(connection: Connection, of: Delivery) -> list[Delivery]:
+    """What was opened before it for the same case, kind and endpoint, oldest first."""
+    same = [one for one in listed(connection, case_id=of.case_id) if one.endpoint_id == of.endpoint_id]
+    before = [one for one in same if one.kind is of.kind and one.created_at < of.created_at]
+    return [one for one in before if one.business_key.split(":")[1] == of.business_key.split(":")[1]]
+
+
+def earlier_receipts(connection: Connection, of: Delivery) -> list[dict[str, Any]]:
+    """The receipts of those, oldest first."""
+    kept = receipts(connection, of.case_id)
+    return [kept[one.id] for one in earlier_versions(connection, of) if one.id in kept]
+
+
+def change(connection: Connection, delivery_id: str, *, now: datetime, **values: object) -> None:
+    """Set columns of one delivery."""
+    connection.execute(update(delivery).where(delivery.c.id == delivery_id).values(changed_at=now, **values))
+
+
+def set_receipt(connection: Connection, delivery_id: str, receipt: Receipt) -> None:
+    """Delivered, with what the destination answered."""
+    kept = asdict(receipt) | {"at": receipt.at.isoformat()}
+    done = {"state": DeliveryState.DELIVERED, "receipt": kept, "waits_for": "", "last_error": "", "is_ambiguous": False}
+    change(connection, delivery_id, now=receipt.at, **done)
+
+
+def receipts(connection: Connection, case_id: str) -> dict[str, dict[str, Any]]:
+    """Delivery id -> receipt, of one case."""
+    query = select(delivery.c.id, delivery.c.receipt).where(delivery.c.case_id == case_id)
+    return {row.id: row.receipt for row in connection.execute(query) if row.receipt}
+
+
+def add_items(connection: Connection, items: Sequence[DeliveryItem]) -> None:
+    """The objects of a delivery."""
+    if items:
+        connection.execute(insert(delivery_item), [asdict(item) for item in items])
+
+
+def items(connection: Connection, delivery_id: str) -> list[DeliveryItem]:
+    """In sending order."""
+    query = select(delivery_item).where(delivery_item.c.delivery_id == delivery_id)
+    rows = connection.execute(query.order_by(delivery_item.c.position))
+    return [DeliveryItem(**row._mapping) for row in rows]
+
+
+def set_item_status(connection: Connection, item: DeliveryItem, status: str, now: datetime) -> None:
+    """What the destination answered for this object."""
+    is_it = (delivery_item.c.delivery_id == item.delivery_id) & (delivery_item.c.position == item.position)
+    connection.execute(update(delivery_item).where(is_it).values(status=status, sent_at=now))
+
+
+def add_decision(
+    connection: Connection,
+    *,
+    case_id: str,
+    delivery_id: str | None,
+    flow: Flow,
+    stage: str,
+    outcome: str,
+    reasons: Sequence[str],
+    consents: Sequence[tuple[str, int]],
+    payload_sha256: str,
+    valid_until: datetime | None,
+    now: datetime,
+) -> str:
+    """Keep a consent decision with the versions it rests on; gives its id."""
+    decision_id = new_id()
+    row: dict[str, object] = {
+        "id": decision_id,
+        "case_id": case_id,
+        "delivery_id": delivery_id,
+        "flow": flow,
+        "stage": stage,
+    }
+    row |= {"outcome": outcome, "reasons": list(reasons), "consents": [list(pair) for pair in consents]}
+    row |= {"payload_sha256": payload_sha256, "valid_until": valid_until, "decided_at": now}
+    connection.execute(insert(decision).values(row))
+    return decision_id
+
+
+def decisions(connection: Connection, case_id: str) -> list[Row[Any]]:
+    """Of one case, oldest first."""
+    query = select(decision).where(decision.c.case_id == case_id).order_by(decision.c.decided_at, decision.c.id)
+    return list(connection.execute(query).all())
+
+
+def add_grant(connection: Connection, grant: EgressGrant, *, decision_id: str, now: datetime) -> None:
+    """The permission to send; its commit is the instant of disclosure."""
+    row = asdict(grant) | {"decision_id": decision_id, "granted_at": now}
+    connection.execute(insert(egress_grant).values(row))
+
+
+def is_cancelled(connection: Connection, grant: EgressGrant) -> bool:
+    """True once a revocation, or a person, has cancelled the grant."""
+    query = select(egress_grant.c.cancelled_at).where(egress_grant.c.id == grant.id)
+    return connection.execute(query).scalar() is not None
+
+
+def has_been_granted(connection: Connection, delivery_id: str) -> bool:
+    """True once any grant was committed: from then on something may have left."""
+    query = select(egress_grant.c.id).where(egress_grant.c.delivery_id == delivery_id).limit(1)
+    return connection.execute(query).scalar() is not None
+
+
+def cancel_grants(connection: Connection, delivery_id: str, now: datetime) -> None:
+    """Stop what still runs under any grant of the delivery."""
+    is_open = and_(egress_grant.c.delivery_id == delivery_id, egress_grant.c.cancelled_at.is_(None))
+    connection.execute(update(egress_grant).where(is_open).values(cancelled_at=now))
+
+
+def add_recall_notice(
+    connection: Connection, *, case_id: str, delivery_id: str, consent_id: str, reason: str, now: datetime
+) -> None:
+    """One notice per delivery and revoked consent; a second one is not added."""
+    is_it = and_(recall_notice.c.delivery_id == delivery_id, recall_notice.c.consent_id == consent_id)
+    if connection.execute(select(recall_notice.c.id).where(is_it)).scalar() is None:
+        row: dict[str, object] = {
+            "id": new_id(),
+            "case_id": case_id,
+            "delivery_id": delivery_id,
+            "consent_id": consent_id,
+        }
+        connection.execute(insert(recall_notice).values(row | {"reason": reason, "created_at": now}))
+
+
+def recall_notices(connection: Connection, case_id: str) -> list[Row[Any]]:
+    """Of one case, oldest first."""
+    query = select(recall_notice).where(recall_notice.c.case_id == case_id).order_by(recall_notice.c.created_at)
+    return list(connection.execute(query).all())
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    values = dict(row._mapping)
+    return Delivery(**values | {"kind": DeliveryKind(row.kind), "state": DeliveryState(row.state)})

@@ -1,0 +1,91 @@
+"""One engine factory. A writer serialises where it must; a reader never takes a write lock.
+
+SQLite: WAL, `synchronous=FULL`, BEGIN IMMEDIATE for writers (SQLAlchemy's default lets a reader upgrade in the
+middle of a transaction, which loses updates), a read engine with `query_only`. PostgreSQL: READ COMMITTED, rows
+locked by the queries that need it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from gateway.domain.errors import Full, Transient
+from gateway.domain.hooks import reach
+
+BUSY_TIMEOUT_S = 20
+
+
+class Database:
+    """Two ways in: `write(name)` is one transaction that commits at the end, `read()` a consistent snapshot."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            self._writer = _sqlite_engine(url, begin="BEGIN IMMEDIATE", is_query_only=False)
+            self._reader = _sqlite_engine(url, begin="BEGIN", is_query_only=True)
+        else:
+            self._writer = create_engine(url, pool_pre_ping=True)
+            self._reader = self._writer.execution_options(postgresql_readonly=True)
+
+    @contextmanager
+    def write(self, name: str) -> Iterator[Connection]:
+        """One transaction; `name` names its hooks (`<name>.before_commit`, `<name>.after_commit`).
+
+        Raises Transient when the database is busy or away and Full when its disk is; nothing was committed then.
+        """
+        with _translated(), self._writer.connect() as connection:
+            with connection.begin():
+                yield connection
+                reach(f"{name}.before_commit")
+            reach(f"{name}.after_commit")
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A snapshot for queries only. Raises Transient when the database is busy or away."""
+        with _translated(), self._reader.connect() as connection, connection.begin():
+            yield connection
+
+    def dispose(self) -> None:
+        """Close every pooled connection (before a fork, at the end)."""
+        self._writer.dispose()
+        self._reader.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as exc:
+        if "disk is full" in str(exc.orig):
+            raise Full("the database's disk is full") from exc
+        raise Transient(f"the database did not answer ({type(exc.orig).__name__})") from exc
+    except DBAPIError as exc:
+        if exc.connection_invalidated:
+            raise Transient("the database went away") from exc
+        raise
+
+
+def _sqlite_engine(url: str, *, begin: str, is_query_only: bool) -> Engine:
+    path = make_url(url).database
+    if path:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, pool_size=20, max_overflow=20)
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # pysqlite must not begin transactions of its own
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"query_only={int(is_query_only)}"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

@@ -1,0 +1,51 @@
+"""The secret key behind pseudonyms: a file of its own, readable by its owner only."""
+
+import os
+import secrets
+from pathlib import Path
+
+from gateway.domain.errors import Permanent
+from gateway.store.blobs import sync_folder
+
+KEY_BYTES = 32
+
+
+def existing_key(path: Path) -> bytes:
+    """The key in `path`. Raises Permanent when there is none, it is too short, or others may read it."""
+    try:
+        mode = path.stat().st_mode
+        key = path.read_bytes()
+    except OSError as exc:
+        raise Permanent(f"the key file {path} cannot be read ({exc.strerror}); restore it from its copy") from exc
+    if mode & 0o077:
+        raise Permanent(f"the key file {path} is open to others; run: chmod 600 {path}")
+    if len(key) < KEY_BYTES:
+        raise Permanent(f"the key file {path} is shorter than {KEY_BYTES} bytes; restore it from its copy")
+    return key
+
+
+def key_or_new(path: Path) -> bytes:
+    """The key in `path`, made of random bytes and durable when the file is not there yet.
+
+    Processes that start at the same moment end with the same key: the file appears whole, and only once.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        _publish(partial, path)
+    return existing_key(path)
+
+
+def _publish(partial: Path, path: Path) -> None:
+    try:
+        path.hardlink_to(partial)
+    except FileExistsError:  # another process was first; its key counts
+        return
+    finally:
+        partial.unlink()
+    sync_folder(path.parent)

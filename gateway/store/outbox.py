@@ -1,0 +1,134 @@
+"""The outbox: the only door to the workers, and the owner of time, attempts, leases and order.
+
+A row is written in the transaction that causes it. A worker claims it (attempt counted, lease begins), works, and
+settles it. The broker only carries the row's id; losing a message loses nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, or_, select, update
+
+from gateway.domain.ids import new_id
+from gateway.domain.work import Job, JobKind
+from gateway.store.tables import outbox
+
+PENDING, CLAIMED, DONE, DEAD = "pending", "claimed", "done", "dead"
+RING_AGAIN_AFTER = timedelta(seconds=30)
+"""A row that was rung for and not claimed by then is rung for again: the broker may have lost it."""
+
+
+def enqueue(
+    connection: Connection,
+    kind: JobKind,
+    subject_id: str,
+    *,
+    case_id: str | None,
+    now: datetime,
+    due_at: datetime | None = None,
+) -> str:
+    """Put one job in, or move the pending one of the same kind and subject to `due_at`; gives the row's id."""
+    due_at = due_at or now
+    is_same = and_(outbox.c.subject_id == subject_id, outbox.c.kind == kind, outbox.c.state == PENDING)
+    pending_id = connection.execute(select(outbox.c.id).where(is_same)).scalar()
+    if pending_id is not None:
+        moved = {"next_try_at": due_at, "rung_at": None, "case_id": case_id}
+        connection.execute(update(outbox).where(outbox.c.id == pending_id).values(moved))
+        return str(pending_id)
+    row_id = new_id()
+    row: dict[str, object] = {
+        "id": row_id,
+        "kind": kind,
+        "subject_id": subject_id,
+        "case_id": case_id,
+        "state": PENDING,
+    }
+    row |= {"next_try_at": due_at, "attempts": 0, "last_error": "", "created_at": now}
+    connection.execute(insert(outbox).values(row))
+    return row_id
+
+
+def due(connection: Connection, now: datetime, *, limit: int) -> list[tuple[str, JobKind]]:
+    """Rows that want a worker now: due and not rung lately, or claimed by a worker whose lease ran out."""
+    is_quiet = or_(outbox.c.rung_at.is_(None), outbox.c.rung_at <= now - RING_AGAIN_AFTER)
+    is_due = and_(outbox.c.state == PENDING, outbox.c.next_try_at <= now, is_quiet)
+    is_orphaned = and_(outbox.c.state == CLAIMED, outbox.c.lease_until <= now, is_quiet)
+    query = select(outbox.c.id, outbox.c.kind).where(or_(is_due, is_orphaned)).order_by(outbox.c.next_try_at)
+    return [(row.id, JobKind(row.kind)) for row in connection.execute(query.limit(limit))]
+
+
+def ringing(connection: Connection, now: datetime) -> int:
+    """How many rows were rung for and are still to be claimed."""
+    is_ringing = and_(outbox.c.state == PENDING, outbox.c.rung_at > now - RING_AGAIN_AFTER)
+    return connection.execute(select(func.count()).select_from(outbox).where(is_ringing)).scalar_one()
+
+
+def rung(connection: Connection, job_ids: Sequence[str], now: datetime) -> None:
+    """Remember that the broker was told of these rows."""
+    connection.execute(update(outbox).where(outbox.c.id.in_(job_ids)).values(rung_at=now))
+
+
+def claim(connection: Connection, job_id: str, *, owner: str, now: datetime, lease_s: float) -> Job | None:
+    """Take the row for `lease_s` seconds and count the attempt; None when it is not to be had.
+
+    Serialised by BEGIN IMMEDIATE on SQLite and by the row lock on PostgreSQL.
+    """
+    row = connection.execute(
+        select(outbox).where(outbox.c.id == job_id).with_for_update(skip_locked=True)
+    ).one_or_none()
+    if row is None:
+        return None
+    is_due = row.state == PENDING and row.next_try_at <= now
+    is_orphaned = row.state == CLAIMED and row.lease_until <= now
+    if not is_due and not is_orphaned:
+        return None
+    taken = {"state": CLAIMED, "attempts": row.attempts + 1, "lease_owner": owner}
+    taken |= {"lease_until": now + timedelta(seconds=lease_s)}
+    connection.execute(update(outbox).where(outbox.c.id == job_id).values(taken))
+    return Job(row.id, JobKind(row.kind), row.subject_id, row.case_id, row.attempts + 1, owner)
+
+
+def extend(connection: Connection, job: Job, *, now: datetime, lease_s: float) -> bool:
+    """Renew the lease; False when another worker has taken the row meanwhile."""
+    renewed = update(outbox).where(_is_mine(job)).values(lease_until=now + timedelta(seconds=lease_s))
+    return connection.execute(renewed).rowcount == 1
+
+
+def is_held(connection: Connection, job: Job) -> bool:
+    """True while the claim is still this worker's."""
+    return connection.execute(select(outbox.c.id).where(_is_mine(job))).scalar() is not None
+
+
+def settle(connection: Connection, job: Job, *, now: datetime, error: str = "", is_dead: bool = False) -> None:
+    """The job ended: done, or dead with its reason."""
+    ended = {"state": DEAD if is_dead else DONE, "settled_at": now, "last_error": error, "lease_owner": None}
+    connection.execute(update(outbox).where(_is_mine(job)).values(ended))
+
+
+def postpone(connection: Connection, job: Job, *, next_try_at: datetime, error: str) -> None:
+    """The job is tried again at `next_try_at`."""
+    again = {"state": PENDING, "next_try_at": next_try_at, "last_error": error, "lease_owner": None, "rung_at": None}
+    connection.execute(update(outbox).where(_is_mine(job)).values(again))
+
+
+def pending(connection: Connection, subject_id: str) -> Row[Any] | None:
+    """The job of this subject that comes next, or None."""
+    query = select(outbox).where(and_(outbox.c.subject_id == subject_id, outbox.c.state == PENDING))
+    return connection.execute(query.order_by(outbox.c.next_try_at).limit(1)).one_or_none()
+
+
+def dead(connection: Connection, case_id: str) -> list[Row[Any]]:
+    """Jobs of the case that gave up and whose deliveries do not say so themselves, oldest first."""
+    is_dead = and_(outbox.c.case_id == case_id, outbox.c.state == DEAD, outbox.c.kind != JobKind.DELIVERY_SEND)
+    return list(connection.execute(select(outbox).where(is_dead).order_by(outbox.c.settled_at)).all())
+
+
+def depth(connection: Connection) -> dict[str, int]:
+    """Rows per state."""
+    query = select(outbox.c.state, func.count()).group_by(outbox.c.state)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def _is_mine(job: Job) -> ColumnElement[bool]:
+    return and_(outbox.c.id == job.id, outbox.c.state == CLAIMED, outbox.c.lease_owner == job.owner)

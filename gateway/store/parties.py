@@ -1,0 +1,148 @@
+"""Clinics, reviewers, their endpoints and OAuth clients. Changes take effect at the next query, without a restart."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from gateway.domain.errors import Conflict, NotFound
+from gateway.domain.party import DicomAddress, Endpoint, EndpointRole, FhirAddress, Identifier, Party, PartyKind
+from gateway.store.tables import endpoint, oauth_client, party, party_identifier
+
+
+def add_party(connection: Connection, new: Party, *, now: datetime) -> None:
+    """Raises Conflict when the name or one of the identifiers is taken."""
+    row = {"id": new.id, "kind": new.kind, "name": new.name, "country": new.country, "time_zone": new.time_zone}
+    try:
+        connection.execute(insert(party).values(row | {"created_at": now}))
+        for identifier in new.identifiers:
+            connection.execute(insert(party_identifier).values(party_id=new.id, **asdict(identifier)))
+    except IntegrityError as exc:
+        raise Conflict(f"the name {new.name!r} or one of its identifiers is registered already") from exc
+
+
+def parties(connection: Connection, kind: PartyKind | None = None) -> list[Party]:
+    """All of a kind, by name."""
+    query = select(party).order_by(party.c.name)
+    rows = connection.execute(query if kind is None else query.where(party.c.kind == kind)).all()
+    return [_party(connection, row) for row in rows]
+
+
+def party_by_id(connection: Connection, party_id: str) -> Party:
+    """Raises NotFound."""
+    row = connection.execute(select(party).where(party.c.id == party_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"no party {party_id}")
+    return _party(connection, row)
+
+
+def party_by_name(connection: Connection, name: str) -> Party:
+    """Raises NotFound."""
+    row = connection.execute(select(party).where(party.c.name == name)).one_or_none()
+    if row is None:
+        raise NotFound(f"no clinic or reviewer named {name!r}")
+    return _party(connection, row)
+
+
+def party_by_identifier(connection: Connection, identifiers: Sequence[Identifier], kind: PartyKind) -> Party | None:
+    """The one party of that kind that carries any of the identifiers; None when none or several do."""
+    query = select(party.c.id).join(party_identifier).where(party.c.kind == kind)
+    found: set[str] = set()
+    for one in identifiers:
+        is_it = (party_identifier.c.system == one.system) & (party_identifier.c.value == one.value)
+        found.update(connection.execute(query.where(is_it)).scalars())
+    return party_by_id(connection, found.pop()) if len(found) == 1 else None
+
+
+def add_endpoint(connection: Connection, new: Endpoint, *, now: datetime) -> None:
+    """Raises Conflict when the name, or the AE title of another DICOM endpoint, is taken."""
+    address = asdict(new.dicom) if new.dicom else asdict(new.fhir) if new.fhir else {}
+    row: dict[str, object] = {
+        "id": new.id,
+        "party_id": new.party_id,
+        "name": new.name,
+        "role": new.role,
+        "address": address,
+    }
+    row |= {"ae_title": new.dicom.ae_title if new.dicom else None, "created_at": now}
+    try:
+        connection.execute(insert(endpoint).values(row))
+    except IntegrityError as exc:
+        raise Conflict(f"the endpoint name {new.name!r} or its AE title is registered already") from exc
+
+
+def remove_endpoint(connection: Connection, name: str) -> None:
+    """Raises NotFound, and Conflict when deliveries or studies refer to it."""
+    found = endpoint_by_name(connection, name)
+    try:
+        connection.execute(endpoint.delete().where(endpoint.c.id == found.id))
+    except IntegrityError as exc:
+        raise Conflict(f"endpoint {name!r} has studies or deliveries; it cannot be removed") from exc
+
+
+def endpoints(
+    connection: Connection, *, party_id: str | None = None, role: EndpointRole | None = None
+) -> list[Endpoint]:
+    """By name, optionally of one party or role."""
+    query = select(endpoint).order_by(endpoint.c.name)
+    if party_id is not None:
+        query = query.where(endpoint.c.party_id == party_id)
+    if role is not None:
+        query = query.where(endpoint.c.role == role)
+    return [_endpoint(row) for row in connection.execute(query)]
+
+
+def endpoint_by_name(connection: Connection, name: str) -> Endpoint:
+    """Raises NotFound."""
+    row = connection.execute(select(endpoint).where(endpoint.c.name == name)).one_or_none()
+    if row is None:
+        raise NotFound(f"no endpoint named {name!r}")
+    return _endpoint(row)
+
+
+def endpoint_by_id(connection: Connection, endpoint_id: str) -> Endpoint:
+    """Raises NotFound."""
+    row = connection.execute(select(endpoint).where(endpoint.c.id == endpoint_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"no endpoint {endpoint_id}")
+    return _endpoint(row)
+
+
+def pacs_by_ae_title(connection: Connection, ae_title: str) -> Endpoint | None:
+    """The clinic's PACS that calls itself so (PS3.8 9.3.2: leading and trailing spaces do not count)."""
+    is_it = (endpoint.c.ae_title == ae_title.strip()) & (endpoint.c.role == EndpointRole.PACS)
+    row = connection.execute(select(endpoint).where(is_it)).one_or_none()
+    return None if row is None else _endpoint(row)
+
+
+def add_client(connection: Connection, *, client_id: str, party_id: str, secret_sha256: str, now: datetime) -> None:
+    """Raises Conflict when the client id is taken."""
+    row = {"id": client_id, "party_id": party_id, "secret_sha256": secret_sha256, "created_at": now}
+    try:
+        connection.execute(insert(oauth_client).values(row))
+    except IntegrityError as exc:
+        raise Conflict(f"the client id {client_id!r} is registered already") from exc
+
+
+def revoke_client(connection: Connection, client_id: str, *, now: datetime) -> None:
+    """Its tokens stop at once. Raises NotFound."""
+    revoked = update(oauth_client).where(oauth_client.c.id == client_id).values(revoked_at=now)
+    if connection.execute(revoked).rowcount == 0:
+        raise NotFound(f"no client {client_id!r}")
+
+
+def _party(connection: Connection, row: Row[Any]) -> Party:
+    query = select(party_identifier).where(party_identifier.c.party_id == row.id).order_by(party_identifier.c.value)
+    identifiers = tuple(Identifier(found.system, found.value) for found in connection.execute(query))
+    return Party(row.id, PartyKind(row.kind), row.name, identifiers, row.country, row.time_zone)
+
+
+def _endpoint(row: Row[Any]) -> Endpoint:
+    role = EndpointRole(row.role)
+    is_fhir = role is EndpointRole.EHR
+    dicom = None if is_fhir else DicomAddress(**row.address)
+    fhir = FhirAddress(**row.address) if is_fhir else None
+    return Endpoint(row.id, row.name, row.party_id, role, dicom, fhir)

@@ -1,0 +1,42 @@
+"""Report versions and their renditions."""
+
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from gateway.domain.errors import NotFound
+from gateway.domain.record import ReportVersion
+from gateway.store.tables import report
+
+
+def add(connection: Connection, new: ReportVersion) -> None:
+    """Insert one version."""
+    connection.execute(insert(report).values(asdict(new)))
+
+
+def by_id(connection: Connection, report_id: str) -> ReportVersion:
+    """Raises NotFound."""
+    row = connection.execute(select(report).where(report.c.id == report_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"no report {report_id}")
+    return ReportVersion(**row._mapping)
+
+
+def listed(connection: Connection, case_id: str) -> list[ReportVersion]:
+    """Of one case, oldest first."""
+    query = select(report).where(report.c.case_id == case_id).order_by(report.c.created_at, report.c.version)
+    return [ReportVersion(**row._mapping) for row in connection.execute(query)]
+
+
+def latest_version(connection: Connection, report_key: str) -> int:
+    """0 when there is none yet."""
+    return connection.execute(select(func.max(report.c.version)).where(report.c.report_key == report_key)).scalar() or 0
+
+
+def set_renditions(
+    connection: Connection, report_id: str, *, pdf: str, html: str, pseudonymous_pdf: str, now: datetime
+) -> None:
+    """The blobs of the identified PDF and HTML and of the pseudonymous PDF."""
+    rendered = {"pdf_sha256": pdf, "html_sha256": html, "pseudonymous_pdf_sha256": pseudonymous_pdf}
+    connection.execute(update(report).where(report.c.id == report_id).values(rendered | {"rendered_at": now}))

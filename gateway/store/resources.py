@@ -1,0 +1,180 @@
+"""FHIR resources by tenant: every version as stored, the business identifiers and the references of the current one.
+
+Whoever asks says for which party; a resource of another party is not there. Nothing is ever deleted or overwritten.
+"""
+
+import base64
+import hashlib
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, delete, insert, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
+
+from fhir_mappings.json_text import read_json
+from gateway.domain.errors import Conflict, NotFound, Transient, Unprocessable
+from gateway.domain.party import Identifier
+from gateway.domain.resource import StoredResource
+from gateway.store.tables import resource, resource_identifier, resource_reference, resource_version
+
+
+class Raced(Transient):
+    """Two transactions wanted the same identifier at the same moment; run again, one of them finds it taken."""
+
+
+def add(connection: Connection, new: StoredResource, content: bytes) -> None:
+    """Insert version 1; `content` is the text of `new.content` as it will be read again."""
+    row = {"id": new.id, "party_id": new.party_id, "type": new.type, "version": new.version}
+    connection.execute(insert(resource).values(row | {"updated_at": new.stored_at}))
+    _add_version(connection, new, content)
+
+
+def replace(connection: Connection, new: StoredResource, content: bytes) -> None:
+    """Add version `new.version` on top of the one before it. Raises Conflict when another one came in between."""
+    is_before = and_(resource.c.id == new.id, resource.c.party_id == new.party_id)
+    is_before = and_(is_before, resource.c.version == new.version - 1)
+    moved = update(resource).where(is_before).values(version=new.version, updated_at=new.stored_at)
+    if connection.execute(moved).rowcount != 1:
+        raise Conflict(f"{new.type}/{new.id} was changed at the same time; read it again and repeat the update")
+    _add_version(connection, new, content)
+
+
+def set_identifiers(connection: Connection, of: StoredResource, identifiers: Iterable[Identifier]) -> None:
+    """Make these its business identifiers, each unique among the party's resources of the type.
+
+    Raises Conflict naming the resource that has one of them, and Raced when two transactions want one at the same time.
+    """
+    connection.execute(delete(resource_identifier).where(resource_identifier.c.resource_id == of.id))
+    for identifier in dict.fromkeys(identifiers):
+        holder = id_by_identifier(connection, of.party_id, of.type, identifier)
+        if holder is not None:
+            raise Conflict(f"{of.type}/{holder} has this identifier already; update it, or create with If-None-Exist")
+        row = {"resource_id": of.id, "party_id": of.party_id, "type": of.type}
+        row |= {"system": identifier.system, "value": identifier.value}
+        try:
+            connection.execute(insert(resource_identifier).values(row))
+        except IntegrityError:
+            raise Raced(f"another {of.type} with the same identifier is being stored at this moment") from None
+
+
+def set_references(connection: Connection, resource_id: str, targets: Iterable[tuple[str, str]]) -> None:
+    """Make these (parameter, target id) pairs its references."""
+    connection.execute(delete(resource_reference).where(resource_reference.c.resource_id == resource_id))
+    rows = [{"resource_id": resource_id, "parameter": name, "target_id": target} for name, target in sorted(targets)]
+    if rows:
+        connection.execute(insert(resource_reference), rows)
+
+
+def current(connection: Connection, party_id: str, resource_type: str, resource_id: str) -> StoredResource:
+    """The newest version. Raises NotFound."""
+    found = _read(connection, current_versions(party_id, resource_type).where(resource.c.id == resource_id))
+    if not found:
+        raise NotFound(f"no {resource_type}/{resource_id}")
+    return found[0]
+
+
+def version(connection: Connection, party_id: str, resource_type: str, resource_id: str, number: int) -> StoredResource:
+    """One version, also one that was replaced since. Raises NotFound."""
+    is_it = and_(resource.c.id == resource_id, resource_version.c.version == number)
+    found = _read(connection, _versions(party_id, resource_type).where(is_it))
+    if not found:
+        raise NotFound(f"no {resource_type}/{resource_id}/_history/{number}")
+    return found[0]
+
+
+def content(connection: Connection, of: StoredResource) -> bytes:
+    """The text of this version, byte for byte as stored."""
+    is_it = and_(resource_version.c.resource_id == of.id, resource_version.c.version == of.version)
+    return bytes(connection.execute(select(resource_version.c.content).where(is_it)).scalar_one())
+
+
+def binary(connection: Connection, party_id: str, url: str) -> bytes:
+    """What the party's Binary at the relative URL `Binary/id` holds. Raises NotFound, Unprocessable (no data)."""
+    found = current(connection, party_id, "Binary", url.removeprefix("Binary/"))
+    try:
+        return base64.b64decode(found.content["data"])
+    except (KeyError, ValueError):
+        raise Unprocessable("the Binary has no base64 data", at="Binary.data") from None
+
+
+def type_of(connection: Connection, party_id: str, resource_id: str) -> str | None:
+    """The type of the party's resource of that id, or None."""
+    is_it = and_(resource.c.id == resource_id, resource.c.party_id == party_id)
+    return connection.execute(select(resource.c.type).where(is_it)).scalar()
+
+
+def id_by_identifier(connection: Connection, party_id: str, resource_type: str, identifier: Identifier) -> str | None:
+    """The logical id of the one resource that carries the identifier, or None."""
+    is_it = and_(resource_identifier.c.party_id == party_id, resource_identifier.c.type == resource_type)
+    is_it = and_(is_it, resource_identifier.c.system == identifier.system)
+    is_it = and_(is_it, resource_identifier.c.value == identifier.value)
+    return connection.execute(select(resource_identifier.c.resource_id).where(is_it)).scalar()
+
+
+def identifiers(connection: Connection, party_id: str, resource_id: str) -> list[Identifier]:
+    """The business identifiers of the current version; empty for an unknown resource."""
+    is_it = and_(resource_identifier.c.resource_id == resource_id, resource_identifier.c.party_id == party_id)
+    rows = connection.execute(select(resource_identifier.c.system, resource_identifier.c.value).where(is_it))
+    return sorted((Identifier(row.system, row.value) for row in rows), key=lambda one: (one.system, one.value))
+
+
+def carrying(connection: Connection, party_id: str, wanted: Collection[Identifier]) -> list[str]:
+    """`Type/id` of every resource of the party that carries one of the identifiers."""
+    pairs = [(one.system, one.value) for one in wanted]
+    is_it = tuple_(resource_identifier.c.system, resource_identifier.c.value).in_(pairs)
+    query = select(resource_identifier.c.type, resource_identifier.c.resource_id)
+    rows = connection.execute(query.where(is_it, resource_identifier.c.party_id == party_id))
+    return sorted({f"{row.type}/{row.resource_id}" for row in rows})
+
+
+def targets(connection: Connection, resource_id: str, parameter: str) -> list[str]:
+    """The ids to which the current version refers by that parameter."""
+    is_it = and_(resource_reference.c.resource_id == resource_id, resource_reference.c.parameter == parameter)
+    return sorted(connection.execute(select(resource_reference.c.target_id).where(is_it)).scalars())
+
+
+def referring(
+    connection: Connection, party_id: str, resource_type: str, target_id: str, *, parameter: str = "patient"
+) -> list[StoredResource]:
+    """Every resource of the type whose current version refers to `target_id` by the parameter, all of them."""
+    is_it = and_(resource_reference.c.parameter == parameter, resource_reference.c.target_id == target_id)
+    sources = select(resource_reference.c.resource_id).where(is_it)
+    query = current_versions(party_id, resource_type).where(resource.c.id.in_(sources))
+    return _read(connection, query.order_by(resource.c.id))
+
+
+def existing(connection: Connection, party_id: str, wanted: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of the (type, id) pairs that the party has."""
+    query = select(resource.c.type, resource.c.id).where(resource.c.id.in_({one for _, one in wanted}))
+    rows = connection.execute(query.where(resource.c.party_id == party_id))
+    return {(row.type, row.id) for row in rows} & set(wanted)
+
+
+def current_versions(party_id: str, resource_type: str) -> Select[Any]:
+    """A query over the newest version of each of the party's resources of the type."""
+    return _versions(party_id, resource_type).where(resource_version.c.version == resource.c.version)
+
+
+def stored(row: Row[Any]) -> StoredResource:
+    """A row of `current_versions` as the domain has it."""
+    author = row.client_id or ""
+    parsed = read_json(row.content)
+    return StoredResource(row.id, row.party_id, row.type, row.version, author, row.created_at, parsed)
+
+
+def _versions(party_id: str, resource_type: str) -> Select[Any]:
+    one = resource_version.c
+    query = select(resource.c.id, resource.c.party_id, resource.c.type)
+    query = query.add_columns(one.version, one.client_id, one.created_at, one.content)
+    query = query.join_from(resource, resource_version, one.resource_id == resource.c.id)
+    return query.where(resource.c.party_id == party_id, resource.c.type == resource_type)
+
+
+def _read(connection: Connection, query: Select[Any]) -> list[StoredResource]:
+    return [stored(row) for row in connection.execute(query)]
+
+
+def _add_version(connection: Connection, new: StoredResource, text: bytes) -> None:
+    row = {"resource_id": new.id, "version": new.version, "content": text, "client_id": new.client_id}
+    row |= {"sha256": hashlib.sha256(text).hexdigest(), "created_at": new.stored_at}
+    connection.execute(insert(resource_version).values(row))

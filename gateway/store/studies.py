@@ -1,0 +1,157 @@
+"""The catalogue: studies and instances as they arrived, and what waits in quarantine."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from gateway.domain.errors import NotFound
+from gateway.domain.ids import new_id
+from gateway.domain.record import Instance, Study
+from gateway.domain.study import InstanceState, StudyState
+from gateway.store.tables import instance, quarantine, study
+
+_INSTANCE_FIELDS = tuple(instance.c[name] for name in Instance.__dataclass_fields__)
+
+
+def by_uid(connection: Connection, clinic_id: str, study_instance_uid: str) -> Study | None:
+    """The clinic's study of that UID, its row locked for the transaction."""
+    is_it = (study.c.clinic_id == clinic_id) & (study.c.study_instance_uid == study_instance_uid)
+    row = connection.execute(select(study).where(is_it).with_for_update()).one_or_none()
+    return None if row is None else _study(row)
+
+
+def by_id(connection: Connection, study_id: str) -> Study:
+    """Raises NotFound."""
+    row = connection.execute(select(study).where(study.c.id == study_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"no study {study_id}")
+    return _study(row)
+
+
+def add(connection: Connection, values: Mapping[str, Any]) -> str:
+    """Insert a study in state `receiving`; gives its id."""
+    study_id = new_id()
+    row = {"id": study_id, "state": StudyState.RECEIVING, "is_identity_accepted": False}
+    connection.execute(insert(study).values(row | dict(values)))
+    return study_id
+
+
+def change(connection: Connection, study_id: str, **values: object) -> None:
+    """Set columns of one study."""
+    connection.execute(update(study).where(study.c.id == study_id).values(**values))
+
+
+def listed(
+    connection: Connection,
+    *,
+    case_id: str | None = None,
+    clinic_id: str | None = None,
+    state: StudyState | None = None,
+) -> list[Study]:
+    """Oldest first."""
+    query = select(study).order_by(study.c.first_received_at)
+    for column, value in ((study.c.case_id, case_id), (study.c.clinic_id, clinic_id), (study.c.state, state)):
+        query = query if value is None else query.where(column == value)
+    return [_study(row) for row in connection.execute(query)]
+
+
+def add_instance(connection: Connection, values: Mapping[str, Any]) -> int:
+    """Insert one instance; gives its id."""
+    inserted = connection.execute(insert(instance).values(**values)).inserted_primary_key
+    return int(inserted[0]) if inserted else 0
+
+
+def instances(connection: Connection, study_id: str, *, state: InstanceState | None = None) -> list[Instance]:
+    """In series and instance order."""
+    order = (instance.c.series_number, instance.c.series_instance_uid, instance.c.instance_number, instance.c.id)
+    query = select(*_INSTANCE_FIELDS).where(instance.c.study_id == study_id).order_by(*order)
+    query = query if state is None else query.where(instance.c.state == state)
+    return [Instance(**row._mapping) for row in connection.execute(query)]
+
+
+def same_sop_instance(connection: Connection, clinic_id: str, sop_instance_uid: str) -> list[Instance]:
+    """Everything the clinic has sent under that SOP Instance UID."""
+    is_it = (instance.c.clinic_id == clinic_id) & (instance.c.sop_instance_uid == sop_instance_uid)
+    query = select(*_INSTANCE_FIELDS).where(is_it).order_by(instance.c.id)
+    return [Instance(**row._mapping) for row in connection.execute(query)]
+
+
+def set_instance_state(connection: Connection, instance_id: int, state: InstanceState) -> None:
+    """Set the state of one instance."""
+    connection.execute(update(instance).where(instance.c.id == instance_id).values(state=state))
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """One thing that waits for a person; `details` may hold patient data and is shown to nobody else."""
+
+    id: str
+    kind: str
+    case_id: str | None
+    study_id: str | None
+    instance_id: int | None
+    reason: str
+    details: dict[str, Any]
+    created_at: datetime
+    resolved_at: datetime | None
+    resolution: str | None
+    resolved_by: str | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """What something in quarantine belongs to, as far as that is known."""
+
+    case_id: str | None
+    study_id: str | None
+    instance_id: int | None
+
+
+def put_in_quarantine(
+    connection: Connection,
+    kind: str,
+    reason: str,
+    where: Place,
+    *,
+    now: datetime,
+    details: Mapping[str, Any] | None = None,
+) -> str:
+    """One row a reason; gives its id. `kind` is identity, instance or deidentification."""
+    row_id = new_id()
+    row: dict[str, object] = {"id": row_id, "kind": kind, "reason": reason, "created_at": now}
+    connection.execute(insert(quarantine).values(row | asdict(where) | {"details": dict(details or {})}))
+    return row_id
+
+
+def quarantined_by_id(connection: Connection, quarantine_id: str) -> Quarantined:
+    """Raises NotFound."""
+    row = connection.execute(select(quarantine).where(quarantine.c.id == quarantine_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"nothing in quarantine under {quarantine_id}")
+    return Quarantined(**row._mapping)
+
+
+def quarantined(
+    connection: Connection, *, study_id: str | None = None, case_id: str | None = None, is_open: bool = True
+) -> list[Quarantined]:
+    """Oldest first; only what still waits unless `is_open` is False."""
+    query = select(quarantine).order_by(quarantine.c.created_at, quarantine.c.id)
+    if is_open:
+        query = query.where(quarantine.c.resolved_at.is_(None))
+    for column, value in ((quarantine.c.study_id, study_id), (quarantine.c.case_id, case_id)):
+        query = query if value is None else query.where(column == value)
+    return [Quarantined(**row._mapping) for row in connection.execute(query)]
+
+
+def resolve(connection: Connection, quarantine_id: str, *, resolution: str, by: str, now: datetime) -> None:
+    """A person decided."""
+    resolved = {"resolved_at": now, "resolution": resolution, "resolved_by": by}
+    connection.execute(update(quarantine).where(quarantine.c.id == quarantine_id).values(resolved))
+
+
+def _study(row: Row[Any]) -> Study:
+    values = dict(row._mapping)
+    return Study(**values | {"state": StudyState(row.state), "patient_names": tuple(row.patient_names)})

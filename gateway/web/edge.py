@@ -1,0 +1,54 @@
+"""What the HTTP edge works with; wired once by the composition root."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from flask import request
+
+from gateway.services.resource_transaction import Effect
+from gateway.services.resources import Intake
+from gateway.services.tokens import TOKEN_LIFETIME_S
+from gateway.store.engine import Database
+
+
+class Room(Protocol):
+    """Whoever knows whether there is room on the disk."""
+
+    def require_room(self, size_bytes: int) -> None:
+        """Raise Full when there is not."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """`base_url` is the address by which clients reach the gateway, without a slash at its end; '' = as they call it.
+
+    `checks` are further conditions of readiness by name; each raises a GatewayError when it does not hold.
+    """
+
+    database: Database
+    blobs: Room
+    now: Callable[[], datetime]
+    effects: Mapping[str, Effect]
+    version: str
+    started_on: str
+    base_url: str = ""
+    max_body_bytes: int = 50_000_000
+    token_lifetime_s: int = TOKEN_LIFETIME_S
+    checks: Mapping[str, Callable[[], None]] = field(default_factory=dict)
+
+    @property
+    def intake(self) -> Intake:
+        """For the services that store."""
+        return Intake(self.database, self.now, self.effects)
+
+    @property
+    def root_url(self) -> str:
+        """The gateway's own address in the current request."""
+        return self.base_url.rstrip("/") or request.host_url.rstrip("/")
+
+    @property
+    def fhir_url(self) -> str:
+        """The FHIR base URL in the current request."""
+        return f"{self.root_url}/fhir"

@@ -1,0 +1,109 @@
+"""A private gateway: the three programs as processes on free ports over a data folder of their own."""
+
+import json
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from click.testing import CliRunner
+
+from gateway.cli import main
+from gateway.domain.party import DicomAddress
+from tests.peers.processes import LOOPBACK, Process, free_port, is_listening, wait_until
+
+AE_TITLE = "CONSILIUM"
+PROGRAMS = ("web", "dicom-node", "worker")
+
+
+class Gateway:
+    """Use as a context manager, or start and kill its programs one by one. `settings` are CONSILIUM_* variables."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.web_port, self.dicom_port = free_port(), free_port()
+        self.environment = {
+            "CONSILIUM_DATA_DIR": str(folder / "data"),
+            "CONSILIUM_WEB__PORT": str(self.web_port),
+            "CONSILIUM_WEB__WORKERS": "1",
+            "CONSILIUM_DICOM__HOST": LOOPBACK,
+            "CONSILIUM_DICOM__PORT": str(self.dicom_port),
+            "CONSILIUM_STUDY__QUIET_PERIOD_S": "0.5",
+            "CONSILIUM_WORKER__POLL_S": "0.05",
+            "CONSILIUM_WORKER__LEASE_S": "2",
+            "CONSILIUM_RETRY__BASE_S": "0.2",
+            "CONSILIUM_RETRY__CAP_S": "0.5",
+            "CONSILIUM_DELIVERY__RESPONSE_TIMEOUT_S": "3",
+            "CONSILIUM_STORAGE__MIN_FREE_BYTES": "1000000",
+            **settings,
+        }
+        self.programs: dict[str, Process] = {}
+
+    @property
+    def url(self) -> str:
+        """Root URL of the HTTP side."""
+        return f"http://{LOOPBACK}:{self.web_port}"
+
+    @property
+    def address(self) -> DicomAddress:
+        """The DICOM side."""
+        return DicomAddress(AE_TITLE, LOOPBACK, self.dicom_port)
+
+    def start(self, *programs: str, **settings: str) -> Self:
+        """Upgrade the schema and start these programs, all unless named; `settings` go over the others."""
+        self.cli("db", "upgrade")
+        for name in programs or PROGRAMS:
+            command = [sys.executable, "-m", "gateway.cli", name]
+            process = Process(name, command, folder=self.folder, environment=self.environment | settings)
+            self.programs[name] = process
+            process.start(is_ready=lambda name=name: self._is_ready(name))
+        return self
+
+    def stop(self) -> None:
+        """Stop whatever runs."""
+        for process in self.programs.values():
+            process.stop()
+
+    def cli(self, *arguments: str, exit_code: int = 0) -> str:
+        """Run one `consilium` command on this gateway's data; gives what it printed."""
+        result = CliRunner().invoke(main, list(arguments), env=self.environment, catch_exceptions=False)
+        assert result.exit_code == exit_code, f"{' '.join(arguments)}: {result.exit_code}\n{result.output}"
+        return result.output
+
+    def shown(self, *arguments: str) -> Any:
+        """The same with `--json`, parsed."""
+        return json.loads(self.cli(*arguments, "--json"))
+
+    def token(self, client_id: str, secret: str) -> str:
+        """An access token by the client-credentials grant."""
+        form = {"grant_type": "client_credentials"}
+        answer = httpx.post(f"{self.url}/oauth/token", data=form, auth=(client_id, secret))
+        answer.raise_for_status()
+        return str(answer.json()["access_token"])
+
+    def logs(self) -> str:
+        """Everything that the programs wrote."""
+        return "\n".join(process.log() for process in self.programs.values())
+
+    def _is_ready(self, name: str) -> bool:
+        if name == "web":
+            return is_listening(self.web_port) and httpx.get(f"{self.url}/readyz").is_success
+        if name == "dicom-node":
+            return is_listening(self.dicom_port)
+        return self.programs[name].is_running
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def wait_for(condition: Any, waiting_for: str, timeout_s: float = 30) -> None:
+    """Until `condition()` is true; PeerFailure after `timeout_s`."""
+    wait_until(condition, timeout_s=timeout_s, waiting_for=waiting_for)
+
+

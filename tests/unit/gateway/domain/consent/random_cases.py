@@ -1,0 +1,110 @@
+"""Small random consents and requests; dense enough that permits, denials and unknowns meet."""
+
+from datetime import date, datetime, timedelta
+from random import Random
+from typing import TypeVar
+
+from gateway.domain.consent import (
+    Coding,
+    Consent,
+    DisclosureRequest,
+    Effect,
+    Item,
+    Moment,
+    PartyReference,
+    Period,
+    Policy,
+    PolicyRule,
+    Provision,
+)
+from gateway.domain.delivery import Flow
+from gateway.domain.party import Identifier
+from tests.unit.gateway.domain.consent.builders import (
+    BERLIN,
+    LOINC,
+    NOBODY,
+    OTHER,
+    REVIEWER,
+    actions,
+    consent,
+    purposes,
+    request,
+)
+
+T = TypeVar("T")
+
+PARTIES = (
+    *(REVIEWER, REVIEWER, REVIEWER, OTHER, NOBODY),
+    *(PartyReference(identifier=Identifier("urn:org", name)) for name in ("reviewer", "reviewer", "insurer")),
+)
+PURPOSES = ("TREAT", "TREAT", "TREAT", "COC", "ETREAT", "HPAYMT", "WHATEVER")
+ACTIONS = ("disclose", "access", "collect", "WHATEVER")
+CLASSES = ("ImagingStudy", "DocumentReference")
+CODES = tuple(Coding(LOINC, code) for code in ("1", "2", "3"))
+POLICIES = (
+    *(Policy(PolicyRule.OPTIN), Policy(PolicyRule.OPTOUT), Policy(is_root_decisive=True)),
+    *(Policy(flows=frozenset({flow})) for flow in Flow),
+    *(Policy(flows=frozenset(Flow)), Policy(PolicyRule.OPTOUT, frozenset(Flow))),
+)
+FIRST_DAY = date(2026, 3, 26)
+"""The clocks in Berlin go forward on the 29th."""
+DAYS = 6
+
+
+def random_request(random: Random) -> DisclosureRequest:
+    now = datetime(2026, 3, 28, 12, tzinfo=BERLIN) + timedelta(hours=random.randrange(48))
+    items = [_item(random, number) for number in range(random.choice((1, 1, 2, 3)))]
+    return request(*items, flow=random.choice(list(Flow)), now=now, zone=BERLIN)
+
+
+def random_consents(random: Random) -> list[Consent]:
+    return [_consent(random, number) for number in range(random.choice((1, 1, 2, 3)))]
+
+
+def random_provision(random: Random, depth: int = 1) -> Provision:
+    """A provision with a type; up to three levels."""
+    count = random.choice((0, 0, 1, 2)) if depth < 3 else 0
+    return Provision(
+        type=random.choice((*[Effect.PERMIT] * 3, Effect.DENY)),
+        period=_period(random) if random.random() < 0.4 else None,
+        recipients=tuple(_some(random, PARTIES, 0.7)),
+        actions=actions(*_some(random, ACTIONS, 0.2)),
+        purposes=purposes(*_some(random, PURPOSES, 0.7)),
+        classes=frozenset(_some(random, CLASSES, 0.15)),
+        codes=tuple(frozenset({one}) for one in _some(random, CODES, 0.15)),
+        data_period=Period(end=Moment.parse(_day(random))) if random.random() < 0.1 else None,
+        data=frozenset(_some(random, ("DocumentReference/i0", "ImagingStudy/i1"), 0.05)),
+        provisions=tuple(random_provision(random, depth + 1) for _ in range(count)),
+    )
+
+
+def _consent(random: Random, number: int) -> Consent:
+    root = random_provision(random, 0)
+    if random.random() < 0.5:
+        root = Provision(**{**vars(root), "type": None})
+    return consent(
+        root if random.random() < 0.95 else Provision(),
+        random.choice(POLICIES),
+        id=f"c{number}",
+        status="inactive" if random.random() < 0.1 else "active",
+        has_signature_or_source=random.random() > 0.1,
+    )
+
+
+def _item(random: Random, number: int) -> Item:
+    day = FIRST_DAY + timedelta(days=random.randrange(DAYS)) if random.random() < 0.8 else None
+    return Item(f"i{number}", random.choice(CLASSES), frozenset(_some(random, CODES, 0.8)), day)
+
+
+def _period(random: Random) -> Period:
+    first, last = sorted((_day(random), _day(random)))
+    start, end = Moment.parse(first), Moment.parse(last)
+    return random.choice((Period(start), Period(None, end), Period(start, end)))
+
+
+def _day(random: Random) -> str:
+    return (FIRST_DAY + timedelta(days=random.randrange(DAYS))).isoformat()
+
+
+def _some(random: Random, choices: tuple[T, ...], chance: float) -> list[T]:
+    return random.sample(choices, random.choice((1, 2, 2))) if random.random() < chance else []

@@ -1,0 +1,311 @@
+"""Which consents count: rules 1 to 3 and supersession (rule 9), and what a decision rests on."""
+
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from gateway.domain.consent import (
+    Coding,
+    Consent,
+    ConsentVersion,
+    Moment,
+    Outcome,
+    PartyReference,
+    Policy,
+    PolicyRule,
+    decide,
+    indeterminate,
+)
+from gateway.domain.consent.vocabulary import CONSENT_SCOPE
+from gateway.domain.delivery import Flow
+from gateway.domain.party import Identifier
+from tests.unit.gateway.domain.consent.builders import (
+    DISCLOSE,
+    OPTIN,
+    OPTOUT,
+    PATHOLOGY,
+    PCF,
+    RETURN,
+    STUDY,
+    SUMMARY,
+    consent,
+    deny,
+    permit,
+    purposes,
+    request,
+)
+
+FORM = frozenset({Identifier("urn:form", "7")})
+OTHER_FORM = frozenset({Identifier("urn:form", "8")})
+MARCH_1, MARCH_5 = Moment.parse("2026-03-01"), Moment.parse("2026-03-05")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"status": "inactive"}, "its status is inactive"),
+        ({"status": "rejected"}, "its status is rejected"),
+        ({"status": "draft"}, "its status is draft"),
+        ({"status": "proposed"}, "its status is proposed"),
+        ({"status": "entered-in-error"}, "its status is entered-in-error"),
+        ({"scope": frozenset({Coding(CONSENT_SCOPE, "treatment")})}, "its scope"),
+        ({"scope": frozenset({Coding("urn:other", "patient-privacy")})}, "its scope"),
+        ({"scope": frozenset()}, "its scope"),
+        ({"policy": Policy()}, "no policy that is known"),
+        ({"policy": Policy(PolicyRule.OTHER, DISCLOSE.flows)}, "no policy that is known"),
+        ({"policy": RETURN}, "another flow than disclose-to-reviewer"),
+        ({"has_signature_or_source": False}, "neither a signature nor a source"),
+    ],
+)
+def test_what_does_not_count_neither_permits_nor_denies(changes: dict[str, object], why: str) -> None:
+    alone = decide([replace(consent(), **changes)], request())
+    assert alone.outcome is Outcome.DENY
+    assert alone.consents == (ConsentVersion("c1", 1),)
+    assert why in alone.reasons[1]
+    beside = decide([replace(consent(deny()), **{"policy": OPTIN, **changes}), consent(id="c2")], request())
+    assert beside.outcome is Outcome.PERMIT
+
+
+@pytest.mark.parametrize("policy", [DISCLOSE, OPTIN, PCF, Policy(flows=DISCLOSE.flows | RETURN.flows)])
+def test_a_known_policy_counts(policy: Policy) -> None:
+    assert decide([consent(policy=policy)], request()).outcome is Outcome.PERMIT
+
+
+def test_no_consent_at_all_denies() -> None:
+    decision = decide([], request())
+    assert decision.outcome is Outcome.DENY
+    assert decision.reasons == ("No consent of this patient is on file.",)
+    assert decision.consents == ()
+    assert decision.valid_until is None
+
+
+def test_nothing_to_send_is_no_permit() -> None:
+    decision = decide([consent()], replace(request(), items=()))
+    assert decision.outcome is Outcome.DENY
+    assert decision.reasons[0] == "The request names no item."
+
+
+@pytest.mark.parametrize(
+    ("patient", "permits", "denies"),
+    [
+        (PartyReference("Patient/p1"), True, True),
+        (PartyReference("Patient/p2"), False, False),
+        (PartyReference("Patient/merged"), True, True),
+        (PartyReference(identifier=Identifier("urn:mrn", "1")), True, True),
+        (PartyReference(identifier=Identifier("urn:mrn", "2")), False, False),
+        (PartyReference(identifier=Identifier("urn:passport", "1")), False, True),
+        (PartyReference("Patient/p1", Identifier("urn:mrn", "2")), False, True),
+        (PartyReference("Patient/p1", Identifier("urn:passport", "1")), True, True),
+        (PartyReference("https://elsewhere/fhir/Patient/p1"), False, True),
+        (PartyReference(), False, True),
+    ],
+)
+def test_whose_consent_it_is(patient: PartyReference, permits: bool, denies: bool) -> None:
+    asked = request(patient_references=frozenset({"Patient/p1", "Patient/merged"}))
+    assert (decide([consent(patient=patient)], asked).outcome is Outcome.PERMIT) is permits
+    dissent = consent(deny(), OPTIN, patient=patient)
+    assert (decide([dissent, consent(id="c2")], asked).outcome is Outcome.DENY) is denies
+
+
+def test_an_unresolved_patient_is_indeterminate() -> None:
+    asked = request(patient_references=frozenset(), patient_identifiers=frozenset())
+    assert decide([consent()], asked).outcome is Outcome.INDETERMINATE
+
+
+def test_one_version_with_two_contents_is_indeterminate() -> None:
+    decision = decide([consent(), consent(deny())], request())
+    assert decision.outcome is Outcome.INDETERMINATE
+    assert "Consent c1 version 1" in decision.reasons[0]
+    assert decide([consent(), consent()], request()).outcome is Outcome.PERMIT
+
+
+def test_what_could_not_be_loaded_is_indeterminate() -> None:
+    decision = indeterminate("The store did not answer.")
+    assert decision.outcome is Outcome.INDETERMINATE
+    assert (decision.reasons, decision.consents) == (("The store did not answer.",), ())
+
+
+def test_only_the_newest_version_is_read() -> None:
+    revoked = consent(version=2, status="inactive", provision=None)
+    for order in ([consent(), revoked], [revoked, consent()]):
+        decision = decide(order, request())
+        assert decision.outcome is Outcome.DENY
+        assert decision.consents == (ConsentVersion("c1", 2),)
+
+
+def test_a_naive_time_is_refused() -> None:
+    with pytest.raises(ValueError, match="aware"):
+        request(now=datetime(2026, 3, 10))
+
+
+OLD_PERMIT = consent(id="old", identifiers=FORM, date_time=MARCH_1)
+OLD_DISSENT = consent(deny(), OPTIN, id="old", identifiers=FORM, date_time=MARCH_1)
+NEW_PERMIT = consent(id="new", identifiers=FORM, date_time=MARCH_5)
+NEW_SILENCE = consent(deny(), id="new", identifiers=FORM, date_time=MARCH_5)
+ELSEWHERE = consent(id="x")
+
+
+@pytest.mark.parametrize(
+    ("consents", "outcome"),
+    [
+        pytest.param([OLD_DISSENT, NEW_PERMIT], Outcome.PERMIT, id="the newer permit lifts the older dissent"),
+        pytest.param([OLD_PERMIT, NEW_SILENCE], Outcome.DENY, id="the newer silence ends the older permit"),
+        pytest.param([OLD_DISSENT, NEW_SILENCE, ELSEWHERE], Outcome.PERMIT, id="a lifted dissent is gone"),
+        pytest.param([OLD_DISSENT, ELSEWHERE], Outcome.DENY, id="an older dissent of its own stands"),
+        pytest.param([OLD_DISSENT, replace(NEW_PERMIT, identifiers=OTHER_FORM)], Outcome.DENY, id="another identifier"),
+        pytest.param([OLD_DISSENT, replace(NEW_PERMIT, identifiers=frozenset())], Outcome.DENY, id="no identifier"),
+        pytest.param(
+            [OLD_DISSENT, replace(NEW_PERMIT, identifiers=FORM | OTHER_FORM)], Outcome.PERMIT, id="one shared"
+        ),
+        pytest.param(
+            [OLD_DISSENT, replace(NEW_PERMIT, identifiers=frozenset(), supersedes=frozenset({"old"}))],
+            Outcome.PERMIT,
+            id="a Provenance says so",
+        ),
+        pytest.param(
+            [replace(OLD_DISSENT, supersedes=frozenset({"new"})), NEW_PERMIT], Outcome.DENY, id="Provenance before date"
+        ),
+        pytest.param(
+            [
+                replace(OLD_DISSENT, supersedes=frozenset({"new"})),
+                replace(NEW_PERMIT, supersedes=frozenset({"old"})),
+            ],
+            Outcome.DENY,
+            id="each replaces the other: the denial stays, the permit misses",
+        ),
+        pytest.param(
+            [replace(OLD_PERMIT, supersedes=frozenset({"new"})), replace(NEW_PERMIT, supersedes=frozenset({"old"}))],
+            Outcome.DENY,
+            id="each replaces the other: no permit is certain",
+        ),
+        pytest.param([replace(OLD_DISSENT, date_time=None), NEW_PERMIT], Outcome.DENY, id="order not known"),
+        pytest.param([OLD_PERMIT, replace(NEW_PERMIT, date_time=None)], Outcome.DENY, id="neither permit is certain"),
+        pytest.param([OLD_DISSENT, replace(NEW_PERMIT, date_time=MARCH_1)], Outcome.DENY, id="the same day"),
+        pytest.param(
+            [OLD_DISSENT, replace(NEW_PERMIT, date_time=Moment.parse("2026-03"))], Outcome.DENY, id="overlapping"
+        ),
+        pytest.param(
+            [OLD_DISSENT, replace(NEW_PERMIT, date_time=Moment.parse("2026-03-02"))], Outcome.PERMIT, id="the next day"
+        ),
+        pytest.param(
+            [OLD_DISSENT, replace(NEW_PERMIT, date_time=Moment.parse("2026-03-02T00:00:00+03:00"))],
+            Outcome.PERMIT,
+            id="the instant at which the older day ends in the custodian's zone",
+        ),
+        pytest.param(
+            [OLD_DISSENT, replace(NEW_PERMIT, date_time=Moment.parse("2026-03-01T23:59:59+03:00"))],
+            Outcome.DENY,
+            id="the last second of the older day",
+        ),
+        pytest.param(
+            [OLD_PERMIT, replace(NEW_PERMIT, status="inactive", provision=None)], Outcome.DENY, id="revoked by a record"
+        ),
+        pytest.param(
+            [OLD_PERMIT, replace(NEW_PERMIT, status="rejected", provision=None)], Outcome.DENY, id="rejected later"
+        ),
+        pytest.param(
+            [OLD_DISSENT, replace(NEW_PERMIT, status="inactive"), ELSEWHERE], Outcome.DENY, id="revoking lifts nothing"
+        ),
+        pytest.param(
+            [replace(OLD_PERMIT, date_time=Moment.parse("2026-03-09")), replace(NEW_PERMIT, status="inactive")],
+            Outcome.PERMIT,
+            id="agreed again after the revocation",
+        ),
+        pytest.param([OLD_PERMIT, replace(NEW_SILENCE, status="draft")], Outcome.PERMIT, id="a draft ends nothing"),
+        pytest.param([OLD_PERMIT, replace(NEW_SILENCE, status="proposed")], Outcome.PERMIT, id="nor a proposal"),
+        pytest.param([OLD_PERMIT, replace(NEW_SILENCE, status="entered-in-error")], Outcome.PERMIT, id="nor an error"),
+        pytest.param(
+            [OLD_DISSENT, replace(NEW_PERMIT, has_signature_or_source=False), ELSEWHERE],
+            Outcome.DENY,
+            id="an unsigned one lifts nothing",
+        ),
+        pytest.param(
+            [OLD_DISSENT, replace(NEW_PERMIT, is_by_representative=True), ELSEWHERE],
+            Outcome.DENY,
+            id="nor one of somebody without recorded authority",
+        ),
+        pytest.param([OLD_PERMIT, replace(NEW_SILENCE, policy=RETURN)], Outcome.PERMIT, id="a form of the other flow"),
+        pytest.param(
+            [OLD_PERMIT, replace(NEW_SILENCE, policy=RETURN, status="inactive")],
+            Outcome.PERMIT,
+            id="the other flow's form revoked",
+        ),
+        pytest.param(
+            [OLD_PERMIT, replace(NEW_SILENCE, patient=PartyReference("Patient/p2"))],
+            Outcome.PERMIT,
+            id="another patient's form of that number",
+        ),
+        pytest.param(
+            [OLD_DISSENT, NEW_SILENCE, replace(NEW_PERMIT, id="newest", date_time=Moment.parse("2026-03-07"))],
+            Outcome.PERMIT,
+            id="a chain of three",
+        ),
+    ],
+)
+def test_supersession(consents: list[Consent], outcome: Outcome) -> None:
+    assert decide(consents, request()).outcome is outcome
+    assert decide(consents[::-1], request()).outcome is outcome
+
+
+def test_a_superseded_consent_is_named_in_the_steps() -> None:
+    decision = decide([OLD_DISSENT, NEW_PERMIT], request())
+    superseded = next(step for step in decision.steps if step.consent.id == "old")
+    assert (superseded.path, superseded.matched) == ("Consent", False)
+    assert superseded.why == "it is superseded by Consent new version 1"
+    assert decision.consents == (ConsentVersion("new", 1),)
+
+
+def test_an_ended_permit_says_what_ended_it() -> None:
+    decision = decide([OLD_PERMIT, replace(NEW_PERMIT, status="inactive")], request())
+    assert any("Consent new version 1 ended it" in reason for reason in decision.reasons)
+
+
+@pytest.mark.parametrize(("is_recorded", "outcome"), [(True, Outcome.PERMIT), (False, Outcome.DENY)])
+def test_a_representative_permits_only_with_recorded_authority(is_recorded: bool, outcome: Outcome) -> None:
+    given = consent(is_by_representative=True, is_authority_recorded=is_recorded)
+    assert decide([given], request()).outcome is outcome
+
+
+def test_a_representative_denies_in_any_case() -> None:
+    dissent = consent(deny(), OPTIN, is_by_representative=True)
+    assert decide([dissent, consent(id="c2")], request()).outcome is Outcome.DENY
+
+
+def test_the_decision_rests_on_what_permits() -> None:
+    silent = consent(permit(purposes=purposes("HRESCH")), id="a")
+    decision = decide([consent(id="b", version=3), silent, consent(id="c")], request())
+    assert decision.consents == (ConsentVersion("b", 3), ConsentVersion("c", 1))
+    assert decision.reasons == (
+        "Consent b version 3, Consent.provision, permits all items (1).",
+        "Consent c version 1, Consent.provision, permits all items (1).",
+    )
+
+
+def test_the_decision_rests_on_what_denies() -> None:
+    partial = consent(permit(deny(classes=frozenset({"DocumentReference"}))), id="a")
+    decision = decide(
+        [consent(id="b"), partial, consent(None, OPTOUT, id="c", status="inactive")], request(STUDY, PATHOLOGY)
+    )
+    assert decision.outcome is Outcome.DENY
+    assert decision.consents == (ConsentVersion("a", 1),)
+    assert decision.reasons == (
+        "Consent a version 1, Consent.provision.provision[0], denies 1 of 2 items (DocumentReference/d1).",
+    )
+
+
+def test_where_nothing_permits_every_reason_is_told() -> None:
+    near = consent(permit(purposes=purposes("HRESCH")), id="a")
+    decision = decide([near, consent(id="b", status="inactive")], request(STUDY, SUMMARY))
+    assert decision.consents == (ConsentVersion("a", 1), ConsentVersion("b", 1))
+    assert decision.reasons == (
+        "No consent permits all items (2) to leave (disclose-to-reviewer).",
+        "Consent b version 1 does not count: its status is inactive, not active.",
+        "Consent a version 1, Consent.provision (permit), does not apply: Consent.provision names another purpose.",
+    )
+
+
+def test_a_consent_for_one_flow_says_nothing_of_the_other() -> None:
+    to_clinic = request(flow=Flow.RETURN_TO_CLINIC)
+    assert decide([consent(policy=DISCLOSE)], to_clinic).outcome is Outcome.DENY
+    assert decide([consent(policy=RETURN)], to_clinic).outcome is Outcome.PERMIT

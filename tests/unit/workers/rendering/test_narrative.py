@@ -1,0 +1,32 @@
+import pytest
+
+from gateway.domain.errors import Invalid
+from workers.rendering.narrative import to_html
+
+
+def div(body: str) -> str:
+    return f'<div xmlns="http://www.w3.org/1999/xhtml">{body}</div>'
+
+
+@pytest.mark.parametrize(
+    ("body", "html"),
+    [
+        ("<p>a<br/>b &lt; c</p>", "<p>a<br>b &lt; c</p>"),
+        ("<tt>a</tt><big>b</big><acronym>c</acronym>", "<code>a</code><span>b</span><abbr>c</abbr>"),
+        ("<h1>a</h1><h6>b</h6>", "<h3>a</h3><h6>b</h6>"),
+        ('<a name="x">a</a><a href="#x">b</a>', '<a id="summary-x">a</a><a href="#summary-x">b</a>'),
+        ('<p class="cover">a</p>', "<p>a</p>"),
+        ('<p xml:lang="ar" dir="rtl">a</p>', '<p lang="ar" dir="rtl">a</p>'),
+        ('<td align="right" style="color: red">a</td>', '<td style="text-align: right; color: red">a</td>'),
+        ('<col width="30%"/>', '<col style="width: 30%">'),
+        ("<p><!-- x -->a<b>b</b><!-- y -->c</p>", "<p>a<b>b</b>c</p>"),
+        ('<img src="#seal"/>', '<img src="#seal" alt="">'),
+    ],
+)
+def test_it_says_the_same_in_html_5(body: str, html: str) -> None:
+    assert to_html(div(body), id_prefix="summary-") == f"<div>{html}</div>"
+
+
+def test_it_is_the_second_wall() -> None:
+    with pytest.raises(Invalid):
+        to_html(div("<script>x</script>"), id_prefix="summary-")

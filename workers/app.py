@@ -1,0 +1,100 @@
+"""Composition root of the workers: settings -> adapters -> handlers, the relay, and one of two ways to dispatch."""
+
+import signal
+import threading
+from contextlib import AbstractContextManager
+from functools import cached_property, partial
+
+from config.settings import Settings
+from dicom_node import scu
+from gateway.domain.party import DicomAddress
+from gateway.domain.work import QUEUES, JobKind
+from gateway.services import delivery, documents, matching, release, rendering
+from gateway.services.core import Core
+from gateway.services.outside import ObjectSender, Outside
+from gateway.services.work import Handler, run_job
+from gateway.wiring import open_core, prepare_process
+from workers.dispatch import Broker, Dispatcher, Executor, celery_settings
+from workers.ehr import Wiring, deliver_report
+from workers.relay import Relay
+from workers.rendering import render_report
+from workers.tasks import GatewayCelery
+
+
+class Worker:
+    """One worker process: its stores, its adapters, its handlers, and the Celery application over them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.celery = GatewayCelery(do=self.do, broker=settings.broker_url_resolved or None)
+        self.celery.conf.update(celery_settings())
+
+    @cached_property
+    def core(self) -> Core:
+        """Opened once, at the first use."""
+        return open_core(self.settings)
+
+    @cached_property
+    def handlers(self) -> dict[JobKind, Handler]:
+        """What each kind of job does."""
+        core, outside = self.core, _outside(self.settings, self.core)
+        return {
+            JobKind.STUDY_SETTLE: partial(matching.settle, core),
+            JobKind.STUDY_RELEASE: partial(release.release_study, core),
+            JobKind.DOCUMENT_RELEASE: partial(documents.release_document, core),
+            JobKind.REPORT_RENDER: partial(rendering.render, core, renderer=outside.render),
+            JobKind.DELIVERY_SEND: partial(delivery.send, core, outside=outside),
+        }
+
+    def do(self, job_id: str) -> bool:
+        """Do one job, if it is to be had."""
+        return run_job(self.core, job_id, self.handlers)
+
+    def relay(self, dispatcher: Dispatcher) -> Relay:
+        """The relay of this process."""
+        return Relay(self.core.database, dispatcher, now=self.core.now, poll_s=self.settings.worker.poll_s)
+
+
+def run_worker(settings: Settings) -> None:
+    """Relay and work until SIGTERM or SIGINT; what runs is allowed to end."""
+    prepare_process(settings)
+    worker = Worker(settings)
+    worker.handlers  # noqa: B018  # wire everything before the first job, so that a mistake stops the start
+    if settings.broker_url_resolved:
+        _run_on_broker(worker)
+    else:
+        _run_embedded(worker)
+
+
+def _run_embedded(worker: Worker) -> None:
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: ended.set())
+    options = worker.settings.worker
+    executor = Executor(threads=options.threads, in_flight=options.in_flight)
+    worker.relay(executor).run(ended)
+    executor.stop()
+
+
+def _run_on_broker(worker: Worker) -> None:
+    """The relay in a thread beside Celery's own consumer, which handles the signals."""
+    ended, options = threading.Event(), worker.settings.worker
+    broker = Broker(worker.core.database, in_flight=options.in_flight, now=worker.core.now)
+    relay = threading.Thread(target=worker.relay(broker).run, args=[ended], name="relay", daemon=True)
+    relay.start()
+    queues = ",".join(sorted(set(QUEUES.values())))
+    worker.celery.worker_main(
+        ["worker", "--pool=threads", f"--concurrency={options.threads}", f"--queues={queues}", "--loglevel=WARNING"]
+    )
+    ended.set()
+    relay.join()
+
+
+def _outside(settings: Settings, core: Core) -> Outside:
+    return Outside(
+        open_sender=None,
+        find_study=None,
+        has_instance=None,
+        deliver_report=partial(deliver_report, wiring=Wiring(clock=core.now)),
+        render=render_report,
+    )

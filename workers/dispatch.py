@@ -1,0 +1,101 @@
+"""The one dispatch seam and its two implementations: a thread pool in this process, or Celery on a broker."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+from kombu import Queue
+
+from gateway.domain.work import QUEUES, JobKind
+from gateway.store import outbox
+from gateway.store.engine import Database
+from workers.tasks import do_job
+
+_log = structlog.get_logger()
+
+
+class Dispatcher(Protocol):
+    """Tells a worker that a row of the outbox wants it. It may be told twice, or the message may be lost."""
+
+    def room(self) -> int:
+        """How many more may be in flight now."""
+        ...
+
+    def dispatch(self, kind: JobKind, job_id: str) -> None:
+        """Tell one. Raises nothing that loses the row: what is not claimed is told again."""
+        ...
+
+
+class Executor:
+    """Without a broker: the same Celery task through `apply()` in a thread pool."""
+
+    def __init__(self, *, threads: int, in_flight: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="worker")
+        self._most = in_flight
+        self._running: set[Future[object]] = set()
+        self._lock = threading.Lock()
+
+    def room(self) -> int:
+        """How many more may be handed over now."""
+        with self._lock:
+            return self._most - len(self._running)
+
+    def dispatch(self, kind: JobKind, job_id: str) -> None:
+        """Run the task soon, in this process."""
+        future = self._pool.submit(do_job.apply, args=[job_id], throw=True)
+        with self._lock:
+            self._running.add(future)
+        future.add_done_callback(lambda ended: self._ended(kind, ended))
+
+    def stop(self) -> None:
+        """Let what runs end, take no more."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _ended(self, kind: JobKind, future: Future[object]) -> None:
+        with self._lock:
+            self._running.discard(future)
+        if not future.cancelled() and (exc := future.exception()) is not None:
+            _log.warning("job.unsettled", kind=str(kind), error=type(exc).__name__)
+
+
+class Broker:
+    """Celery messages with publisher confirms; the database bounds how many are on their way."""
+
+    def __init__(self, database: Database, *, in_flight: int, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._most = in_flight
+        self._now = now
+
+    def room(self) -> int:
+        """`in_flight` less the rows that were rung for and not claimed yet."""
+        with self._database.read() as connection:
+            return self._most - outbox.ringing(connection, self._now())
+
+    def dispatch(self, kind: JobKind, job_id: str) -> None:
+        """Publish to the queue of that kind of work. A broker that is away is not waited for: the row stays."""
+        try:
+            do_job.apply_async(args=[job_id], queue=QUEUES[kind], retry=False)
+        except do_job.OperationalError as exc:
+            _log.warning("broker.away", error=type(exc).__name__)
+
+
+def celery_settings() -> dict[str, object]:
+    """Quorum queues by kind of work, publisher confirms, one message at a time, no results, no pickles."""
+    names = sorted(set(QUEUES.values()))
+    return {
+        "task_queues": [Queue(name, queue_arguments={"x-queue-type": "quorum"}) for name in names],
+        "task_default_queue": names[0],
+        "task_create_missing_queues": False,
+        "broker_transport_options": {"confirm_publish": True},
+        "broker_connection_retry_on_startup": True,
+        "worker_prefetch_multiplier": 1,
+        "task_acks_late": False,  # the outbox protects a job across a crash, the broker does not
+        "task_ignore_result": True,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "worker_hijack_root_logger": False,
+        "enable_utc": True,
+    }

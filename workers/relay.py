@@ -1,0 +1,67 @@
+"""The relay: rings for every row of the outbox that wants a worker, a bounded number at a time.
+
+Several relays may run: ringing twice is harmless, because only the claim gives a row away.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from gateway.domain.errors import GatewayError
+from gateway.store import audit, outbox
+from gateway.store.engine import Database
+from workers.dispatch import Dispatcher
+
+_log = structlog.get_logger()
+
+
+class Relay:
+    """Reads what is due and dispatches it, and seals the audit chain behind it."""
+
+    def __init__(
+        self,
+        database: Database,
+        dispatcher: Dispatcher,
+        *,
+        now: Callable[[], datetime],
+        poll_s: float,
+    ) -> None:
+        self._database = database
+        self._dispatcher = dispatcher
+        self._now = now
+        self._poll_s = poll_s
+
+    def run(self, ended: threading.Event) -> None:
+        """Ring and seal until `ended` is set. A database that is away is waited for."""
+        while not ended.wait(self._poll_s):
+            try:
+                while self.ring() and not ended.is_set():
+                    pass
+                self.seal()
+            except GatewayError as exc:
+                _log.warning("relay.waiting", error=type(exc).__name__)
+
+    def ring(self) -> int:
+        """Dispatch what is due and fits; gives how many."""
+        room = self._dispatcher.room()
+        if room <= 0:
+            return 0
+        with self._database.read() as connection:
+            rows = outbox.due(connection, self._now(), limit=room)
+        if not rows:
+            return 0
+        with self._database.write("relay.ring") as connection:
+            outbox.rung(connection, [job_id for job_id, _ in rows], self._now())
+        for job_id, kind in rows:
+            self._dispatcher.dispatch(kind, job_id)
+        return len(rows)
+
+    def seal(self) -> None:
+        """Chain the audit rows that were committed since."""
+        with self._database.read() as connection:
+            if not audit.has_unsealed(connection):
+                return
+        with self._database.write("audit.seal") as connection:
+            audit.seal(connection, now=self._now())
