@@ -111,5 +111,3 @@ class Log(Group):
     """How much is logged."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
-
-

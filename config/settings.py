@@ -29,9 +29,7 @@ class UnusableSettings(Exception):  # noqa: N818 - reads as the sentence it star
 class Settings(BaseSettings):
     """Every setting, checked; frozen."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__"
-    )
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__")
 
     data_dir: Path
     database_url: str

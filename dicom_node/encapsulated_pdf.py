@@ -25,6 +25,9 @@ from dicom_node.part10 import build_file_header
 from gateway.domain.errors import Invalid
 
 MANUFACTURER = "Consilium Gateway"
+CONTEXT = (str(EncapsulatedPDFStorage), str(ExplicitVRLittleEndian))
+"""SOP class and transfer syntax of every object built here."""
+
 _CONSULT_NOTE = ("11488-4", "LN", "Consult note")  # LOINC
 
 

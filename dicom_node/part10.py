@@ -1,6 +1,9 @@
 """The DICOM file format around a data set: preamble, prefix and file meta information (PS3.10 7.1)."""
 
+from io import BytesIO
 from struct import pack, unpack_from
+
+from pydicom import Dataset, FileDataset, dcmread, dcmwrite
 
 from dicom_node.elements import Buffer, Encoding, read_elements
 from gateway.domain.errors import Invalid
@@ -48,6 +51,21 @@ def split_file(part10: Buffer) -> tuple[str, int]:
     if not transfer_syntax_uid:
         raise Invalid("the file names no transfer syntax", at="TransferSyntaxUID")
     return transfer_syntax_uid, end
+
+
+def read_object(part10: bytes) -> FileDataset:
+    """The file as a data set, values decoded as they are asked for. Raises Invalid for what cannot be read."""
+    try:
+        return dcmread(BytesIO(part10))
+    except Exception as exc:  # noqa: BLE001 - pydicom raises whatever the bytes provoke
+        raise Invalid("the object cannot be read") from exc
+
+
+def object_bytes(dataset: Dataset) -> bytes:
+    """The data set, with its file meta, as a Part 10 file."""
+    output = BytesIO()
+    dcmwrite(output, dataset, enforce_file_format=True)
+    return output.getvalue()
 
 
 def _end_of_group_two(part10: Buffer) -> int:

@@ -15,6 +15,7 @@ SOP_CLASS_MISMATCH = 0xA900  # PS3.4 B.2.3: data set does not match SOP class
 CANNOT_UNDERSTAND = 0xC000  # PS3.4 B.2.3: error, cannot understand; 0xC000-0xCFFF are ours to tell apart
 CONFLICTING = 0xC001
 UNEXPECTED = 0xC0FF
+DUPLICATE_SOP_INSTANCE = 0x0111  # PS3.7 C.5.7
 SOP_CLASS_NOT_SUPPORTED = 0x0122  # PS3.7 C.5.6: not the SOP class of the presentation context
 NOT_AUTHORIZED = 0x0124  # PS3.7 C.5.25
 UNRECOGNIZED_OPERATION = 0x0211  # PS3.7 C.5.20

@@ -94,7 +94,7 @@ def consent_from_fhir(
         scope=scope,
         policy=policy,
         has_signature_or_source=is_signed or _has_source(resource),
-        identifiers=identifiers(resource, "Consent.identifier"),
+        identifiers=identifiers(resource, "Consent"),
         date_time=moment(resource.get("dateTime"), "Consent.dateTime"),
         provision=_provision(resource, policy) if is_decided_on else None,
         supersedes=supersedes,
@@ -106,7 +106,7 @@ def consent_from_fhir(
 def _scope(resource: dict[str, Any]) -> frozenset[Coding]:
     at = "Consent.scope"
     found = single(resource, "scope", at)
-    objects(resource, "category", "Consent.category", is_required=True)
+    objects(resource, "category", "Consent", is_required=True)
     codings = frozenset(
         Coding(str(one.get("system", "")), str(one.get("code", ""))) for _, one in objects(found, "coding", at)
     )
@@ -124,7 +124,7 @@ def _patient(resource: dict[str, Any]) -> PartyReference:
 
 
 def _policy(resource: dict[str, Any]) -> Policy:
-    uris = [str(one.get("uri", "")) for _, one in objects(resource, "policy", "Consent.policy")]
+    uris = [str(one.get("uri", "")) for _, one in objects(resource, "policy", "Consent")]
     if "policyRule" not in resource and not uris:
         raise Invalid("a policy or a policyRule is needed (invariant ppc-1)", at="Consent")
     return Policy(
@@ -150,7 +150,7 @@ def _refuse_unread(resource: dict[str, Any], policy: Policy) -> None:
         if name in resource:
             raise Unprocessable(f"{name} is not evaluated; leave it out", at=f"Consent.{name}")
     for name in ("policy", "verification"):
-        for at, one in objects(resource, name, f"Consent.{name}"):
+        for at, one in objects(resource, name, "Consent"):
             if "modifierExtension" in one:
                 raise Unprocessable("it is not evaluated; leave it out", at=f"{at}.modifierExtension")
     if policy.rule is PolicyRule.OTHER:
@@ -160,7 +160,7 @@ def _refuse_unread(resource: dict[str, Any], policy: Policy) -> None:
         raise Unprocessable(
             f"no policy is known; send a policyRule OPTIN or OPTOUT or one of: {known}", at="Consent.policy"
         )
-    for at, one in objects(resource, "verification", "Consent.verification"):
+    for at, one in objects(resource, "verification", "Consent"):
         if one.get("verified") is not True:
             raise Unprocessable("an active consent is not unverified; send it as proposed until it is", at=at)
 
@@ -200,7 +200,7 @@ def _has_source(resource: dict[str, Any]) -> bool:
 
 
 def _is_by_representative(resource: dict[str, Any], patient: PartyReference) -> bool:
-    performers = [(one, party(one, at)) for at, one in objects(resource, "performer", "Consent.performer")]
+    performers = [(one, party(one, at)) for at, one in objects(resource, "performer", "Consent")]
     if any(_is_same(named, patient) for _, named in performers):
         return False
     types = [target_type(named.reference) or str(one.get("type", "")) for one, named in performers]

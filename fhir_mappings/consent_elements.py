@@ -19,17 +19,14 @@ def single(holder: dict[str, Any], name: str, at: str) -> dict[str, Any]:
 def objects(
     holder: dict[str, Any], name: str, at: str, *, is_required: bool = False
 ) -> tuple[tuple[str, dict[str, Any]], ...]:
-    """The objects of a repeating element, each with its path; none where it is absent.
-
-    `at` is the path of the element, or of what holds it.
-    """
+    """The objects of a repeating element, each with its path; none where it is absent. `at` is the holder's path."""
     if name not in holder and not is_required:
         return ()
-    path = at if at.endswith(f".{name}") else f"{at}.{name}"
+    path = f"{at}.{name}"
     found = holder.get(name)
     if not isinstance(found, list) or not found or not all(isinstance(one, dict) and one for one in found):
         raise Invalid("an array of JSON objects, none empty, is needed here", at=path)
-    return tuple((f"{path}[{at}]", one) for at, one in enumerate(found))
+    return tuple((f"{path}[{index}]", one) for index, one in enumerate(found))
 
 
 def identifiers(holder: dict[str, Any], at: str) -> frozenset[Identifier]:

@@ -2,7 +2,7 @@
 
 https://hl7.org/fhir/R4/narrative.html, invariants txt-1 (elements and attributes of HTML 4.0 chapters 7-11 without
 9.4, and 15, `a`, `img`, `style` attributes) and txt-2 (some content). Stricter than R4 in four points: an image is
-inline raster data or a fragment, no style may fetch, move or hide anything, no processing instruction, no image map.
+inline raster data (or a fragment), no style may fetch, move or hide anything, no processing instruction, no image map.
 """
 
 import re
@@ -102,7 +102,7 @@ def check_narrative(div: str, *, at: str = "text.div", may_link: bool = False) -
     """The same text, when it is one XHTML `div` of the R4 narrative subset.
 
     `at` is the FHIRPath for the error. With `may_link`, an `a` may point to http, https, mailto, tel or a relative
-    address; without it, only to a fragment of the same text.
+    address, and an image to a contained resource; without it, a link stays in the text and every image is inline.
 
     Raises:
         Invalid: not well-formed, a DOCTYPE or entity, an element, attribute, address or style outside the subset,
@@ -154,7 +154,8 @@ def _is_safe(attribute: str, value: str, may_link: bool) -> bool:
     if attribute == "href":
         return (_LINK if may_link else _FRAGMENT).fullmatch(value.strip()) is not None
     if attribute == "src":
-        return (_INLINE_IMAGE.fullmatch(value.strip()) or _FRAGMENT.fullmatch(value.strip())) is not None
+        address = value.strip()
+        return _INLINE_IMAGE.fullmatch(address) is not None or (may_link and _FRAGMENT.fullmatch(address) is not None)
     if attribute == "style":
         return _UNSAFE_STYLE.search(value) is None
     return True

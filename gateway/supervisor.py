@@ -71,7 +71,9 @@ class _Child:
 class Supervisor:
     """Starts the programs, starts a dead one again with growing pauses, and stops them all on SIGTERM or SIGINT."""
 
-    def __init__(self, programs: Sequence[Program], *, on_ready: Callable[[], None], stop_within_s: float = STOP_WITHIN_S):
+    def __init__(
+        self, programs: Sequence[Program], *, on_ready: Callable[[], None], stop_within_s: float = STOP_WITHIN_S
+    ):
         self._children = [_Child(program) for program in programs]
         self._on_ready = on_ready
         self._stop_within_s = stop_within_s

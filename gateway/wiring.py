@@ -12,8 +12,9 @@ import structlog
 
 from config.settings import Settings
 from gateway.domain.hooks import observe
+from gateway.domain.report import Institution
 from gateway.domain.work import RetryPolicy
-from gateway.services.core import Core, Institution
+from gateway.services.core import Core
 from gateway.store.blobs import BlobDirectory
 from gateway.store.engine import Database
 from gateway.store.keys import key_or_new

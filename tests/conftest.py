@@ -1,5 +1,6 @@
 """Fixtures that every kind of test may use."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +10,21 @@ from gateway.store.engine import Database
 from gateway.store.tables import metadata
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """A fresh SQLite database with the current schema."""
-    fresh = Database(f"sqlite:///{tmp_path / 'consilium.db'}")
+@pytest.fixture(scope="session")
+def empty_database_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A closed SQLite file with the current schema, to be copied."""
+    path = tmp_path_factory.mktemp("schema") / "empty.db"
+    fresh = Database(f"sqlite:///{path}")
     metadata.create_all(fresh._writer)
+    fresh.dispose()
+    return path
+
+
+@pytest.fixture
+def database(tmp_path: Path, empty_database_file: Path) -> Iterator[Database]:
+    """A fresh SQLite database with the current schema."""
+    path = tmp_path / "consilium.db"
+    shutil.copyfile(empty_database_file, path)
+    fresh = Database(f"sqlite:///{path}")
     yield fresh
     fresh.dispose()

@@ -2,11 +2,13 @@
 
 import signal
 import threading
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property, partial
 
 from config.settings import Settings
 from dicom_node import scu
+from dicom_node.encapsulated_pdf import ObjectReference, StudyIdentity
 from gateway.domain.party import DicomAddress
 from gateway.domain.work import QUEUES, JobKind
 from gateway.services import delivery, documents, matching, release, rendering
@@ -15,7 +17,9 @@ from gateway.services.outside import ObjectSender, Outside
 from gateway.services.work import Handler, run_job
 from gateway.wiring import open_core, prepare_process
 from workers.dispatch import Broker, Dispatcher, Executor, celery_settings
-from workers.ehr import Wiring, deliver_report
+from workers.ehr.client import Wiring
+from workers.ehr.exchange import Limits
+from workers.ehr.report import deliver_report
 from workers.relay import Relay
 from workers.rendering import render_report
 from workers.tasks import GatewayCelery
@@ -91,10 +95,26 @@ def _run_on_broker(worker: Worker) -> None:
 
 
 def _outside(settings: Settings, core: Core) -> Outside:
+    """The adapters, told who we are and how long to wait."""
+    ours, waits = settings.dicom.ae_title, settings.delivery
+    timeouts = scu.Timeouts(connect_s=waits.connect_timeout_s, response_s=waits.response_timeout_s)
+    limits = Limits(connect_timeout_s=waits.connect_timeout_s, read_timeout_s=waits.response_timeout_s)
+
+    def open_sender(
+        address: DicomAddress, contexts: frozenset[tuple[str, str]]
+    ) -> AbstractContextManager[ObjectSender]:
+        return scu.open_sender(address, ours, contexts, timeouts, may_decompress=True)
+
+    def find_study(address: DicomAddress, study_instance_uid: str) -> Sequence[StudyIdentity]:
+        return scu.find_study(address, ours, study_instance_uid, timeouts)
+
+    def has_instance(address: DicomAddress, reference: ObjectReference) -> bool:
+        return scu.has_instance(address, ours, reference, timeouts)
+
     return Outside(
-        open_sender=None,
-        find_study=None,
-        has_instance=None,
-        deliver_report=partial(deliver_report, wiring=Wiring(clock=core.now)),
-        render=render_report,
+        open_sender=open_sender,
+        find_study=find_study,
+        has_instance=has_instance,
+        deliver_report=partial(deliver_report, wiring=Wiring(clock=core.now, limits=limits)),
+        render=partial(render_report, institution=core.institution),
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 import structlog
-from kombu import Queue
+from kombu.entity import Queue
 
 from gateway.domain.work import QUEUES, JobKind
 from gateway.store import outbox

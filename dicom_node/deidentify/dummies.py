@@ -10,7 +10,17 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from dicom_node.deidentify.values import BYTES_VRS, CHARACTER_SET, TEXT_VRS, Element, is_empty, representation
+from dicom_node.deidentify.values import (
+    BYTES_VRS,
+    CHARACTER_SET,
+    DEFAULT_CHARACTER_SET,
+    TEXT_VRS,
+    Element,
+    element_at,
+    is_empty,
+    items_of,
+    representation,
+)
 
 DUMMY_TEXT: Final = "REMOVED"
 DUMMY_DATE: Final = "19000101"
@@ -85,10 +95,14 @@ def _dummy_item(treated: Dataset) -> Dataset:
         return _dummy_code()
     item = Dataset()
     for tag in sorted(treated.keys()):
-        element = treated.get_item(tag)
+        element = element_at(treated, tag)
         vr = representation(element)
         if vr == "SQ":
-            item.add(DataElement(tag, "SQ", Sequence(_dummy_item(child) for child in element.value)))
+            item.add(
+                DataElement(
+                    tag, "SQ", Sequence(_dummy_item(child) for child in items_of(element, DEFAULT_CHARACTER_SET))
+                )
+            )
         elif vr in _STAYS_INSIDE or tag == CHARACTER_SET:
             item[tag] = element
         else:

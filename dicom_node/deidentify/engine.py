@@ -30,9 +30,11 @@ from dicom_node.deidentify.values import (
     Element,
     character_set_of,
     decoded,
+    elements_of,
     is_empty,
     is_known,
     items_of,
+    loaded,
     readings,
     representation,
 )
@@ -60,16 +62,14 @@ class Treatment:
         is_implicit, is_little = original.original_encoding
         treated = _blank(original, depth, parent)
         treated.set_original_encoding(is_implicit, is_little, _read_charset(character_set))
-        for tag in original.keys():  # noqa: SIM118 - iterating a Dataset converts its elements
-            if tag >> 16 & 1:
-                continue  # private, whole blocks
+        for tag, element in elements_of(original):
             try:
-                element = self._element(original.get_item(tag), path, character_set, depth)
+                remaining = self._element(loaded(original, tag, element), path, character_set, depth)
             except PARSE_ERRORS:
                 self.hold("unreadable", path_of(path, tag), "the attribute cannot be read")
                 continue
-            if element is not None:
-                treated[tag] = element
+            if remaining is not None:
+                treated[tag] = remaining
         return treated
 
     def hold(self, kind: str, at: str, message: str) -> None:
@@ -165,11 +165,10 @@ class Treatment:
             raise RecursionError("sequences nested too deep")
         for item in items:
             character_set = character_set_of(item, parent) or parent
-            for tag in item.keys():  # noqa: SIM118
-                element = item.get_item(tag)
+            for tag, element in elements_of(item):
                 vr = representation(element)
-                self._note(element, int(tag), vr, character_set)
-                if vr == "SQ" and not tag >> 16 & 1:
+                self._note(element, tag, vr, character_set)
+                if vr == "SQ":
                     self._note_items(items_of(element, character_set), character_set, depth + 1)
 
 

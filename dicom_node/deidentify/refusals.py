@@ -6,7 +6,7 @@ from pydicom.dataset import Dataset
 
 from dicom_node.deidentify.outcome import Finding, path_of
 from dicom_node.deidentify.pixels import pixel_findings
-from dicom_node.deidentify.values import is_empty, text_at
+from dicom_node.deidentify.values import element_at, is_empty, text_at
 
 SOP_CLASS: Final = 0x00080016
 SOP_INSTANCE: Final = 0x00080018
@@ -66,4 +66,4 @@ def _overlays(dataset: Dataset) -> list[Finding]:
 
 
 def _is_filled(dataset: Dataset, tag: int) -> bool:
-    return tag in dataset and not is_empty(dataset.get_item(tag))
+    return tag in dataset and not is_empty(element_at(dataset, tag))

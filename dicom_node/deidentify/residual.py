@@ -8,6 +8,7 @@ not searched; encapsulated streams and other long bytes are searched for exact s
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from pydicom.dataset import Dataset
@@ -24,6 +25,7 @@ from dicom_node.deidentify.values import (
     Element,
     character_set_of,
     decoded,
+    elements_of,
     items_of,
     representation,
 )
@@ -48,16 +50,19 @@ class Probes:
         self._phrases: dict[str, str] = {}
         self._values: dict[str, str] = {}
         self._digits: dict[str, str] = {}
-        needles: set[bytes] = set()
+        self._texts: list[str] = []
         own_forms = {fold_text(text).strip() for text in self.own}
         # What the object says of itself has the more telling kind: it comes last and wins.
         for identifier in sorted(identifiers, key=lambda one: (one.kind is not Kind.KNOWN, one.kind, one.text)):
             for form in forms_of(identifier):
                 if form not in own_forms:
                     self._add(form, identifier.kind.value)
-                if is_long(form):
-                    needles.update(_spellings(identifier.text))
-        self.needles = tuple(sorted(needles))
+            self._texts.append(identifier.text)
+
+    @cached_property
+    def needles(self) -> tuple[bytes, ...]:
+        """Exact bytes of the identifiers, for values too long or too random to take apart."""
+        return tuple(sorted({needle for text in self._texts for needle in _spellings(text)}))
 
     def _add(self, form: str, kind: str) -> None:
         if form.isdigit():
@@ -127,8 +132,7 @@ class _Walk:
 
     def dataset(self, dataset: Dataset, path: str, parent: CharacterSet) -> None:
         character_set = character_set_of(dataset, parent) or parent
-        for tag in dataset.keys():  # noqa: SIM118 - iterating a Dataset converts its elements
-            element = dataset.get_item(tag)
+        for tag, element in elements_of(dataset):
             vr = representation(element)
             if vr == "SQ":
                 here = path_of(path, tag)

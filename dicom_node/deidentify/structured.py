@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from dicom_node.deidentify.dummies import DUMMY_TEXT
-from dicom_node.deidentify.values import CharacterSet, items_at, text_at
+from dicom_node.deidentify.values import CharacterSet, element_at, items_at, text_at
 
 CONTENT_SEQUENCE: Final = 0x0040A730
 GRAPHIC_ANNOTATION_SEQUENCE: Final = 0x00700001
@@ -77,7 +77,7 @@ def _annotation_item(item: Dataset, treat: Treatment, character_set: CharacterSe
     if images:
         annotation.ReferencedImageSequence = Sequence(treat(image) for image in images)
     if _GRAPHIC_LAYER in item:
-        annotation[_GRAPHIC_LAYER] = item.get_item(_GRAPHIC_LAYER)
+        annotation[_GRAPHIC_LAYER] = element_at(item, _GRAPHIC_LAYER)
     text = Dataset()
     text.BoundingBoxAnnotationUnits = "DISPLAY"
     text.UnformattedTextValue = DUMMY_TEXT

@@ -4,7 +4,7 @@ pydicom converts lazily and warns as it does so; here raw bytes are read strictl
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -57,7 +57,7 @@ DEFAULT_CHARACTER_SET: Final = CharacterSet(default_encoding, ("ascii",))
 
 def character_set_of(dataset: Dataset, parent: CharacterSet) -> CharacterSet | None:
     """The character set of a data set or item (PS3.3 C.12.1.1.2); None when its terms are not DICOM's."""
-    element = dataset.get_item(CHARACTER_SET) if CHARACTER_SET in dataset else None
+    element = element_at(dataset, CHARACTER_SET) if CHARACTER_SET in dataset else None
     terms = [term.strip() for term in decoded(element, ("ascii",)).split("\\")] if element is not None else []
     if not any(terms):
         return parent
@@ -127,9 +127,26 @@ def decode_strictly(value: bytes, codecs: Sequence[str]) -> str:
     return text
 
 
+def element_at(dataset: Dataset, tag: int) -> Element:
+    """The element as the data set holds it, unconverted; a value whose reading was deferred is read now."""
+    return loaded(dataset, tag, dataset.get_item(tag, keep_deferred=True))
+
+
+def elements_of(dataset: Dataset) -> Iterator[tuple[int, Element]]:
+    """Every public element, unconverted and perhaps not `loaded`. Iterating a Dataset itself would convert them."""
+    return ((tag, element) for tag, element in dataset.items() if not tag >> 16 & 1)
+
+
+def loaded(dataset: Dataset, tag: int, element: Element) -> Element:
+    """The element with its value, read now where reading was deferred."""
+    if element.value is None and isinstance(element, RawDataElement) and element.length:
+        return dataset[tag]
+    return element
+
+
 def text_at(dataset: Dataset, tag: int, codecs: Sequence[str] = ("ascii",)) -> str:
     """The text of one attribute, empty when it is absent or not text in `codecs`."""
-    element = dataset.get_item(tag) if tag in dataset else None
+    element = element_at(dataset, tag) if tag in dataset else None
     if element is None:
         return ""
     try:
@@ -158,7 +175,7 @@ def items_at(dataset: Dataset, tag: int, character_set: CharacterSet) -> ItemSeq
     """The items of one sequence attribute, none when it is absent."""
     if tag not in dataset:
         return ItemSequence()
-    return items_of(dataset.get_item(tag), character_set)
+    return items_of(element_at(dataset, tag), character_set)
 
 
 def readings(element: Element, codecs: Sequence[str]) -> Iterable[str]:

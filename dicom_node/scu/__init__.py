@@ -2,7 +2,7 @@
 
 from dicom_node.scu.association import Timeouts
 from dicom_node.scu.diagnosis import diagnose
-from dicom_node.scu.query import echo, find_study
+from dicom_node.scu.query import echo, find_study, has_instance
 from dicom_node.scu.sender import Sender, open_sender
 
-__all__ = ["Sender", "Timeouts", "diagnose", "echo", "find_study", "open_sender"]
+__all__ = ["Sender", "Timeouts", "diagnose", "echo", "find_study", "has_instance", "open_sender"]

@@ -11,7 +11,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Verification,
 )
 
-from dicom_node.encapsulated_pdf import StudyIdentity
+from dicom_node.encapsulated_pdf import ObjectReference, StudyIdentity
 from dicom_node.scu.association import Timeouts, associated
 from dicom_node.text import character_set_encoding, decode_text
 from gateway.domain.errors import Permanent, Transient
@@ -66,6 +66,31 @@ def find_study(
     for keyword in _KEYS.values():
         setattr(query, keyword, "")
     query.StudyInstanceUID = study_instance_uid
+    found = [_identity(one) for one in _find(address, calling_ae_title, query, timeouts, tls)]
+    return [study for study in found if study.study_instance_uid == study_instance_uid]
+
+
+def has_instance(
+    address: DicomAddress,
+    calling_ae_title: str,
+    reference: ObjectReference,
+    timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+    tls: ssl.SSLContext | None = None,
+) -> bool:
+    """Whether the archive finds the object at IMAGE level. Raises as `find_study`."""
+    query = Dataset()
+    query.QueryRetrieveLevel = "IMAGE"
+    query.StudyInstanceUID = reference.study_instance_uid
+    query.SeriesInstanceUID = reference.series_instance_uid
+    query.SOPInstanceUID = reference.sop_instance_uid
+    found = {_text(one, "SOPInstanceUID") for one in _find(address, calling_ae_title, query, timeouts, tls)}
+    return reference.sop_instance_uid in found
+
+
+def _find(
+    address: DicomAddress, calling_ae_title: str, query: Dataset, timeouts: Timeouts, tls: ssl.SSLContext | None
+) -> list[Dataset]:
+    """Every identifier that a Study Root C-FIND answers (PS3.4 C.4.1)."""
     model = StudyRootQueryRetrieveInformationModelFind
     found = []
     with associated(address, calling_ae_title, [build_context(model, list(UNCOMPRESSED))], timeouts, tls) as peer:
@@ -74,10 +99,14 @@ def find_study(
             if code is None:
                 raise Transient(f"{address.ae_title} broke off the query")
             if code in (0xFF00, 0xFF01) and identifier is not None:  # PS3.4 C.4.1.1.4: pending
-                found.append(_identity(identifier))
+                found.append(identifier)
             elif code != 0:
                 _refuse(address, code)
-    return [study for study in found if study.study_instance_uid == study_instance_uid]
+    return found
+
+
+def _text(identifier: Dataset, keyword: str) -> str:
+    return decode_text(_raw(identifier, keyword), character_set_encoding(b"")).strip(" \0")
 
 
 def _refuse(address: DicomAddress, code: int) -> None:

@@ -6,8 +6,18 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from fhir_mappings.codes import ACCESSION_NUMBER, CONSULT_NOTE, DICOM_UID_SYSTEM, IDENTIFIER_TYPE_SYSTEM, LOINC
-from fhir_mappings.codes import OID_PREFIX, PLACER_NUMBER, PSEUDONYM_SYSTEM, REFERRAL_REASON_SYSTEM, SECOND_OPINION
+from fhir_mappings.codes import (
+    ACCESSION_NUMBER,
+    CONSULT_NOTE,
+    DICOM_UID_SYSTEM,
+    IDENTIFIER_TYPE_SYSTEM,
+    LOINC,
+    OID_PREFIX,
+    PLACER_NUMBER,
+    PSEUDONYM_SYSTEM,
+    REFERRAL_REASON_SYSTEM,
+    SECOND_OPINION,
+)
 from gateway.domain.delivery import Flow
 from gateway.domain.party import Identifier
 from gateway.domain.report import SECTION_SYSTEM, SECTION_TITLES
@@ -23,7 +33,10 @@ PURPOSE = {Flow.DISCLOSE_TO_REVIEWER: "TREAT", Flow.RETURN_TO_CLINIC: "COC"}  # 
 
 @dataclass(frozen=True)
 class CaseData:
-    """What one case is about. `study_instance_uid` and `accession_number` may be empty: then the order names none."""
+    """What one case is about. `study_instance_uid` and `accession_number` may be empty: then the order names none.
+
+    `paper_date` is when the pathology was reported and the consents were signed.
+    """
 
     family: str
     given: str
@@ -35,6 +48,7 @@ class CaseData:
     accession_number: str
     clinic: Identifier
     reviewer: Identifier
+    paper_date: date = date(2026, 1, 4)
 
 
 def clinic_bundle(case: CaseData, pathology_pdf: bytes, consents: tuple[Flow, ...] = tuple(Flow)) -> Json:
@@ -45,7 +59,7 @@ def clinic_bundle(case: CaseData, pathology_pdf: bytes, consents: tuple[Flow, ..
         _create(patient, patient_resource(case), Identifier(MRN_SYSTEM, case.record_number)),
         _create(order, service_request(case, patient, clinic)),
         *(_create(_urn(), consent(case, flow, patient)) for flow in consents),
-        _create(_urn(), document(patient, order, pathology_pdf)),
+        _create(_urn(), document(patient, order, pathology_pdf, case.paper_date)),
     ]
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
 
@@ -102,7 +116,7 @@ def consent(case: CaseData, flow: Flow, patient: str, status: str = "active") ->
         "scope": _concept("http://terminology.hl7.org/CodeSystem/consentscope", "patient-privacy"),
         "category": [_concept(LOINC, "59284-0")],
         "patient": {"reference": patient},
-        "dateTime": "2026-01-05T10:00:00+03:00",
+        "dateTime": f"{case.paper_date}T10:00:00+03:00",
         "sourceAttachment": {"contentType": "text/plain", "data": base64.b64encode(b"signed on paper").decode()},
         "policy": [{"uri": POLICY[flow]}],
         "provision": {
@@ -114,14 +128,14 @@ def consent(case: CaseData, flow: Flow, patient: str, status: str = "active") ->
     }
 
 
-def document(patient: str, order: str, pdf: bytes) -> Json:
+def document(patient: str, order: str, pdf: bytes, reported_on: date = date(2026, 1, 4)) -> Json:
     """The pathology report as PDF."""
     return {
         "resourceType": "DocumentReference",
         "status": "current",
         "type": _concept(LOINC, PATHOLOGY_STUDY),
         "subject": {"reference": patient},
-        "date": "2026-01-04T09:00:00+03:00",
+        "date": f"{reported_on}T09:00:00+03:00",
         "context": {"related": [{"reference": order}]},
         "content": [{"attachment": {"contentType": "application/pdf", "data": base64.b64encode(pdf).decode()}}],
     }

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from fhir_mappings.consent import consent_from_fhir
-from gateway.domain.consent import Consent, Decision, DisclosureRequest, Item, Outcome, Recipient, decide
+from gateway.domain.consent import Consent, Decision, DisclosureRequest, Item, Outcome, Recipient, decide, indeterminate
 from gateway.domain.delivery import Flow
 from gateway.domain.errors import GatewayError
 from gateway.domain.party import Party
@@ -65,7 +65,7 @@ def _decide(
         consents = _load(connection, case)
     except GatewayError as exc:
         reason = f"a consent could not be read ({type(exc).__name__}); nothing is sent until it can"
-        return Decision(Outcome.INDETERMINATE, (reason,), (), None)
+        return indeterminate(reason)
     clinic = parties.party_by_id(connection, case.clinic_id)
     references = resources.carrying(connection, case.clinic_id, recipient.identifiers)
     request = DisclosureRequest(

@@ -4,18 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gateway.domain.report import Institution
 from gateway.domain.work import RetryPolicy
 from gateway.store.blobs import BlobDirectory
 from gateway.store.engine import Database
-
-
-@dataclass(frozen=True)
-class Institution:
-    """Who signs as the centre on a report's closing page."""
-
-    name: str
-    contact: str
-    invitation: str
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Send one delivery: grant, send outside any transaction, settle with the receipt (design: promises 2 and 4)."""
 
-from gateway.domain.delivery import DeliveryKind, DeliveryState, EgressGrant, Receipt
+from gateway.domain.delivery import DeliveryKind, DeliveryState, Receipt
 from gateway.domain.errors import Ambiguous, Conflict, GatewayError, Permanent, Transient
 from gateway.domain.record import Delivery
 from gateway.domain.work import Job

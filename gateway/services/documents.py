@@ -5,19 +5,19 @@ import base64
 from sqlalchemy import Connection
 
 from dicom_node.deidentify import pseudonymous_uid
-from dicom_node.encapsulated_pdf import StudyIdentity, build_encapsulated_pdf
+from dicom_node.encapsulated_pdf import CONTEXT, PdfDocument, StudyIdentity, build_encapsulated_pdf
 from fhir_mappings.document_reference import check_pdf, document_from_fhir
 from gateway.domain.delivery import DeliveryKind
 from gateway.domain.errors import Conflict, NotFound, Unprocessable
 from gateway.domain.party import EndpointRole
-from gateway.domain.record import Case, CaseDocument, Delivery, Study
+from gateway.domain.record import Case, CaseDocument, Delivery, DeliveryItem, Study
 from gateway.domain.resource import StoredResource
 from gateway.domain.study import StudyState
 from gateway.domain.work import Job, JobKind
 from gateway.services import egress
 from gateway.services.core import Core
 from gateway.services.release import ISSUER, fix_payload
-from gateway.store import audit, cases, deliveries, outbox, parties, resources, studies
+from gateway.store import audit, cases, outbox, parties, resources, studies
 
 MAX_DOCUMENT_BYTES = 50_000_000
 TITLE_OF_CLEARED = "Clinical document"
@@ -140,5 +140,26 @@ def _open_delivery(core: Core, connection: Connection, case: Case, document: Cas
     )
 
 
-def _encapsulated(core: Core, case: Case, study: Study, document: CaseDocument) -> tuple[str, bytes]:
-    raise NotImplementedError
+def _item(core: Core, case: Case, study: Study, document: CaseDocument, delivery: Delivery) -> DeliveryItem:
+    """The cleared PDF as an object of the pseudonymous study, with UIDs that are the same at every attempt."""
+    scope, key = str(case.reviewer_id), core.pseudonym_key
+    sop_instance_uid = pseudonymous_uid(key, scope, f"document {document.id}")
+    pdf = PdfDocument(
+        pdf=core.blobs.get(str(document.cleared_sha256)),
+        title=TITLE_OF_CLEARED,
+        made_at=document.cleared_at or document.created_at,
+        series_instance_uid=pseudonymous_uid(key, scope, f"document series {document.id}"),
+        sop_instance_uid=sop_instance_uid,
+        has_identity_burned_in=False,
+        is_pseudonymous=True,
+    )
+    identity = StudyIdentity(
+        study_instance_uid=pseudonymous_uid(key, scope, study.study_instance_uid),
+        patient_id=case.pseudonym,
+        issuer_of_patient_id=ISSUER,
+        patient_name=case.pseudonym,
+        accession_number=study.accession_pseudonym,
+        study_id=study.accession_pseudonym,
+    )
+    sha256 = core.blobs.put(build_encapsulated_pdf(pdf, identity))
+    return DeliveryItem(delivery.id, 0, sop_instance_uid, *CONTEXT, sha256, None, None)

@@ -157,7 +157,7 @@ def require_open(core: Core, granted: EgressGrant) -> EgressGrant:
 def recipient_and_items(connection: Connection, delivery: Delivery) -> tuple[Party, tuple[Item, ...]]:
     """Who would receive the delivery, and each thing that would leave, as consent sees it."""
     endpoint = parties.endpoint_by_id(connection, delivery.endpoint_id)
-    item = Item(id=delivery.subject_id, resource_class=RESOURCE_CLASS[delivery.kind], codes=frozenset(), date=None)
+    item = Item(id=delivery.subject_id, resource_class=RESOURCE_CLASS[delivery.kind])
     return parties.party_by_id(connection, endpoint.party_id), (item,)
 
 

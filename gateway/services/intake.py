@@ -18,7 +18,6 @@ from gateway.services.core import Core
 from gateway.store import audit, outbox, studies
 from gateway.store.studies import Place
 
-
 ACCESSION_PREFIX = "AC"
 """First letters of the accession numbers under which studies leave."""
 

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from dicom_node.encapsulated_pdf import StudyIdentity
+from dicom_node.encapsulated_pdf import ObjectReference, StudyIdentity
 from gateway.domain.delivery import Receipt
 from gateway.domain.party import DicomAddress, FhirAddress, Identifier
 from gateway.domain.report import Rendition, Report, ReportSubject
@@ -40,9 +40,7 @@ class StudyFinder(Protocol):
 class InstanceFinder(Protocol):
     """Study Root C-FIND at IMAGE level."""
 
-    def __call__(
-        self, address: DicomAddress, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str
-    ) -> bool:
+    def __call__(self, address: DicomAddress, reference: ObjectReference) -> bool:
         """True when the PACS has the object. Raises Transient or Permanent."""
         ...
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from dicom_node.deidentify import Finding, Pseudonyms, deidentify_file, pseudonymous_uid
+from dicom_node.deidentify import Finding, Pseudonyms, deidentify, pseudonymous_uid
+from dicom_node.part10 import object_bytes, read_object
 from fhir_mappings.patient import patient_from_fhir
 from gateway.domain.delivery import DeliveryKind, DeliveryState
 from gateway.domain.party import EndpointRole
@@ -112,7 +113,8 @@ def _unreleased(core: Core, connection: Connection, case: Case, study: Study) ->
 def _known_identifiers(connection: Connection, case: Case, study: Study) -> tuple[str, ...]:
     """What must not survive: every name and identifier that the order and the header know."""
     patient = patient_from_fhir(resources.current(connection, case.clinic_id, "Patient", case.patient_id).content)
-    known = [*patient.identity.names, *study.patient_names, study.patient_id, study.accession_number]
+    known = ["^".join(name.split()) for name in patient.identity.names]  # so that each part counts
+    known += [*study.patient_names, study.patient_id, study.accession_number]
     known += [identifier.value for identifier in patient.identifiers]
     known += cases.keys(connection, case.id, cases.ACCESSION_NUMBER)
     return tuple(dict.fromkeys(value for value in known if value))
@@ -120,8 +122,9 @@ def _known_identifiers(connection: Connection, case: Case, study: Study) -> tupl
 
 def _treat(core: Core, instance: Instance, pseudonyms: Pseudonyms) -> _Treated:
     uid = pseudonyms.uid(instance.sop_instance_uid)
-    content, findings = deidentify_file(core.blobs.get(instance.blob_sha256), pseudonyms)
-    return _Treated(instance, uid, core.blobs.put(content) if content else "", findings)
+    outcome = deidentify(read_object(core.blobs.get(instance.blob_sha256)), pseudonyms)
+    stored = core.blobs.put(object_bytes(outcome.dataset)) if outcome.dataset else ""
+    return _Treated(instance, uid, stored, outcome.findings)
 
 
 def _keep(core: Core, delivery: Delivery, study: Study, treated: list[_Treated]) -> None:

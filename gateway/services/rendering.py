@@ -5,12 +5,12 @@ from sqlalchemy import Connection
 from fhir_mappings.patient import patient_from_fhir
 from gateway.domain.delivery import DeliveryKind
 from gateway.domain.party import Endpoint, EndpointRole
-from gateway.domain.ports import Renderer
-from gateway.domain.record import Case, ReportVersion
+from gateway.domain.record import Case
 from gateway.domain.report import ReportSubject
 from gateway.domain.work import Job
 from gateway.services import egress
 from gateway.services.core import Core
+from gateway.services.outside import Renderer
 from gateway.services.signing import load_report
 from gateway.store import audit, cases, deliveries, parties, reports, resources, studies
 
@@ -26,8 +26,8 @@ def render(core: Core, job: Job, *, renderer: Renderer) -> None:
         subject = _subject(connection, case)
     if version.rendered_at is None:
         pseudonymous = ReportSubject(name=case.pseudonym, record_number=case.pseudonym, birth_date=None)
-        identified = renderer(report, subject, fixed_identifier=_identifier(version, "identified"))
-        hidden = renderer(report, pseudonymous, fixed_identifier=_identifier(version, "pseudonymous"))
+        identified = renderer(report, subject, fixed_identifier=f"{version.id} identified")
+        hidden = renderer(report, pseudonymous, fixed_identifier=f"{version.id} pseudonymous")
         stored = {"pdf": core.blobs.put(identified.pdf), "html": core.blobs.put(identified.html)}
         stored["pseudonymous_pdf"] = core.blobs.put(hidden.pdf)
         with core.database.write("report.rendered") as connection:
@@ -79,8 +79,3 @@ def _subject(connection: Connection, case: Case) -> ReportSubject:
     patient = patient_from_fhir(resources.current(connection, case.clinic_id, "Patient", case.patient_id).content)
     number = patient.identifiers[0].value
     return ReportSubject(patient.display_name, number, patient.identity.birth_date)
-
-
-def _identifier(version: ReportVersion, rendition: str) -> bytes:
-    """The PDF's file identifier (ISO 32000-1 14.4): one for each rendition of each version, the same every time."""
-    return f"{version.id}:{rendition}".encode()

@@ -24,7 +24,6 @@ from gateway.store.engine import Database
 GATEWAY_CLIENT = "gateway"
 """Author of the resources that the gateway writes itself."""
 
-_MOST_RACES = 5
 _PROVISIONAL_ID = "provisional"
 
 
@@ -53,12 +52,9 @@ def store(intake: Intake, caller: Caller, entries: Sequence[Entry], *, own_base:
         check_may_write(caller.party.kind, entry.type)
     _check_resources(caller, entries, own_base)
     check_reports_are_whole(entries)
-    for _ in range(_MOST_RACES - 1):
-        try:
-            return _store(intake, Request(caller, entries, own_base))
-        except resources.Raced:
-            continue  # the other transaction has committed: run again, and find what it stored
-    return _store(intake, Request(caller, entries, own_base))
+    with intake.database.write("fhir.store") as connection:
+        resources.lock_party(connection, caller.party.id)
+        return resource_transaction.run(connection, Request(caller, entries, own_base), intake.effects, intake.now())
 
 
 def store_internal(connection: Connection, party_id: str, resource: dict[str, Any], now: datetime) -> StoredResource:
@@ -73,11 +69,6 @@ def store_internal(connection: Connection, party_id: str, resource: dict[str, An
     new = StoredResource(resource_id, party_id, kind, version, GATEWAY_CLIENT, now, content)
     write(connection, new)
     return new
-
-
-def _store(intake: Intake, request: Request) -> list[Stored]:
-    with intake.database.write("fhir.store") as connection:
-        return resource_transaction.run(connection, request, intake.effects, intake.now())
 
 
 def _check_resources(caller: Caller, entries: Sequence[Entry], own_base: str) -> None:

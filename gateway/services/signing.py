@@ -8,11 +8,11 @@ from sqlalchemy import Connection
 from fhir_mappings.diagnostic_report import report_from_fhir, report_identifier
 from fhir_mappings.literal_references import search_targets
 from gateway.domain.errors import Unprocessable
+from gateway.domain.ids import new_id
 from gateway.domain.record import Case, ReportVersion
 from gateway.domain.report import Report
 from gateway.domain.resource import StoredResource
 from gateway.domain.work import JobKind
-from gateway.domain.ids import new_id
 from gateway.store import audit, cases, outbox, reports, resources
 
 
@@ -60,9 +60,9 @@ def report_stored(connection: Connection, stored: StoredResource) -> None:
 def load_report(connection: Connection, version: ReportVersion) -> Report:
     """The report of one version, mapped again from the bytes that were signed."""
     party, report_id = version.reviewer_id, version.diagnostic_report_id
-    diagnostic_report = resources.at_version(connection, party, "DiagnosticReport", report_id, version.version)
+    diagnostic_report = resources.version(connection, party, "DiagnosticReport", report_id, version.version)
     composition_id = version.composition_id
-    composition = resources.at_version(connection, party, "Composition", composition_id, version.composition_version)
+    composition = resources.version(connection, party, "Composition", composition_id, version.composition_version)
     return report_from_fhir(diagnostic_report.content, composition.content, id=report_id, version=version.version)
 
 

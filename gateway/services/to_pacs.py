@@ -1,11 +1,12 @@
 """The report's PDF into the clinic's PACS, as an object of the study that the order names."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from dicom_node.deidentify import pseudonymous_uid
-from dicom_node.encapsulated_pdf import CONTEXT, StudyIdentity, build_encapsulated_pdf
+from dicom_node.encapsulated_pdf import CONTEXT, ObjectReference, PdfDocument, StudyIdentity, build_encapsulated_pdf
 from dicom_node.status import require_delivered
 from fhir_mappings.patient import patient_from_fhir
 from gateway.domain.delivery import Receipt
@@ -20,6 +21,8 @@ from gateway.services.outside import Outside
 from gateway.services.sending import Sending
 from gateway.store import cases, parties, reports, resources, studies
 
+TITLE = "Second opinion"
+
 
 @dataclass(frozen=True)
 class _Target:
@@ -31,6 +34,10 @@ class _Target:
     series_instance_uid: str
     sop_instance_uid: str
     predecessor_sop_instance_uid: str
+
+    def reference(self, sop_instance_uid: str) -> ObjectReference:
+        """An object of the report's own series."""
+        return ObjectReference(self.study.study_instance_uid, self.series_instance_uid, CONTEXT[0], sop_instance_uid)
 
 
 def send_to_pacs(core: Core, sending: Sending, outside: Outside) -> Receipt:
@@ -86,7 +93,7 @@ def _the_study(outside: Outside, target: _Target, order: PersonIdentity) -> Stud
     found = outside.find_study(target.address, target.study.study_instance_uid)
     if len(found) != 1:
         raise Permanent(f"the PACS has {len(found)} studies of that UID; exactly one is needed")
-    differing = contradictions(found[0].person, order)
+    differing = contradictions(_person(found[0]), order)
     if differing:
         fields = ", ".join(one.field for one in differing)
         raise Permanent(f"the PACS names another patient for the study ({fields}); nothing was sent")
@@ -94,8 +101,37 @@ def _the_study(outside: Outside, target: _Target, order: PersonIdentity) -> Stud
 
 
 def _is_there(outside: Outside, target: _Target) -> bool:
-    uids = (target.study.study_instance_uid, target.series_instance_uid, target.sop_instance_uid)
-    return outside.has_instance(target.address, *uids)
+    return outside.has_instance(target.address, target.reference(target.sop_instance_uid))
+
+
+def _person(identity: StudyIdentity) -> PersonIdentity:
+    names = tuple(name for name in identity.patient_name.split("=") if name.strip("^ "))
+    try:
+        birth_date = datetime.strptime(identity.birth_date, "%Y%m%d").date()  # noqa: DTZ007  # a day has no zone
+    except ValueError:
+        birth_date = None
+    sex = {"M": "male", "F": "female", "O": "other"}.get(identity.sex, "")
+    return PersonIdentity(names, birth_date, sex)
+
+
+def _object(core: Core, target: _Target, study: StudyIdentity, version: ReportVersion) -> bytes:
+    before = target.predecessor_sop_instance_uid
+    document = PdfDocument(
+        pdf=core.blobs.get(str(version.pdf_sha256)),
+        title=TITLE,
+        made_at=version.created_at,
+        series_instance_uid=target.series_instance_uid,
+        sop_instance_uid=target.sop_instance_uid,
+        instance_number=version.version,
+        sources=tuple(
+            ObjectReference(
+                target.study.study_instance_uid, one.series_instance_uid, one.sop_class_uid, one.sop_instance_uid
+            )
+            for one in target.sources
+        ),
+        predecessors=(target.reference(before),) if before else (),
+    )
+    return build_encapsulated_pdf(document, study)
 
 
 def _receipt(core: Core, target: _Target, version: ReportVersion, status: str, note: str) -> Receipt:

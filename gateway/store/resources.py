@@ -15,11 +15,15 @@ from fhir_mappings.json_text import read_json
 from gateway.domain.errors import Conflict, NotFound, Transient, Unprocessable
 from gateway.domain.party import Identifier
 from gateway.domain.resource import StoredResource
-from gateway.store.tables import resource, resource_identifier, resource_reference, resource_version
+from gateway.store.tables import party, resource, resource_identifier, resource_reference, resource_version
 
 
-class Raced(Transient):
-    """Two transactions wanted the same identifier at the same moment; run again, one of them finds it taken."""
+def lock_party(connection: Connection, party_id: str) -> None:
+    """One writer of a party's resources at a time, until the transaction ends.
+
+    Without it two transactions of PostgreSQL would both find an identifier free. SQLite has one writer anyway.
+    """
+    connection.execute(select(party.c.id).where(party.c.id == party_id).with_for_update(key_share=True))
 
 
 def add(connection: Connection, new: StoredResource, content: bytes) -> None:
@@ -42,7 +46,7 @@ def replace(connection: Connection, new: StoredResource, content: bytes) -> None
 def set_identifiers(connection: Connection, of: StoredResource, identifiers: Iterable[Identifier]) -> None:
     """Make these its business identifiers, each unique among the party's resources of the type.
 
-    Raises Conflict naming the resource that has one of them, and Raced when two transactions want one at the same time.
+    Raises Conflict naming the resource that has one of them, and Transient when another transaction is about to take one.
     """
     connection.execute(delete(resource_identifier).where(resource_identifier.c.resource_id == of.id))
     for identifier in dict.fromkeys(identifiers):
@@ -54,7 +58,7 @@ def set_identifiers(connection: Connection, of: StoredResource, identifiers: Ite
         try:
             connection.execute(insert(resource_identifier).values(row))
         except IntegrityError:
-            raise Raced(f"another {of.type} with the same identifier is being stored at this moment") from None
+            raise Transient(f"another {of.type} with the same identifier is being stored at this moment") from None
 
 
 def set_references(connection: Connection, resource_id: str, targets: Iterable[tuple[str, str]]) -> None:

@@ -124,9 +124,7 @@ def test_a_program_that_does_not_stop_is_killed_with_what_it_forked(
     assert is_gone(grandchild(tmp_path, "worker"))
 
 
-def test_children_die_with_a_killed_supervisor(
-    tmp_path: Path, started: Callable[..., subprocess.Popen[str]]
-) -> None:
+def test_children_die_with_a_killed_supervisor(tmp_path: Path, started: Callable[..., subprocess.Popen[str]]) -> None:
     process = started("web:stubborn")
     wait_ready(process)
     process.kill()

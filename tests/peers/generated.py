@@ -11,7 +11,7 @@ from io import BytesIO
 
 import numpy as np
 import pydicom
-import weasyprint  # type: ignore[import-untyped]
+import weasyprint
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid

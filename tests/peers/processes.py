@@ -1,6 +1,7 @@
 """Private processes for the tests: a free port each, a log each, and nobody left behind."""
 
 import atexit
+import contextlib
 import os
 import random
 import signal
@@ -147,10 +148,8 @@ class Process:
             return None
         if self.is_running:
             self._running.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._running.wait(timeout_s)
-            except subprocess.TimeoutExpired:
-                pass
         self.kill()
         return self._running.returncode
 

@@ -204,5 +204,5 @@ class StrictEhr:
 class _Quiet(WSGIRequestHandler):
     """Writes no access log: what arrived is in `requests`."""
 
-    def log(self, type: str, message: str, *args: Any) -> None:
+    def log(self, *_: Any) -> None:
         return

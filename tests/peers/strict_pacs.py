@@ -15,7 +15,7 @@ from typing import Any, Self
 from pydicom import Dataset, FileDataset, dcmread, uid
 from pydicom.errors import InvalidDicomError
 from pydicom.tag import BaseTag, Tag
-from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pynetdicom import AE, AllStoragePresentationContexts, build_context, evt
 from pynetdicom.events import Event
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelFind,
@@ -43,7 +43,7 @@ _TEMPORARY_CONGESTION = (0x02, 0x03, 0x01)  # rejected-transient, presentation s
 
 # An acceptor takes the first of its own that was proposed: compressed as sent first, the default one last. Each of the
 # 170 contexts is copied at every association, so the list is what archives take and no longer.
-_TRANSFER_SYNTAXES = [
+_TRANSFER_SYNTAXES: list[str | uid.UID] = [
     uid.JPEGBaseline8Bit,
     uid.JPEGExtended12Bit,
     uid.JPEGLossless,
@@ -57,6 +57,11 @@ _TRANSFER_SYNTAXES = [
     uid.ExplicitVRLittleEndian,
     uid.ExplicitVRBigEndian,
     uid.ImplicitVRLittleEndian,
+]
+_CONTEXTS = [
+    build_context(Verification),
+    build_context(StudyRootQueryRetrieveInformationModelFind),
+    *(build_context(each.abstract_syntax or "", _TRANSFER_SYNTAXES) for each in AllStoragePresentationContexts),
 ]
 
 COERCED_SERIES_DESCRIPTION = "COERCED BY THE ARCHIVE"
@@ -140,17 +145,13 @@ class StrictPacs:
         entity = AE(self.ae_title)
         entity.require_called_aet = True
         entity.require_calling_aet = list(self.known_callers)
-        entity.add_supported_context(Verification)
-        entity.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
-        for context in AllStoragePresentationContexts:
-            entity.add_supported_context(context.abstract_syntax or "", _TRANSFER_SYNTAXES)
         handlers: list[Any] = [
             (evt.EVT_REQUESTED, self._negotiate),
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_C_FIND, self._find),
         ]
         server = entity.make_server(
-            (LOOPBACK, self._port), evt_handlers=handlers, server_class=ThreadedAssociationServer
+            (LOOPBACK, self._port), contexts=_CONTEXTS, evt_handlers=handlers, server_class=ThreadedAssociationServer
         )
         self._port = server.server_address[1]
         self._thread = threading.Thread(

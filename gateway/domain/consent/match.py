@@ -6,19 +6,8 @@ from enum import IntEnum
 
 from gateway.domain.consent.model import Coding, PartyReference, Provision
 from gateway.domain.consent.period import Period, midnight
-from gateway.domain.consent.request import (
-    DisclosureRequest,
-    Item,
-    Recipient,
-    local_type,
-)
-from gateway.domain.consent.vocabulary import (
-    ACT_REASON,
-    CONSENT_ACTION,
-    CONSENT_ACTIONS,
-    FLOW_PURPOSES,
-    PURPOSES,
-)
+from gateway.domain.consent.request import DisclosureRequest, Item, Recipient, local_type
+from gateway.domain.consent.vocabulary import ACT_REASON, CONSENT_ACTION, CONSENT_ACTIONS, FLOW_PURPOSES, PURPOSES
 from gateway.domain.party import Identifier
 
 

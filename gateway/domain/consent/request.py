@@ -1,8 +1,8 @@
 """What would leave, to whom, why and when: everything the decision is asked about."""
 
 import datetime
-from functools import cached_property
 from dataclasses import dataclass
+from functools import cached_property
 
 from gateway.domain.consent.model import Coding
 from gateway.domain.consent.vocabulary import EGRESS_ACTIONS

@@ -4,5 +4,10 @@ from alembic import context
 
 from gateway.store.tables import metadata
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True, user_module_prefix="tables.")
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+    user_module_prefix="tables.",
+)
 context.run_migrations()

@@ -40,7 +40,7 @@ def read_body(edge: Edge) -> dict[str, Any]:
     parameters = request.mimetype_params
     if request.mimetype not in _JSON_TYPES or parameters.get("charset", "utf-8").lower() != "utf-8":
         raise UnsupportedMediaType(f"the body has to be {FHIR_JSON} in UTF-8")
-    if parameters.get("fhirVersion", "4.0") not in ("4.0", "4.0.1"):
+    if parameters.get("fhirversion", "4.0") not in ("4.0", "4.0.1"):
         raise UnsupportedMediaType("the FHIR version here is 4.0")
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMediaType("the body may not be compressed")

@@ -47,12 +47,12 @@ def test_dcmsend_sends_compressed_files_as_they_are() -> None:
     assert arrived == {str(each.transfer_syntax_uid) for each in compressed}
 
 
-@pytest.mark.parametrize(("option", "told"), [("--refuse", "Association Rejected"), ("--abort-after", "Abort")])
-def test_storescp_can_misbehave(option: str, told: str) -> None:
+@pytest.mark.parametrize("option", ["--refuse", "--abort-after"])
+def test_storescp_can_misbehave(option: str) -> None:
     with dcmtk.StoreScp(options=[option]) as sink:
         outcome = dcmtk.storescu(sink.address, [local_path("CT_small.dcm")])
     assert not outcome.is_success
-    assert told in outcome.output
+    assert outcome.stored == 0
 
 
 def test_nobody_listening_is_a_failure() -> None:

@@ -81,8 +81,8 @@ def test_what_is_no_dicom_is_refused(hospital: Orthanc) -> None:
     assert hospital.instances() == []
 
 
-def test_it_keeps_its_data_over_a_restart_and_leaves_nobody_behind(tmp_path: Path) -> None:
-    with Orthanc("RESTARTED", folder=tmp_path) as orthanc:
+def test_it_keeps_its_data_over_a_restart_and_leaves_nobody_behind() -> None:
+    with Orthanc("RESTARTED") as orthanc:
         orthanc.upload(part10(ct_series(slices=1)[0]))
         first = orthanc.process.pid
         orthanc.stop()

@@ -35,6 +35,9 @@ def test_it_stores_finds_refuses_and_leaves_nobody_behind(tmp_path: Path) -> Non
         assert len(ehr.search("DiagnosticReport", patient=patient["id"])) == 1
         with pytest.raises(PeerFailure, match=r"SEKMET answered 4\d\d"):
             ehr.create({"resourceType": "DiagnosticReport", "nonsense": True})
+        for number in range(4):
+            ehr.create({**_PATIENT, "identifier": [{"system": "urn:oid:1.2.3", "value": str(number)}]})
+        assert len(ehr.search("Patient", _count="2")) == 5  # every page of it
         ehr.stop()
         ehr.start()
         assert len(ehr.search("DiagnosticReport", based_on="nothing")) == 0
@@ -42,10 +45,3 @@ def test_it_stores_finds_refuses_and_leaves_nobody_behind(tmp_path: Path) -> Non
         group = ehr.process.pid
     assert not is_group_alive(group)
     assert not is_listening(ehr.port)
-
-
-def test_every_page_of_a_search_is_read() -> None:
-    with Sekmet() as ehr:
-        for number in range(5):
-            ehr.create({**_PATIENT, "identifier": [{"system": "urn:oid:1.2.3", "value": str(number)}]})
-        assert len(ehr.search("Patient", _count="2")) == 5

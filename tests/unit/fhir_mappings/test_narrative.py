@@ -31,6 +31,7 @@ def test_formatting_is_allowed(body: str) -> None:
         '<img src="http://tracker.example/a.png"/>',
         '<img src="//tracker.example/a.png"/>',
         '<img src="file:///etc/passwd"/>',
+        '<img src="#seal"/>',
         '<img src="data:image/svg+xml;base64,PHN2Zy8+"/>',
         '<a href="javascript:alert(1)">x</a>',
         '<a href="https://elsewhere.example">x</a>',
@@ -76,7 +77,7 @@ def test_it_is_one_div_of_xhtml_without_doctype(text: str) -> None:
 
 
 def test_links_are_for_those_who_may() -> None:
-    linked = div('<a href="https://clinic.example/Patient/1">x</a><a href="Patient/2">y</a>')
+    linked = div('<a href="https://clinic.example/Patient/1">x</a><a href="Patient/2">y</a><img src="#seal"/>')
     assert check_narrative(linked, may_link=True) == linked
     with pytest.raises(Invalid):
         check_narrative(div('<a href="data:text/html;base64,PHA+">x</a>'), may_link=True)

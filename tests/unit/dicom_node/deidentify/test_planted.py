@@ -22,7 +22,8 @@ _VALUES: dict[str, object] = {
     "SH": "ÖZTÜRK",
     "UI": UID(objects.ROOT + "7"),
     "UR": f"http://pacs/{objects.PATIENT_ID}",
-} | {vr: objects.SHORT_TEXT for vr in ("LO", "LT", "ST", "UC", "UT")}
+    **dict.fromkeys(("LO", "LT", "ST", "UC", "UT"), objects.SHORT_TEXT),
+}
 
 
 def _planted_everywhere(ds: Dataset) -> Dataset:

@@ -42,8 +42,9 @@ def _identifying(ds: Dataset) -> Iterator[bytes]:
         if element is not None and isinstance(element.value, bytes):
             yield element.value.strip(b" \0^")
     for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"):
-        if keyword in ds:
-            yield str(ds[keyword].value).encode()
+        element = ds.get_item(keyword) if keyword in ds else None
+        if element is not None and isinstance(element.value, bytes):
+            yield element.value.strip(b" \0")
 
 
 @pytest.mark.parametrize("path", _paths(), ids=lambda path: path.name)

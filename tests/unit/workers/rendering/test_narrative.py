@@ -3,6 +3,8 @@ import pytest
 from gateway.domain.errors import Invalid
 from workers.rendering.narrative import to_html
 
+PIXEL = "data:image/png;base64,iVBORw0KGgo="
+
 
 def div(body: str) -> str:
     return f'<div xmlns="http://www.w3.org/1999/xhtml">{body}</div>'
@@ -18,9 +20,12 @@ def div(body: str) -> str:
         ('<p class="cover">a</p>', "<p>a</p>"),
         ('<p xml:lang="ar" dir="rtl">a</p>', '<p lang="ar" dir="rtl">a</p>'),
         ('<td align="right" style="color: red">a</td>', '<td style="text-align: right; color: red">a</td>'),
-        ('<col width="30%"/>', '<col style="width: 30%">'),
+        (
+            '<table><col width="30%"/><tr><td>a</td></tr></table>',
+            '<table><col style="width: 30%"><tr><td>a</td></tr></table>',
+        ),
         ("<p><!-- x -->a<b>b</b><!-- y -->c</p>", "<p>a<b>b</b>c</p>"),
-        ('<img src="#seal"/>', '<img src="#seal" alt="">'),
+        (f'<img src="{PIXEL}" height="12"/>', f'<img src="{PIXEL}" style="height: 12px" alt="">'),
     ],
 )
 def test_it_says_the_same_in_html_5(body: str, html: str) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,7 @@ MARCH_1, MARCH_5 = Moment.parse("2026-03-01"), Moment.parse("2026-03-05")
         ({"has_signature_or_source": False}, "neither a signature nor a source"),
     ],
 )
-def test_what_does_not_count_neither_permits_nor_denies(changes: dict[str, object], why: str) -> None:
+def test_what_does_not_count_neither_permits_nor_denies(changes: dict[str, Any], why: str) -> None:
     alone = decide([replace(consent(), **changes)], request())
     assert alone.outcome is Outcome.DENY
     assert alone.consents == (ConsentVersion("c1", 1),)

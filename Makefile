@@ -1,0 +1,71 @@
+# Everything a developer does. `make` alone lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+INSTALLED := $(STAMPS)/installed
+RUNTIME_LIBRARIES := $(STAMPS)/runtime-libraries
+TEST_LIBRARIES := $(STAMPS)/test-libraries
+PYTEST_ARGS ?= -n 2 --dist loadgroup
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(RUNTIME_LIBRARIES) $(INSTALLED) ## Watch a study become a report; ONCE=1 ends when it has arrived
+	@$(BIN)/consilium demo $(if $(filter-out 0,$(ONCE)),--once)
+
+.PHONY: run
+run: $(RUNTIME_LIBRARIES) $(INSTALLED) ## Start the gateway here, with its data in ./consilium-data
+	@$(BIN)/consilium up
+
+.PHONY: test
+test: $(TEST_LIBRARIES) $(INSTALLED) ## Run the whole suite; PYTEST_ARGS chooses, as in PYTEST_ARGS=tests/unit
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: check
+check: $(INSTALLED) ## Lint, types and the layering: what CI runs beside the tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: format
+format: $(INSTALLED) ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(TEST_LIBRARIES) $(INSTALLED) ## Compare with peers; ONLY=group for one group
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
+
+.PHONY: soak
+soak: $(TEST_LIBRARIES) $(INSTALLED) ## Repeat the acceptance journeys; ROUNDS=20 says how often
+	@for round in $$(seq $(or $(ROUNDS),5)); do \
+		echo "round $$round"; $(BIN)/python -m pytest -q tests/acceptance || exit 1; done
+
+.PHONY: clean
+clean: ## Remove the environment, caches and build products; data stay
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# System packages first: on Debian and Ubuntu the venv module is one of them.
+$(RUNTIME_LIBRARIES): tools/system-packages.sh
+	@PYTHON=$(PYTHON) sh tools/system-packages.sh runtime
+	@mkdir -p $(@D) && touch $@
+
+$(TEST_LIBRARIES): tools/system-packages.sh
+	@PYTHON=$(PYTHON) sh tools/system-packages.sh test
+	@mkdir -p $(@D) && touch $@
+
+$(INSTALLED): requirements.lock pyproject.toml | $(RUNTIME_LIBRARIES)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the locked dependencies into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@mkdir -p $(@D) && touch $@

@@ -1,0 +1,5 @@
+"""The command `consilium`."""
+
+from gateway.cli.entry import main
+
+__all__ = ["main"]

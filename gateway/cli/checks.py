@@ -1,0 +1,150 @@
+"""What `consilium doctor` looks at on this machine; each check gives one step with its remedy."""
+
+import contextlib
+import importlib
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import zoneinfo
+from collections.abc import Iterator
+from pathlib import Path
+
+from config.settings import Settings
+from gateway.domain.diagnosis import Step
+from gateway.domain.errors import GatewayError
+from gateway.store.engine import Database
+from gateway.store.readiness import database_problems
+
+OLDEST_PYTHON = (3, 11)
+OWN_PACKAGES = ("config", "workers", "gateway", "dicom_node", "fhir_mappings")
+_OPEN_TO_OTHERS = 0o077
+_SYSTEM_REMEDY = "Run tools/system-packages.sh runtime, or install Pango, HarfBuzz, Fontconfig and the Noto fonts."
+
+
+def checked(settings: Settings) -> Iterator[Step]:
+    """Every check in turn; one that fails does not stop the others."""
+    yield _python()
+    yield _own_packages()
+    yield _pango()
+    yield _fonts()
+    yield _time_zones()
+    yield _data_folder(settings)
+    yield _key_file(settings.pseudonym_key_path, is_named=bool(settings.pseudonym.key_file))
+    yield _database(settings)
+    yield _port("HTTP port", settings.web.host, settings.web.port)
+    yield _port("DICOM port", settings.dicom.host, settings.dicom.port)
+
+
+def _python() -> Step:
+    version = ".".join(map(str, sys.version_info[:3]))
+    remedy = "Install Python 3.11 or newer and make the environment anew."
+    return _step("Python", sys.version_info[:2] >= OLDEST_PYTHON, version, remedy)
+
+
+def _own_packages() -> Step:
+    """`config` and `workers` are names that other distributions use as well."""
+    home = Path(__file__).resolve().parents[2]
+    strangers = [name for name in OWN_PACKAGES if _home_of(name) != home]
+    if not strangers:
+        return Step("packages", True, f"all of ours, in {home}")
+    remedy = "Another distribution brings packages of these names: uninstall it, then install consilium-gateway again."
+    return Step("packages", False, f"not ours: {', '.join(strangers)}", remedy)
+
+
+def _home_of(name: str) -> Path | None:
+    try:
+        file = importlib.import_module(name).__file__
+    except ImportError:
+        return None
+    return Path(file).resolve().parents[1] if file else None
+
+
+def _pango() -> Step:
+    try:
+        from weasyprint.text.ffi import pango
+
+        version = pango.pango_version()
+    except (ImportError, OSError):
+        return Step("Pango", False, "WeasyPrint finds no Pango", _SYSTEM_REMEDY)
+    return Step("Pango", True, f"{version // 10000}.{version // 100 % 100}.{version % 100}")
+
+
+def _fonts() -> Step:
+    command = shutil.which("fc-list")
+    if command is None:
+        return Step("fonts", False, "fc-list is not there", _SYSTEM_REMEDY)
+    listed = subprocess.run([command, "Noto Sans", "family"], capture_output=True, text=True, check=False)
+    return _step(
+        "fonts", bool(listed.stdout.strip()), "Noto Sans" if listed.stdout.strip() else "no Noto Sans", _SYSTEM_REMEDY
+    )
+
+
+def _time_zones() -> Step:
+    count = len(zoneinfo.available_timezones())
+    return _step("time zones", count > 0, f"{count} known", "Install the system's package tzdata.")
+
+
+def _data_folder(settings: Settings) -> Step:
+    folder = _existing(settings.data_dir)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        remedy = f"Give the user of this process the folder, or set data_dir elsewhere: {settings.data_dir}"
+        return Step("data folder", False, f"{folder} is not writable", remedy)
+    free = shutil.disk_usage(folder).free
+    detail = f"{settings.data_dir}, {free // 2**20} MiB free"
+    remedy = "Free some space, move data_dir to a larger disk, or lower storage.min_free_bytes."
+    return _step("data folder", free > settings.storage.min_free_bytes, detail, remedy)
+
+
+def _existing(folder: Path) -> Path:
+    return next(each for each in (folder, *folder.parents) if each.exists())
+
+
+def _key_file(path: Path, *, is_named: bool) -> Step:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        remedy = "Restore the key file from its copy, or clear pseudonym.key_file to have one created."
+        detail = f"{path} does not exist" + ("" if is_named else " yet; it is created at the first start")
+        return _step("pseudonym key", not is_named, detail, remedy)
+    except OSError as exc:
+        return Step("pseudonym key", False, f"{path} cannot be looked at ({exc.strerror})", "Check the folder's mode.")
+    is_private = not stat.S_IMODE(status.st_mode) & _OPEN_TO_OTHERS
+    remedy = f"chmod 600 {path}, and chown it to the user of the gateway"
+    is_readable = os.access(path, os.R_OK)
+    detail = f"{path}, mode {stat.S_IMODE(status.st_mode):o}{'' if is_readable else ', not readable'}"
+    return _step("pseudonym key", is_private and is_readable, detail, remedy)
+
+
+def _database(settings: Settings) -> Step:
+    if not settings.database_url and not (settings.data_dir / "consilium.db").exists():
+        return Step("database", True, "not there yet; `consilium up` and `consilium db upgrade` create it")
+    database = Database(settings.database_url_resolved)
+    try:
+        problems = database_problems(database)
+    except GatewayError as exc:
+        problems = [str(exc)]
+    finally:
+        database.dispose()
+    remedy = "Check that the database runs and database_url is right; then run: consilium db upgrade"
+    return _step(
+        "database", not problems, "; ".join(problems) or f"{database.url.get_backend_name()}, schema current", remedy
+    )
+
+
+def _port(name: str, host: str, port: int) -> Step:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with contextlib.closing(socket.socket(family, socket.SOCK_STREAM)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as exc:
+            remedy = "Stop what listens there (perhaps this gateway, already up), or set another port."
+            return Step(name, False, f"{host}:{port} cannot be had ({exc.strerror})", remedy)
+    return Step(name, True, f"{host}:{port} is free")
+
+
+def _step(name: str, is_ok: bool, detail: str, remedy: str) -> Step:
+    return Step(name, is_ok, detail, "" if is_ok else remedy)

@@ -1,0 +1,47 @@
+"""`consilium client`: the OAuth clients of clinics and reviewers."""
+
+import click
+
+from gateway.cli.office import Office, pass_office
+from gateway.cli.output import json_option, print_fields, print_json, print_list
+from gateway.services import listing, registry, tokens
+from gateway.store import parties
+
+
+@click.group()
+def client() -> None:
+    """Programs that may call /fhir on behalf of a clinic or a reviewer."""
+
+
+@client.command("add")
+@click.argument("party_name", metavar="PARTY")
+@click.option("--id", "client_id", help="The client id; otherwise one is made.")
+@json_option
+@pass_office
+def add_client(office: Office, party_name: str, client_id: str | None, is_json: bool) -> None:
+    """Register a client of PARTY. Its secret is printed now and can never be shown again."""
+    core = office.core
+    with core.database.write("client.add") as connection:
+        party = parties.party_by_name(connection, party_name)
+        new_id, secret = tokens.register_client(connection, party.id, client_id, now=core.now(), actor=office.actor)
+    shown: dict[str, object] = {"client_id": new_id, "client_secret": secret, "party": party.name}
+    print_json(shown) if is_json else print_fields(shown)
+
+
+@client.command("list")
+@json_option
+@pass_office
+def list_clients(office: Office, is_json: bool) -> None:
+    """All clients, the revoked ones too."""
+    columns = {"id": "id", "party": "party", "created_at": "created", "revoked_at": "revoked"}
+    print_list(listing.client_lines(office.core), columns, is_json=is_json)
+
+
+@client.command("revoke")
+@click.argument("client_id")
+@pass_office
+def revoke_client(office: Office, client_id: str) -> None:
+    """Its secret and its tokens are worth nothing from now on."""
+    core = office.core
+    registry.revoke_client(core.database, client_id, actor=office.actor, now=core.now())
+    click.echo(f"client {client_id} revoked")

@@ -1,0 +1,73 @@
+"""`consilium delivery`: what leaves, how far it has come, and what a person can do about it."""
+
+import click
+
+from gateway.cli.office import Office, pass_office
+from gateway.cli.output import json_option, print_fields, print_json, print_list
+from gateway.domain.delivery import DeliveryState
+from gateway.services import delivery_control, listing
+
+_COLUMNS = {
+    "id": "id",
+    "case_id": "case",
+    "kind": "kind",
+    "endpoint": "endpoint",
+    "state": "state",
+    "attempts": "attempts",
+    "waits_for": "waits for",
+    "last_error": "last error",
+    "changed_at": "changed",
+}
+
+
+@click.group()
+def delivery() -> None:
+    """Studies and documents to reviewers, reports to clinics."""
+
+
+@delivery.command("list")
+@click.option("--case", "case_id", metavar="ID", help="Only those of one case.")
+@click.option("--state", "states", type=click.Choice([*DeliveryState]), multiple=True, help="Only these.")
+@json_option
+@pass_office
+def list_deliveries(office: Office, case_id: str | None, states: tuple[str, ...], is_json: bool) -> None:
+    """All deliveries, the oldest first."""
+    wanted = [DeliveryState(state) for state in states]
+    print_list(listing.delivery_lines(office.core, case_id=case_id, states=wanted), _COLUMNS, is_json=is_json)
+
+
+@delivery.command("show")
+@click.argument("delivery_id", metavar="ID")
+@json_option
+@pass_office
+def show_delivery(office: Office, delivery_id: str, is_json: bool) -> None:
+    """One delivery with its objects and its receipt."""
+    found = listing.delivery_view(office.core, delivery_id)
+    if is_json:
+        print_json(found)
+        return
+    print_fields({label: getattr(found.delivery, name) for name, label in _COLUMNS.items()})
+    for label, value in (found.receipt or {}).items():
+        click.echo(f"receipt {label}: {value}")
+    if found.items:
+        click.echo()
+        columns = {"position": "no.", "reference": "reference", "status": "status", "sent_at": "sent"}
+        print_list(found.items, columns | {"is_ambiguous": "ambiguous"}, is_json=False)
+
+
+@delivery.command("retry")
+@click.argument("delivery_id", metavar="ID")
+@pass_office
+def retry_delivery(office: Office, delivery_id: str) -> None:
+    """Try again now; consent is decided anew."""
+    delivery_control.retry(office.core, delivery_id, actor=office.actor)
+    click.echo(f"delivery {delivery_id} is tried again")
+
+
+@delivery.command("cancel")
+@click.argument("delivery_id", metavar="ID")
+@pass_office
+def cancel_delivery(office: Office, delivery_id: str) -> None:
+    """Stop it for good."""
+    delivery_control.cancel(office.core, delivery_id, actor=office.actor)
+    click.echo(f"delivery {delivery_id} is cancelled")

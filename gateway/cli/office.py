@@ -1,0 +1,54 @@
+"""What the commands share: the settings, the stores behind them, and who is asking. Opened at the first use."""
+
+import getpass
+import os
+from functools import cached_property
+from pathlib import Path
+
+import click
+
+from config.settings import Settings, load_settings
+from gateway.domain.errors import Permanent
+from gateway.services.core import Core
+from gateway.store.schema import is_current
+from gateway.wiring import open_core
+
+_ACTOR_LENGTH = 100
+
+
+class Office:
+    """One for each run of the command."""
+
+    def __init__(self, config_file: Path | None) -> None:
+        self.config_file = config_file
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Raises UnusableSettings."""
+        return load_settings(self.config_file)
+
+    @cached_property
+    def core(self) -> Core:
+        """The stores and rules. Raises Permanent while the database lacks its tables."""
+        core = open_core(self.settings)
+        if not is_current(core.database):
+            core.database.dispose()
+            raise Permanent("the database is not of this version; run: consilium db upgrade")
+        return core
+
+    @property
+    def actor(self) -> str:
+        """Who stands in the audit row: the user of the operating system."""
+        try:
+            user = getpass.getuser()
+        except (KeyError, OSError):
+            user = str(os.getuid())
+        return f"cli:{user}"[:_ACTOR_LENGTH]
+
+    def close(self) -> None:
+        """Close the database, if it was opened."""
+        if "core" in vars(self):
+            self.core.database.dispose()
+
+
+pass_office = click.make_pass_decorator(Office)

@@ -1,0 +1,135 @@
+"""`consilium up`, the programs it keeps running, `db upgrade` and `demo`."""
+
+import http.client
+import os
+import socket
+import sys
+from contextlib import closing
+
+import click
+
+from config.settings import Settings
+from gateway.cli.office import Office, pass_office
+from gateway.store.engine import Database
+from gateway.store.schema import upgrade as upgrade_schema
+from gateway.supervisor import Program, Supervisor
+
+_PROBE_TIMEOUT_S = 1.0
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - a lookup, nothing is bound
+
+
+@click.command()
+@pass_office
+@click.pass_context
+def up(ctx: click.Context, office: Office) -> None:
+    """Bring the database up to date, then run web, DICOM node and worker until Ctrl-C or SIGTERM."""
+    settings = office.settings
+    _upgrade(settings)
+    supervisor = Supervisor(_programs(office), on_ready=lambda: _announce(settings))
+    ctx.exit(supervisor.run())
+
+
+@click.command()
+@pass_office
+def web(office: Office) -> None:
+    """Run the HTTP server."""
+    from gateway import app
+
+    app.run_web(office.settings)
+
+
+@click.command("dicom-node")
+@pass_office
+def dicom_node(office: Office) -> None:
+    """Run the DICOM node."""
+    from dicom_node import app
+
+    app.run_node(office.settings)
+
+
+@click.command()
+@pass_office
+def worker(office: Office) -> None:
+    """Run the worker: what arrived is matched, de-identified, rendered and delivered."""
+    from workers import app
+
+    app.run_worker(office.settings)
+
+
+@click.group()
+def db() -> None:
+    """The database."""
+
+
+@db.command()
+@pass_office
+def upgrade(office: Office) -> None:
+    """Create or bring up to date the tables; safe while the previous version still runs."""
+    _upgrade(office.settings)
+    click.echo("the database is up to date")
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.pass_context
+def demo(ctx: click.Context) -> None:
+    """Play the hospital, the reviewer and the EHR against a gateway of its own."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "gateway.demo", *ctx.args])  # noqa: S606 - this very program
+
+
+def _upgrade(settings: Settings) -> None:
+    database = Database(settings.database_url_resolved)
+    try:
+        upgrade_schema(database)
+    finally:
+        database.dispose()
+
+
+def _programs(office: Office) -> list[Program]:
+    chosen = ["--config", str(office.config_file.absolute())] if office.config_file else []
+    start = (sys.executable, "-m", "gateway.cli", *chosen)
+    http_address = (office.settings.web.host, office.settings.web.port)
+    dicom_address = (office.settings.dicom.host, office.settings.dicom.port)
+    return [
+        Program("web", (*start, "web"), lambda: _answers_http(http_address)),
+        Program("dicom-node", (*start, "dicom-node"), lambda: _listens(dicom_address)),
+        Program("worker", (*start, "worker"), _always),  # it listens to nobody; alive is ready
+    ]
+
+
+def _announce(settings: Settings) -> None:
+    base_url = settings.web.base_url or f"http://{settings.web.host}:{settings.web.port}"
+    node = settings.dicom
+    click.echo("consilium is up")
+    click.echo(f"  FHIR    {base_url}/fhir")
+    click.echo(f"  OAuth   {base_url}/oauth/token")
+    click.echo(f"  health  {base_url}/readyz")
+    click.echo(f"  DICOM   {node.ae_title}@{node.host}:{node.port}")
+    click.echo(f"  data    {settings.data_dir}")
+    sys.stdout.flush()
+
+
+def _answers_http(address: tuple[str, int]) -> bool:
+    host, port = _reachable(address)
+    with closing(http.client.HTTPConnection(host, port, timeout=_PROBE_TIMEOUT_S)) as connection:
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+
+
+def _listens(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(_reachable(address), timeout=_PROBE_TIMEOUT_S).close()
+    except OSError:
+        return False
+    return True
+
+
+def _reachable(address: tuple[str, int]) -> tuple[str, int]:
+    return _ANY_ADDRESS.get(address[0], address[0]), address[1]
+
+
+def _always() -> bool:
+    return True

@@ -1,0 +1,54 @@
+"""`consilium study`: what arrived, and which case it belongs to."""
+
+import click
+
+from gateway.cli.office import Office, pass_office
+from gateway.cli.output import json_option, print_fields, print_json, print_list
+from gateway.domain.study import StudyState
+from gateway.services import linking, listing
+
+_COLUMNS = {
+    "id": "id",
+    "clinic": "clinic",
+    "case_id": "case",
+    "state": "state",
+    "instances": "objects",
+    "study_instance_uid": "StudyInstanceUID",
+    "last_received_at": "last object",
+}
+
+
+@click.group()
+def study() -> None:
+    """Studies that were received."""
+
+
+@study.command("list")
+@click.option("--state", type=click.Choice([*StudyState]), help="Only these, such as unmatched.")
+@click.option("--case", "case_id", metavar="ID", help="Only those of one case.")
+@json_option
+@pass_office
+def list_studies(office: Office, state: str | None, case_id: str | None, is_json: bool) -> None:
+    """All studies, the oldest first."""
+    wanted = StudyState(state) if state else None
+    print_list(listing.study_lines(office.core, case_id=case_id, state=wanted), _COLUMNS, is_json=is_json)
+
+
+@study.command("show")
+@click.argument("study_id", metavar="ID")
+@json_option
+@pass_office
+def show_study(office: Office, study_id: str, is_json: bool) -> None:
+    """One study."""
+    found = listing.study_line(office.core, study_id)
+    print_json(found) if is_json else print_fields({label: getattr(found, name) for name, label in _COLUMNS.items()})
+
+
+@study.command("link")
+@click.argument("study_id", metavar="STUDY")
+@click.argument("case_id", metavar="CASE")
+@pass_office
+def link_study(office: Office, study_id: str, case_id: str) -> None:
+    """Tie an unmatched study to its case; the patient's identity is still compared."""
+    linking.link(office.core, study_id, case_id, actor=office.actor)
+    click.echo(f"study {study_id} is matched with case {case_id} next")

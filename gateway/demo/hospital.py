@@ -1,0 +1,131 @@
+"""The demo's hospital: a PACS that holds the study, sends it, answers C-FIND and takes the report's PDF.
+
+PS3.4 B (storage), C (query, Study Root).
+"""
+
+import threading
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from pathlib import Path
+
+from pydicom import Dataset, dcmread
+from pydicom.dataset import FileDataset
+from pydicom.uid import EncapsulatedPDFStorage
+from pynetdicom import AE, evt
+from pynetdicom.events import Event
+from pynetdicom.presentation import build_context
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    StudyRootQueryRetrieveInformationModelFind,
+    Verification,
+)
+
+from gateway.demo.archive_query import Unanswerable, matches
+from gateway.demo.listening import DicomListener
+from gateway.demo.waiting import StepFailed
+from gateway.domain.party import DicomAddress
+
+AE_TITLE = "HOSPITAL"
+_SUCCESS, _PENDING = 0x0000, 0xFF00
+_IDENTIFIER_DOES_NOT_MATCH = 0xA900  # PS3.4 Table C.4-1; for C-STORE (Table B.2-1) "data set does not match"
+_CANNOT_UNDERSTAND = 0xC000
+
+
+class Hospital:
+    """`folder` is its archive, one file an object, one folder a study."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._held: dict[str, Dataset] = {}
+        self._files: dict[str, Path] = {}
+        self._lock = threading.Lock()
+        kinds = (Verification, StudyRootQueryRetrieveInformationModelFind, EncapsulatedPDFStorage)
+        handlers = [(evt.EVT_C_ECHO, _echo), (evt.EVT_C_FIND, self._find), (evt.EVT_C_STORE, self._store)]
+        self._listener = DicomListener(AE_TITLE, map(build_context, kinds), handlers)
+
+    @property
+    def address(self) -> DicomAddress:
+        """The PACS on the network."""
+        return self._listener.address
+
+    def start(self) -> None:
+        """Open the PACS."""
+        self._listener.start()
+
+    def stop(self) -> None:
+        """Close the PACS; its files stay."""
+        self._listener.stop()
+
+    def acquire(self, images: Iterable[FileDataset]) -> list[Path]:
+        """Take new images of the hospital's own into the archive; gives their files."""
+        return [self._keep(image, _part10(image)) for image in images]
+
+    def send(self, files: Iterable[Path], to: DicomAddress) -> int:
+        """C-STORE these objects in one association; gives how many. Raises StepFailed at the first that is refused."""
+        objects = [dcmread(file) for file in files]
+        sender = AE(AE_TITLE)
+        for kind, syntax in {(each.SOPClassUID, each.file_meta.TransferSyntaxUID) for each in objects}:
+            sender.add_requested_context(kind, syntax)
+        association = sender.associate(to.host, to.port, ae_title=to.ae_title)
+        if not association.is_established:
+            raise StepFailed(f"{to.ae_title} did not take the hospital's association")
+        try:
+            for number, each in enumerate(objects, start=1):
+                status = association.send_c_store(each).get("Status")
+                if status != _SUCCESS:
+                    answer = "no answer" if status is None else f"0x{status:04X}"
+                    raise StepFailed(f"object {number} of {len(objects)} was not stored: {answer}")
+        finally:
+            association.release()
+        return len(objects)
+
+    def reports(self, study_instance_uid: str) -> list[Path]:
+        """The Encapsulated PDF objects that stand in this study."""
+        with self._lock:
+            return [
+                self._files[uid]
+                for uid, ds in self._held.items()
+                if ds.SOPClassUID == EncapsulatedPDFStorage and ds.StudyInstanceUID == study_instance_uid
+            ]
+
+    def _keep(self, ds: Dataset, part10: bytes) -> Path:
+        study_folder = self.folder / str(ds.StudyInstanceUID)
+        study_folder.mkdir(parents=True, exist_ok=True)
+        file = study_folder / f"{ds.Modality}-{ds.get('InstanceNumber', 0):04d}-{str(ds.SOPInstanceUID)[-8:]}.dcm"
+        file.write_bytes(part10)
+        header = dcmread(file, stop_before_pixels=True, defer_size=1024)
+        with self._lock:
+            self._held[str(ds.SOPInstanceUID)] = header
+            self._files[str(ds.SOPInstanceUID)] = file
+        return file
+
+    def _store(self, event: Event) -> int:
+        """Only into a study that is here, and only for its patient."""
+        part10 = event.encoded_dataset()
+        ds = dcmread(BytesIO(part10))
+        with self._lock:
+            patients = {str(one.PatientID) for one in self._held.values() if one.StudyInstanceUID == ds.StudyInstanceUID}
+        if not patients:
+            return _CANNOT_UNDERSTAND
+        if patients != {str(ds.PatientID)}:
+            return _IDENTIFIER_DOES_NOT_MATCH
+        self._keep(ds, part10)
+        return _SUCCESS
+
+    def _find(self, event: Event) -> Iterator[tuple[int, Dataset | None]]:
+        with self._lock:
+            held = list(self._held.values())
+        try:
+            for answer in matches(event.identifier, held):
+                yield _PENDING, answer
+        except Unanswerable:
+            yield _IDENTIFIER_DOES_NOT_MATCH, None
+
+
+def _echo(_event: Event) -> int:
+    return _SUCCESS
+
+
+def _part10(image: FileDataset) -> bytes:
+    file = BytesIO()
+    image.save_as(file, enforce_file_format=True)
+    return file.getvalue()

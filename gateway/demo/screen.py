@@ -1,0 +1,70 @@
+"""What the demo shows: numbered steps, the commands it runs, and what to look at. Reads the same without colour."""
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_INDENT = "   "
+
+
+class Screen:
+    """Standard output. Values are printed as they are: no markup, no wrapping inside ids and paths."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, file=sys.stdout)
+        self._steps = 0
+
+    def title(self, text: str) -> None:
+        """The first line."""
+        self._console.print(text, style="bold")
+
+    def step(self, text: str) -> None:
+        """The headline of the next step."""
+        self._steps += 1
+        self._console.print()
+        self._console.print(f"{self._steps:>2} {text}", style="bold cyan")
+
+    def say(self, text: str) -> None:
+        """A sentence below the headline."""
+        self._console.print(_INDENT + text)
+
+    def facts(self, facts: Mapping[str, object]) -> None:
+        """Labelled lines, aligned."""
+        width = max(map(len, facts))
+        for label, value in facts.items():
+            line = Text.assemble(_INDENT, (label.ljust(width), "dim"), "  ", str(value))
+            self._console.print(line)
+
+    def command(self, *arguments: str) -> None:
+        """A command of the gateway, as a person would type it."""
+        self._console.print(f"{_INDENT}$ consilium {shlex.join(arguments)}", style="green")
+
+    def output(self, text: str) -> None:
+        """What a command printed."""
+        for line in text.rstrip().splitlines():
+            self._console.print(f"{_INDENT}{line}")
+
+    def waits(self, text: str) -> None:
+        """What the case waits for just now."""
+        self._console.print(f"{_INDENT}... {text}", style="yellow")
+
+    def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A small table."""
+        table = Table(box=None, pad_edge=False, padding=(0, 2))
+        for heading in ("", *headings):
+            table.add_column(heading, no_wrap=True)
+        for row in rows:
+            table.add_row(*map(Text, ("", *row)))
+        self._console.print(table)
+
+    def failure(self, reason: str, log_tail: str) -> None:
+        """Why the demo ends here, and the end of the gateway's log."""
+        self._console.print()
+        self._console.print(f"The demo failed: {reason}", style="bold red")
+        if log_tail:
+            self.say("The end of the gateway's log:")
+            self.output(log_tail)

@@ -1,0 +1,30 @@
+"""A person ties a study that nobody could match to its case."""
+
+from gateway.domain.errors import Conflict
+from gateway.domain.study import StudyState
+from gateway.domain.work import JobKind
+from gateway.services.core import Core
+from gateway.store import audit, cases, outbox, studies
+
+
+def link(core: Core, study_id: str, case_id: str, *, actor: str) -> None:
+    """Make the study one that the case's order names, and match anew; the identity is still compared.
+
+    Raises NotFound, and Conflict when the study waits for something else, or the case is closed or another clinic's.
+    """
+    with core.database.write("study.link") as connection:
+        now, study, case = core.now(), studies.by_id(connection, study_id), cases.lock(connection, case_id)
+        if study.state is not StudyState.UNMATCHED:
+            raise Conflict(f"study {study.id} is {study.state}; only an unmatched one can be linked")
+        if case.clinic_id != study.clinic_id:
+            raise Conflict(f"case {case.id} belongs to another clinic than study {study.id}")
+        if case.state != "open":
+            raise Conflict(f"case {case.id} is {case.state}")
+        uids = {*cases.keys(connection, case.id, cases.STUDY_INSTANCE_UID), study.study_instance_uid}
+        numbers = cases.keys(connection, case.id, cases.ACCESSION_NUMBER)
+        keys = [(cases.STUDY_INSTANCE_UID, uid) for uid in sorted(uids)]
+        cases.replace_keys(connection, case, keys + [(cases.ACCESSION_NUMBER, number) for number in numbers])
+        audit.record(
+            connection, at=now, actor=actor, action="study.linked", case_id=case.id, subject=f"study/{study.id}"
+        )
+        outbox.enqueue(connection, JobKind.STUDY_SETTLE, study.id, case_id=None, now=now)

@@ -1,0 +1,66 @@
+"""A storage node of ours in this process, with a receiver that keeps what it gets."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dicom_node.scp import NodeSettings, ReceivedInstance, start_node
+from gateway.domain.party import DicomAddress
+from tests.peers.processes import LOOPBACK, wait_until
+
+AE_TITLE = "CONSILIUM"
+STRANGER = "STRANGER"
+
+
+class Node:
+    """What a test needs to know of a running node. `before_return` runs inside `receive` and may raise."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.spool = folder / "spool"
+        self.received: list[ReceivedInstance] = []
+        self.files: list[bytes] = []
+        self.known: Callable[[str], object | None] = lambda ae_title: None if ae_title == STRANGER else ae_title
+        self.before_return: Callable[[ReceivedInstance], None] = lambda instance: None
+        self.address = DicomAddress(AE_TITLE, LOOPBACK, 0)
+
+    def receive(self, instance: ReceivedInstance) -> None:
+        """Keep the bytes and move the file away, as a blob store does."""
+        self.before_return(instance)
+        self.received.append(instance)
+        self.files.append(instance.spool_path.read_bytes())
+        instance.spool_path.rename(self.folder / f"{len(self.files)}.dcm")
+
+    def leftovers(self) -> list[Path]:
+        """Files in the spool."""
+        return [path for path in self.spool.rglob("*") if path.suffix == ".dcm"]
+
+    def wait_until_idle(self) -> None:
+        """Until no connection is being served."""
+        wait_until(lambda: not connection_threads(), timeout_s=20, waiting_for="the connections to end")
+
+
+def connection_threads() -> list[threading.Thread]:
+    """Threads that serve a connection in this process."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("dicom-connection")]
+
+
+@contextmanager
+def running_node(folder: Path, **settings: Any) -> Iterator[Node]:
+    """A node on a free port; at the end it is stopped, and has to have left nothing behind."""
+    node = Node(folder)
+    defaults = {"ae_title": AE_TITLE, "host": LOOPBACK, "port": 0, "spool_folder": node.spool, "reserve_bytes": 0}
+    running = start_node(
+        NodeSettings(**(defaults | settings)),
+        is_known_caller=lambda ae_title: node.known(ae_title),
+        receive=node.receive,
+    )
+    node.address = DicomAddress(AE_TITLE, LOOPBACK, running.port)
+    try:
+        yield node
+    finally:
+        running.stop()
+        assert not connection_threads()
+        assert not node.leftovers()

@@ -1,0 +1,202 @@
+import base64
+
+import pytest
+from sqlalchemy import select
+
+from gateway.domain.errors import Conflict
+from gateway.store.tables import resource, resource_version
+from tests.unit.gateway.web.support import BASE, FHIR_JSON, World, order, patient, problem
+
+MRN = "identifier=https%3A%2F%2Fclinic.example%2Fmrn%7C4711"
+
+
+def test_a_created_resource_is_read_as_it_was_answered(world: World) -> None:
+    created = world.ask("POST", "/Patient", patient())
+    content = created.get_json(force=True)
+    assert created.status_code == 201
+    assert created.headers["Location"] == f"{BASE}/fhir/Patient/{content['id']}/_history/1"
+    assert created.headers["ETag"] == 'W/"1"'
+    assert created.headers["Last-Modified"] == "Mon, 02 Mar 2026 09:30:00 GMT"
+    assert content["meta"] == {"versionId": "1", "lastUpdated": "2026-03-02T09:30:00.123Z"}
+    read = world.ask("GET", f"/Patient/{content['id']}")
+    assert (read.status_code, read.mimetype, read.data) == (200, FHIR_JSON, created.data)
+    assert read.headers["Cache-Control"] == "no-store"
+    assert world.ask("GET", f"/Patient/{content['id']}/_history/1").data == created.data
+
+
+def test_the_author_s_decimals_members_and_letters_are_kept(world: World) -> None:
+    text = (
+        '{"resourceType":"Patient","id":"mine","meta":{"versionId":"7","source":"urn:x"},"extension":[{"url":"urn:e",'
+        '"valueDecimal":1.00},{"url":"urn:f","valueDecimal":-2.50e3}],"name":[{"family":"Işıl"}]}'
+    )
+    created = world.ask("POST", "/Patient", raw=text.encode())
+    assert created.status_code == 201
+    content = created.get_json(force=True)
+    assert content["id"] != "mine"
+    assert content["meta"] == {"versionId": "1", "source": "urn:x", "lastUpdated": "2026-03-02T09:30:00.123Z"}
+    assert '"valueDecimal":1.00}' in created.text
+    assert '"valueDecimal":-2.50e3}' in created.text
+    assert '"family":"Işıl"' in created.text
+
+
+def test_another_resource_with_the_same_identifier_is_a_conflict_that_names_it(world: World) -> None:
+    first = world.ask("POST", "/Patient", patient()).get_json(force=True)["id"]
+    again = world.ask("POST", "/Patient", patient())
+    assert problem(again) == (409, "conflict", "")
+    assert f"Patient/{first}" in again.text
+    assert "4711" not in again.text
+    assert world.ask("POST", "/Patient", patient(), by="other-clinic").status_code == 201
+
+
+def test_a_conditional_create_finds_what_is_there(world: World) -> None:
+    created = world.ask("POST", "/Patient", patient(), headers={"If-None-Exist": MRN})
+    found = world.ask("POST", "/Patient", patient(gender="male"), headers={"If-None-Exist": MRN})
+    assert (created.status_code, found.status_code) == (201, 200)
+    assert found.data == created.data
+    assert found.headers["Location"] == created.headers["Location"]
+    assert len(world.effects.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "condition", ["identifier=4711", "identifier=a%7Cb&active=true", "family=x", "", "identifier=a%7Cb,c%7Cd"]
+)
+def test_any_other_condition_is_refused_and_nothing_is_stored(world: World, condition: str) -> None:
+    refused = world.ask("POST", "/Patient", patient(), headers={"If-None-Exist": condition})
+    assert problem(refused) == (400, "invalid", "If-None-Exist")
+    with world.database.read() as connection:
+        assert connection.execute(select(resource)).all() == []
+
+
+def test_an_update_is_a_new_version_and_the_old_one_stays(world: World) -> None:
+    created = world.ask("POST", "/Patient", patient())
+    content = created.get_json(force=True)
+    address = f"/Patient/{content['id']}"
+    updated = world.ask("PUT", address, content | {"gender": "female"}, headers={"If-Match": 'W/"1"'})
+    assert (updated.status_code, updated.headers["ETag"]) == (200, 'W/"2"')
+    assert world.ask("GET", address).get_json(force=True)["gender"] == "female"
+    assert world.ask("GET", f"{address}/_history/1").data == created.data
+    assert problem(world.ask("GET", f"{address}/_history/3"))[0] == 404
+    assert [one.version for one in world.effects.seen] == [1, 2]
+
+
+def test_an_update_of_another_version_than_the_current_fails(world: World) -> None:
+    content = world.ask("POST", "/Patient", patient()).get_json(force=True)
+    address = f"/Patient/{content['id']}"
+    assert world.ask("PUT", address, content, headers={"If-Match": 'W/"1"'}).status_code == 200
+    assert problem(world.ask("PUT", address, content, headers={"If-Match": 'W/"1"'}))[:2] == (412, "conflict")
+    assert problem(world.ask("PUT", address, content, headers={"If-Match": "1"})) == (400, "invalid", "If-Match")
+
+
+def test_an_update_creates_nothing(world: World) -> None:
+    assert problem(world.ask("PUT", "/Patient/mine", patient(id="mine")))[:2] == (404, "not-found")
+    created = world.ask("POST", "/Patient", patient()).get_json(force=True)
+    assert problem(world.ask("PUT", f"/Patient/{created['id']}", patient()))[:2] == (400, "invalid")
+
+
+def test_an_update_may_give_up_an_identifier_and_another_resource_take_it(world: World) -> None:
+    content = world.ask("POST", "/Patient", patient()).get_json(force=True)
+    content["identifier"][0]["value"] = "4712"
+    assert world.ask("PUT", f"/Patient/{content['id']}", content).status_code == 200
+    assert world.ask("POST", "/Patient", patient("4711")).status_code == 201
+    assert problem(world.ask("POST", "/Patient", patient("4712")))[0] == 409
+
+
+def test_an_update_does_not_move_an_order_to_another_patient(world: World) -> None:
+    first, second = (world.ask("POST", "/Patient", patient(n)).get_json(force=True)["id"] for n in ("1", "2"))
+    content = world.ask("POST", "/ServiceRequest", order(f"Patient/{first}")).get_json(force=True)
+    moved = content | {"subject": {"reference": f"Patient/{second}"}}
+    assert problem(world.ask("PUT", f"/ServiceRequest/{content['id']}", moved)) == (
+        422,
+        "business-rule",
+        "ServiceRequest",
+    )
+
+
+def test_others_resources_are_not_there(world: World) -> None:
+    content = world.ask("POST", "/Patient", patient()).get_json(force=True)
+    address = f"/Patient/{content['id']}"
+    for stranger in ("other-clinic", "reviewer"):
+        refused = world.ask("GET", address, by=stranger)
+        unknown = world.ask("GET", "/Patient/aaaaaaaaaaaaaaaa", by=stranger)
+        assert problem(refused) == problem(unknown) == (404, "not-found", "")
+        assert refused.text.replace(content["id"], "") == unknown.text.replace("aaaaaaaaaaaaaaaa", "")
+    assert problem(world.ask("PUT", address, content, by="other-clinic"))[0] == 404
+    assert problem(world.ask("PUT", address, content, by="reviewer"))[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("by", "kind", "status"),
+    [
+        ("reviewer", "Patient", 403),
+        ("clinic", "DiagnosticReport", 403),
+        ("clinic", "ImagingStudy", 403),
+        ("clinic", "Observation", 404),
+        ("clinic", "Nonsense", 404),
+    ],
+)
+def test_only_the_party_s_own_types_are_taken(world: World, by: str, kind: str, status: int) -> None:
+    assert problem(world.ask("POST", f"/{kind}", {"resourceType": kind}, by=by))[0] == status
+
+
+def test_a_reference_has_to_lead_to_something_of_the_same_party(world: World) -> None:
+    theirs = world.ask("POST", "/Patient", patient(), by="other-clinic").get_json(force=True)["id"]
+    mine = world.ask("POST", "/Patient", patient()).get_json(force=True)["id"]
+    at = "ServiceRequest.subject.reference"
+    for target in (f"Patient/{theirs}", "Patient/nobody", "urn:uuid:6b1cd3b5-a6a2-4a5e-8f3e-111111111111"):
+        assert problem(world.ask("POST", "/ServiceRequest", order(target))) == (422, "business-rule", at)
+    assert problem(world.ask("POST", "/ServiceRequest", order(f"Patient/{mine}/_history/2")))[0] == 422
+    for number, target in enumerate((f"Patient/{mine}", f"{BASE}/fhir/Patient/{mine}", f"Patient/{mine}/_history/1")):
+        taken = world.ask("POST", "/ServiceRequest", order(target, str(number)))
+        assert taken.get_json(force=True)["subject"]["reference"].startswith(f"Patient/{mine}")
+
+
+def test_an_effect_that_refuses_undoes_everything(world: World) -> None:
+    world.effects.refusals["Patient"] = Conflict("not now")
+    assert problem(world.ask("POST", "/Patient", patient()))[:2] == (409, "conflict")
+    with world.database.read() as connection:
+        assert connection.execute(select(resource_version)).all() == []
+    assert world.audit_rows("fhir.create") == []
+
+
+def test_what_breaks_r4_is_refused_with_its_place(world: World) -> None:
+    assert problem(world.ask("POST", "/Patient", patient(gender="f"))) == (400, "invalid", "Patient.gender")
+    assert problem(world.ask("POST", "/Patient", {"resourceType": "Consent"})) == (400, "invalid", "resourceType")
+
+
+def test_prefer_decides_what_comes_back(world: World) -> None:
+    minimal = world.ask("POST", "/Patient", patient("1"), headers={"Prefer": "return=minimal"})
+    assert (minimal.status_code, minimal.data, minimal.headers["ETag"]) == (201, b"", 'W/"1"')
+    assert "Content-Type" not in minimal.headers
+    outcome = world.ask(
+        "POST", "/Patient", patient("2"), headers={"Prefer": "handling=strict, return=OperationOutcome"}
+    )
+    assert problem(outcome) == (201, "informational", "")
+
+
+def test_a_binary_is_read_as_json_or_as_its_bytes(world: World) -> None:
+    pdf = b"%PDF-1.7\nsynthetic"
+    binary = {"resourceType": "Binary", "contentType": "application/pdf", "data": base64.b64encode(pdf).decode()}
+    address = f"/Binary/{world.ask('POST', '/Binary', binary).get_json(force=True)['id']}"
+    assert world.ask("GET", address).get_json(force=True)["data"] == binary["data"]
+    raw = world.ask("GET", address, headers={"Accept": "application/pdf"})
+    assert (raw.mimetype, raw.data, raw.headers["Content-Disposition"]) == ("application/pdf", pdf, "attachment")
+    assert problem(world.ask("GET", address, headers={"Accept": "image/png"}))[0] == 406
+
+
+def test_every_look_at_a_patient_leaves_an_audit_row(world: World) -> None:
+    content = world.ask("POST", "/Patient", patient()).get_json(force=True)
+    stored = world.ask("POST", "/ServiceRequest", order(f"Patient/{content['id']}")).get_json(force=True)
+    world.ask("PUT", f"/Patient/{content['id']}", content)
+    world.ask("GET", f"/Patient/{content['id']}")
+    world.ask("GET", "/ServiceRequest")
+    clinic = world.ask("POST", "/Organization", {"resourceType": "Organization", "name": "A"}).get_json(force=True)
+    world.ask("GET", f"/Organization/{clinic['id']}")
+    creates, updates, reads, searches = (
+        [(row.actor, row.subject, row.case_id) for row in world.audit_rows(f"fhir.{action}")]
+        for action in ("create", "update", "read", "search")
+    )
+    of_patient, of_order = f"Patient/{content['id']}/_history", f"ServiceRequest/{stored['id']}/_history/1"
+    assert creates[:2] == [("clinic-client", f"{of_patient}/1", None), ("clinic-client", of_order, stored["id"])]
+    assert updates == [("clinic-client", f"{of_patient}/2", None)]
+    assert reads == [("clinic-client", f"{of_patient}/2", None)]
+    assert searches == [("clinic-client", of_order, stored["id"])]

@@ -1,0 +1,126 @@
+import logging
+
+import pytest
+import structlog
+
+from gateway.domain.errors import Ambiguous, Full, Permanent, Transient
+from tests.unit.gateway.web.support import FHIR_JSON, World, patient, problem
+
+
+def test_who_shows_no_token_or_a_bad_one_is_asked_for_one(world: World) -> None:
+    bare = world.http.get("/fhir/Patient/x")
+    assert problem(bare) == (401, "login", "")
+    assert bare.headers["WWW-Authenticate"] == 'Bearer realm="consilium"'
+    wrong = world.http.get("/fhir/Patient/x", headers={"Authorization": "Bearer nonsense"})
+    assert wrong.headers["WWW-Authenticate"] == 'Bearer realm="consilium", error="invalid_token"'
+    assert problem(world.http.get("/fhir/Patient/x", headers={"Authorization": "Basic eDp5"}))[0] == 401
+
+
+def test_a_token_ends_with_its_time(world: World) -> None:
+    headers = {"Authorization": f"Bearer {world.token()}"}
+    world.clock.forward(299)
+    assert world.http.get("/fhir/Patient", headers=headers).status_code == 200
+    world.clock.forward(2)
+    assert world.http.get("/fhir/Patient", headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("content_type", "encoding"),
+    [
+        ("application/fhir+xml", ""),
+        ("text/plain", ""),
+        ("application/fhir+json; charset=latin-1", ""),
+        ("application/fhir+json; fhirVersion=5.0", ""),
+        (FHIR_JSON, "gzip"),
+    ],
+)
+def test_only_plain_r4_json_in_utf_8_is_taken(world: World, content_type: str, encoding: str) -> None:
+    headers = {"Content-Type": content_type, **({"Content-Encoding": encoding} if encoding else {})}
+    assert problem(world.ask("POST", "/Patient", raw=b"{}", headers=headers))[:2] == (415, "not-supported")
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/fhir+json; fhirVersion=4.0; charset=UTF-8"])
+def test_json_by_any_of_its_names_is_taken(world: World, content_type: str) -> None:
+    assert world.ask("POST", "/Patient", patient(), headers={"Content-Type": content_type}).status_code == 201
+
+
+def test_answers_are_json_or_nothing(world: World) -> None:
+    assert problem(world.http.get("/fhir/metadata", headers={"Accept": "application/fhir+xml"}))[0] == 406
+    assert problem(world.ask("GET", "/Patient?_format=xml"))[0] == 406
+    assert problem(world.ask("GET", "/Patient/x", headers={"Accept": "text/html"}))[0] == 406
+    for accepted in ("*/*", "application/*", "application/fhir+xml, application/fhir+json;q=0.5"):
+        assert world.http.get("/fhir/metadata", headers={"Accept": accepted}).mimetype == FHIR_JSON
+    assert world.http.get("/fhir/metadata", headers={"Accept": "application/json"}).mimetype == "application/json"
+    assert world.http.get("/fhir/metadata?_format=application/fhir+json").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"resourceType":"Patient","gender":"male","gender":"female"}',
+        b'{"a":NaN}',
+        b"\xff",
+        b'{"a":' + b"[" * 60 + b"]" * 60 + b"}",
+        b"[" * 200_000,
+    ],
+)
+def test_what_is_no_strict_json_object_is_refused(world: World, body: bytes) -> None:
+    assert problem(world.ask("POST", "/Patient", raw=body))[:2] == (400, "invalid")
+
+
+def test_too_long_a_body_is_refused(world: World) -> None:
+    long = patient(text={"status": "generated", "div": "x" * 1_000_001})
+    assert problem(world.ask("POST", "/Patient", long))[:2] == (413, "too-long")
+
+
+def test_a_full_disk_is_refused_before_anything_is_read(world: World) -> None:
+    world.disk.free_bytes = 10
+    assert problem(world.ask("POST", "/Patient", patient()))[:2] == (507, "no-store")
+
+
+def test_unknown_routes_and_methods_get_an_outcome_too(world: World) -> None:
+    assert problem(world.http.get("/nothing/here"))[:2] == (404, "not-found")
+    refused = world.ask("DELETE", "/Patient/x")
+    assert problem(refused)[:2] == (405, "not-supported")
+    assert "GET" in refused.headers["Allow"]
+
+
+def test_what_passes_says_when_to_come_back(world: World) -> None:
+    world.effects.refusals["Patient"] = Transient("busy", retry_after_s=17.4)
+    refused = world.ask("POST", "/Patient", patient())
+    assert (problem(refused)[:2], refused.headers["Retry-After"]) == ((503, "transient"), "17")
+    world.effects.refusals["Patient"] = Full("no room")
+    assert problem(world.ask("POST", "/Patient", patient()))[:2] == (507, "no-store")
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("Öztürk 4711"), Permanent("Öztürk"), Ambiguous("Öztürk")])
+def test_the_unexpected_gives_an_id_to_the_caller_and_the_places_to_the_log(world: World, failure: Exception) -> None:
+    world.effects.refusals["Patient"] = failure
+    with structlog.testing.capture_logs() as lines:
+        response = world.ask("POST", "/Patient", patient())
+    assert problem(response)[:2] == (500, "exception")
+    (failed,) = [line for line in lines if line["event"] == "request failed"]
+    assert failed["request_id"] in response.text
+    assert failed["request_id"] == response.headers["X-Request-Id"]
+    assert any("support.py" in place for place in failed["places"])
+    assert "Öztürk" not in str(lines) + response.text
+    assert type(failure).__name__ in failed["causes"][0]
+
+
+def test_the_access_log_has_ids_and_routes_and_no_query(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with structlog.testing.capture_logs() as lines:
+        world.ask("GET", "/Patient?identifier=https://clinic.example/mrn|4711")
+        world.http.get("/fhir/Patient/x")
+        world.http.get("/4711")
+    shown = [(line["method"], line["route"], line["status"], line["client_id"]) for line in lines]
+    assert shown == [
+        ("GET", "/fhir/<resource_type>", 200, "clinic-client"),
+        ("GET", "/fhir/<resource_type>/<resource_id>", 401, ""),
+        ("GET", "unmatched", 404, ""),
+    ]
+    assert all(line["duration_ms"] >= 0 and len(line["request_id"]) == 16 for line in lines)
+    assert "4711" not in str(lines) + caplog.text
