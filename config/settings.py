@@ -22,7 +22,7 @@ FILE_VARIABLE = "CONSILIUM_CONFIG"
 DEFAULT_FILE = "consilium.toml"
 
 
-class UnusableSettings(Exception):  # noqa: N818 - reads as the sentence it starts
+class UnusableSettings(Exception):
     """The settings cannot be used; the message names each key and what is wrong with it, never its value."""
 
 

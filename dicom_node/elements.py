@@ -163,7 +163,7 @@ class _Walker:
                 self.skip_undefined(tag, vr, depth=depth)
 
     def _nested_header(self) -> tuple[int, bytes, int]:
-        """An element of an item in explicit VR; some senders switch to implicit VR inside items, and that is read too."""
+        """An element of an item in explicit VR; some senders switch to implicit VR inside items: read too."""
         raw = self._source.take(8)
         group, element, vr, length = self._explicit.unpack(raw)
         tag = group << 16 | element

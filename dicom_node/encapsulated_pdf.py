@@ -33,7 +33,7 @@ _CONSULT_NOTE = ("11488-4", "LN", "Consult note")  # LOINC
 
 @dataclass(frozen=True)
 class StudyIdentity:
-    """Patient and study as an archive states them: decoded text in DICOM form (PN, DA, TM), '' where it says nothing."""
+    """Patient and study as an archive states them: text in DICOM form (PN, DA, TM), '' where it says nothing."""
 
     study_instance_uid: str
     patient_id: str

@@ -52,7 +52,7 @@ _WORDS = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
 
 
 def dataset_sha256(part10: bytes) -> str:
-    """SHA-256 of the data set under the header of `part10.build_file_header`, whatever preamble and group 2 it came with.
+    """SHA-256 of the data set under the header of `part10.build_file_header`, not under the one it came with.
 
     Equal for equal data set bytes in equal transfer syntaxes. For an object received by the node it is the SHA-256 of
     the stored file, so hashing once is enough. Raises Invalid for what is not a whole object.

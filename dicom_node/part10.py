@@ -12,7 +12,7 @@ IMPLEMENTATION_CLASS_UID = "2.25.101594286353012617205764498235510853961"
 """Ours (PS3.5 B.2, a random UUID); it stands in stored files, so it never changes."""
 
 _PREFIX_END = 132
-_GROUP_LENGTH, _TRANSFER_SYNTAX_UID = 0x00020000, 0x00020010
+_TRANSFER_SYNTAX_UID = 0x00020010
 _EXPLICIT_LITTLE_ENDIAN = Encoding(is_implicit=False, is_little_endian=True, is_deflated=False)
 
 
@@ -40,10 +40,8 @@ def split_file(part10: Buffer) -> tuple[str, int]:
     if len(part10) < _PREFIX_END + 12:
         raise Invalid("the file meta information is missing")
     group, element, vr, length, value = unpack_from("<HH2sHL", part10, _PREFIX_END)
-    if (group, element, vr, length) == (0x0002, 0x0000, b"UL", 4):
-        end = _PREFIX_END + 12 + value
-    else:
-        end = _end_of_group_two(part10)
+    has_group_length = (group, element, vr, length) == (0x0002, 0x0000, b"UL", 4)
+    end = _PREFIX_END + 12 + value if has_group_length else _end_of_group_two(part10)
     if end > len(part10):
         raise Invalid("the file ends inside its meta information")
     meta = read_elements(bytes(part10[_PREFIX_END:end]), _EXPLICIT_LITTLE_ENDIAN, {_TRANSFER_SYNTAX_UID})
@@ -57,7 +55,7 @@ def read_object(part10: bytes) -> FileDataset:
     """The file as a data set, values decoded as they are asked for. Raises Invalid for what cannot be read."""
     try:
         return dcmread(BytesIO(part10))
-    except Exception as exc:  # noqa: BLE001 - pydicom raises whatever the bytes provoke
+    except Exception as exc:
         raise Invalid("the object cannot be read") from exc
 
 

@@ -42,6 +42,8 @@ def answer_to_store(error: GatewayError) -> int:
 
 
 class StoreOutcome(StrEnum):
+    """What is to be done about an object after its status."""
+
     DELIVERED = "delivered"
     AMBIGUOUS = "ambiguous"
     TRANSIENT = "transient"

@@ -1,11 +1,11 @@
-"""Transaction Bundles in, transaction-response and searchset Bundles out (https://hl7.org/fhir/R4/http.html#trules).
+r"""Transaction Bundles in, transaction-response and searchset Bundles out (https://hl7.org/fhir/R4/http.html#trules).
 
 | path | meaning | required | note |
 | --- | --- | --- | --- |
 | Bundle.type | `transaction` | yes | `batch` and every other type is refused |
 | entry.request.method | POST or PUT | yes | all POST come before all PUT |
 | entry.request.url | `Type`, or `Type/id` | yes | no conditional update, no client-assigned id |
-| entry.request.ifNoneExist | `identifier=system\\|value` | no | POST only |
+| entry.request.ifNoneExist | `identifier=system\|value` | no | POST only |
 | entry.request.ifMatch | `W/"version"` | no | PUT only |
 | entry.fullUrl | `urn:uuid:...` or an absolute URL | no | once in a Bundle |
 """
@@ -40,8 +40,8 @@ class Entry:
     position: int | None = None
 
     def at(self, path: str) -> str:
-        """A FHIRPath that starts at the resource, seen from the request's body."""
-        if self.position is None:
+        """A FHIRPath that starts at the resource, seen from the request's body; one of another type stays as it is."""
+        if self.position is None or (path[:1].isupper() and path.partition(".")[0] != self.type):
             return path
         holder = f"Bundle.entry[{self.position}].resource"
         if not path or path == self.type:
@@ -81,7 +81,7 @@ def transaction_response(entries: Iterable[dict[str, Any]]) -> dict[str, Any]:
 def searchset(
     resources: Iterable[tuple[str, dict[str, Any]]], *, total: int, links: Sequence[tuple[str, str]]
 ) -> dict[str, Any]:
-    """Matches as (full URL, resource); `links` are (relation, URL). An empty array is left out, as FHIR JSON demands."""
+    """Matches as (full URL, resource); `links` are (relation, URL). FHIR JSON has no empty array: it is left out."""
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "total": total}
     if links:
         bundle["link"] = [{"relation": relation, "url": url} for relation, url in links]

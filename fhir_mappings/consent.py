@@ -62,7 +62,7 @@ _GRANTEES = frozenset({"Organization", "Practitioner", "PractitionerRole"})
 def consent_from_fhir(
     resource: dict[str, Any],
     *,
-    id: str,
+    id: str,  # noqa: A002 - the name FHIR gives it
     version: int,
     is_signed: bool = False,
     is_authority_recorded: bool = False,
@@ -85,7 +85,8 @@ def consent_from_fhir(
     scope, policy, patient = _scope(resource), _policy(resource), _patient(resource)
     is_decided_on = status == "active" and Coding(CONSENT_SCOPE, PATIENT_PRIVACY) in scope
     if is_decided_on:
-        _refuse_unread(resource, policy)
+        _refuse_unread(resource)
+        _refuse_unknown(policy)
     return Consent(
         id=id,
         version=version,
@@ -142,27 +143,27 @@ def _policy_rule(resource: dict[str, Any]) -> PolicyRule:
     return known[0] if len(known) == 1 else PolicyRule.OTHER
 
 
-def _refuse_unread(resource: dict[str, Any], policy: Policy) -> None:
+def _refuse_unread(resource: dict[str, Any]) -> None:
     for name in sorted(set(resource) - _ELEMENTS):
-        if not name.startswith("_") and name not in _MODIFIERS:
-            raise Invalid("there is an element that R4 does not know", at="Consent")
-    for name in _MODIFIERS:
-        if name in resource:
+        if name in _MODIFIERS:
             raise Unprocessable(f"{name} is not evaluated; leave it out", at=f"Consent.{name}")
+        if not name.startswith("_"):
+            raise Invalid("there is an element that R4 does not know", at="Consent")
     for name in ("policy", "verification"):
         for at, one in objects(resource, name, "Consent"):
             if "modifierExtension" in one:
                 raise Unprocessable("it is not evaluated; leave it out", at=f"{at}.modifierExtension")
-    if policy.rule is PolicyRule.OTHER:
-        raise Unprocessable(f"the rule is not known; send {ACT_CODE}#OPTIN or #OPTOUT", at="Consent.policyRule")
-    if not policy.is_known:
-        known = ", ".join((*FLOW_POLICIES, *sorted(PCF_POLICIES)))
-        raise Unprocessable(
-            f"no policy is known; send a policyRule OPTIN or OPTOUT or one of: {known}", at="Consent.policy"
-        )
     for at, one in objects(resource, "verification", "Consent"):
         if one.get("verified") is not True:
             raise Unprocessable("an active consent is not unverified; send it as proposed until it is", at=at)
+
+
+def _refuse_unknown(policy: Policy) -> None:
+    if policy.rule is PolicyRule.OTHER:
+        raise Unprocessable(f"the rule is not known; send {ACT_CODE}#OPTIN or #OPTOUT", at="Consent.policyRule")
+    if not policy.is_known:
+        remedy = f"send a policyRule OPTIN or OPTOUT or one of: {', '.join((*FLOW_POLICIES, *sorted(PCF_POLICIES)))}"
+        raise Unprocessable(f"no policy is known; {remedy}", at="Consent.policy")
 
 
 def _provision(resource: dict[str, Any], policy: Policy) -> Provision | None:

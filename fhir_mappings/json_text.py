@@ -36,7 +36,7 @@ def read_json(text: bytes, *, deepest: int = DEEPEST) -> Any:
 
     Raises:
         Invalid: not UTF-8 or not JSON (RFC 8259), a key twice in an object, NaN or Infinity, a number beyond all
-            measure, a lone surrogate, or nested more than `deepest` levels. The message never quotes the text.
+            measure, a lone surrogate, a NUL, or nested more than `deepest` levels. The message never quotes the text.
     """
     try:
         decoded = text.decode("utf-8")
@@ -110,6 +110,8 @@ def _members(value: Any) -> list[Any]:
 
 
 def _check_characters(text: str) -> None:
+    if "\0" in text:
+        raise Invalid("a string has a NUL character")
     if text.isascii():
         return
     try:

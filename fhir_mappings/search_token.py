@@ -12,9 +12,9 @@ _VERSION_TAG = re.compile(r'(W/)?"(?P<version>[1-9][0-9]{0,8})"')
 
 
 def read_identifier_token(text: str, *, at: str) -> Identifier:
-    """`system|value`, with `\\|`, `\\,`, `\\$` and `\\\\` as escapes. Raises Invalid for any other form of a token."""
+    r"""`system|value`, with `\|`, `\,`, `\$` and `\\` as escapes. Raises Invalid for any other form of a token."""
     match = _TOKEN.fullmatch(text)
-    if match is None:
+    if match is None or not text.isprintable():
         raise Invalid("an identifier is searched as system|value, one only", at=at)
     return Identifier(_UNESCAPED.sub(r"\1", match["system"]), _UNESCAPED.sub(r"\1", match["value"]))
 

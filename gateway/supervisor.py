@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 STOP_WITHIN_S = 20.0
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 120.0
 STEADY_AFTER_S = 60.0
 _LOOK_EVERY_S = 0.1
 _SHORTEST_PAUSE_S = 0.5
@@ -73,7 +73,7 @@ class Supervisor:
 
     def __init__(
         self, programs: Sequence[Program], *, on_ready: Callable[[], None], stop_within_s: float = STOP_WITHIN_S
-    ):
+    ) -> None:
         self._children = [_Child(program) for program in programs]
         self._on_ready = on_ready
         self._stop_within_s = stop_within_s

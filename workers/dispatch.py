@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -20,8 +20,15 @@ _log = structlog.get_logger()
 class Dispatcher(Protocol):
     """Tells a worker that a row of the outbox wants it. It may be told twice, or the message may be lost."""
 
+    ring_again_after: timedelta
+    """A row that was rung for and not claimed by then is rung for again: the message may be lost."""
+
     def room(self) -> int:
         """How many more may be in flight now."""
+        ...
+
+    def holding(self) -> frozenset[str]:
+        """Rows that need no ringing, because this process has them."""
         ...
 
     def dispatch(self, kind: JobKind, job_id: str) -> None:
@@ -35,28 +42,34 @@ class Executor:
     def __init__(self, *, threads: int, in_flight: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="worker")
         self._most = in_flight
-        self._running: set[Future[object]] = set()
+        self._running: set[str] = set()
         self._lock = threading.Lock()
+        self.ring_again_after = timedelta(0)
 
     def room(self) -> int:
         """How many more may be handed over now."""
         with self._lock:
             return self._most - len(self._running)
 
+    def holding(self) -> frozenset[str]:
+        """What is queued or runs here; it ends with this process."""
+        with self._lock:
+            return frozenset(self._running)
+
     def dispatch(self, kind: JobKind, job_id: str) -> None:
         """Run the task soon, in this process."""
-        future = self._pool.submit(do_job.apply, args=[job_id], throw=True)
         with self._lock:
-            self._running.add(future)
-        future.add_done_callback(lambda ended: self._ended(kind, ended))
+            self._running.add(job_id)
+        future = self._pool.submit(do_job.apply, args=[job_id], throw=True)
+        future.add_done_callback(lambda ended: self._ended(kind, job_id, ended))
 
     def stop(self) -> None:
         """Let what runs end, take no more."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _ended(self, kind: JobKind, future: Future[object]) -> None:
+    def _ended(self, kind: JobKind, job_id: str, future: Future[object]) -> None:
         with self._lock:
-            self._running.discard(future)
+            self._running.discard(job_id)
         if not future.cancelled() and (exc := future.exception()) is not None:
             _log.warning("job.unsettled", kind=str(kind), error=type(exc).__name__)
 
@@ -68,11 +81,16 @@ class Broker:
         self._database = database
         self._most = in_flight
         self._now = now
+        self.ring_again_after = timedelta(seconds=30)
 
     def room(self) -> int:
         """`in_flight` less the rows that were rung for and not claimed yet."""
         with self._database.read() as connection:
-            return self._most - outbox.ringing(connection, self._now())
+            return self._most - outbox.ringing(connection, self._now(), ring_again_after=self.ring_again_after)
+
+    def holding(self) -> frozenset[str]:
+        """Nothing: what was published belongs to whoever consumes it."""
+        return frozenset()
 
     def dispatch(self, kind: JobKind, job_id: str) -> None:
         """Publish to the queue of that kind of work. A broker that is away is not waited for: the row stays."""

@@ -49,7 +49,13 @@ class Relay:
         if room <= 0:
             return 0
         with self._database.read() as connection:
-            rows = outbox.due(connection, self._now(), limit=room)
+            rows = outbox.due(
+                connection,
+                self._now(),
+                limit=room,
+                ring_again_after=self._dispatcher.ring_again_after,
+                holding=self._dispatcher.holding(),
+            )
         if not rows:
             return 0
         with self._database.write("relay.ring") as connection:

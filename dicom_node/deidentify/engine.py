@@ -87,36 +87,33 @@ class Treatment:
         vr = representation(element)
         action = action_for(tag, vr)
         self._note(element, tag, vr, character_set)
-        if action is not Action.REMOVE and not is_known(tag) and not is_named(tag):
-            if not is_empty(element):
-                self.hold("unknown-attribute", path_of(path, tag), "PS3.6 does not know this attribute")
-            return None
-        if vr == "SQ":
+        if vr == "SQ" and (is_known(tag) or is_named(tag)):
             return self._sequence(element, action, path, character_set, depth)
-        if action is Action.REMOVE:
+        if action is Action.REMOVE or self._is_held(element, tag, path, depth):
             return None
-        if self._is_held(element, tag, path, depth):
-            return None
-        if tag in _PATIENT_TAGS:
-            return DataElement(tag, vr, self._pseudonyms.patient)
-        if action is Action.EMPTY:
-            return empty_element(element)
-        if action is Action.DUMMY:
-            return dummy_element(element)
-        if action is Action.MAP_UID:
-            return self._mapped(element, tag)
-        return _shared(element)
+        return self._replaced(element, action, tag, vr)
 
     def _is_held(self, element: Element, tag: int, path: str, depth: int) -> bool:
         if is_empty(element):
             return False
-        if tag == _ENCAPSULATED_DOCUMENT:
+        if not is_known(tag) and not is_named(tag):
+            self.hold("unknown-attribute", path_of(path, tag), "PS3.6 does not know this attribute")
+        elif tag == _ENCAPSULATED_DOCUMENT:
             self.hold("document", path_of(path, tag), "a document cannot be proven clean")
         elif tag in PIXEL_TAGS and depth > 0:
             self.hold("nested-pixels", path_of(path, tag), "pixel data inside a sequence")
         else:
             return False
         return True
+
+    def _replaced(self, element: Element, action: Action, tag: int, vr: str) -> Element:
+        if tag in _PATIENT_TAGS:
+            return DataElement(tag, vr, self._pseudonyms.patient)
+        if action is Action.EMPTY:
+            return empty_element(element)
+        if action is Action.DUMMY:
+            return dummy_element(element)
+        return self._mapped(element, tag) if action is Action.MAP_UID else _shared(element)
 
     def _sequence(
         self, element: Element, action: Action, path: str, character_set: CharacterSet, depth: int
@@ -133,18 +130,23 @@ class Treatment:
             return None
         if action is Action.EMPTY or not items:
             return empty_element(element)
+        return DataElement(tag, "SQ", self._items(items, action, tag, here, character_set, depth))
+
+    def _items(
+        self, items: Sequence, action: Action, tag: int, here: str, character_set: CharacterSet, depth: int
+    ) -> Sequence:
         indexes = {id(item): index for index, item in enumerate(items)}
 
         def treat(item: Dataset) -> Dataset:
             return self.dataset(item, f"{here}[{indexes.get(id(item), 0)}]", character_set, depth + 1)
 
         if tag == structured.CONTENT_SEQUENCE:
-            return DataElement(tag, "SQ", structured.dummy_content(items, treat, character_set))
+            return structured.dummy_content(items, treat, character_set)
         if tag == structured.GRAPHIC_ANNOTATION_SEQUENCE:
-            return DataElement(tag, "SQ", structured.dummy_graphics(items, treat, character_set))
+            return structured.dummy_graphics(items, treat, character_set)
         if action is Action.DUMMY:
-            return DataElement(tag, "SQ", dummy_items(items, treat))
-        return DataElement(tag, "SQ", Sequence(treat(item) for item in items))
+            return dummy_items(items, treat)
+        return Sequence(treat(item) for item in items)
 
     def _mapped(self, element: Element, tag: int) -> DataElement:
         originals = [uid.strip() for uid in decoded(element, ("ascii",)).split("\\")]

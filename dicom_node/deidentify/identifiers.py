@@ -23,8 +23,10 @@ SEPARATOR: Final = "\x1f"
 _SHORTEST: Final = 3
 _LONG: Final = 6
 _PLACEHOLDERS: Final = frozenset(
-    ("anonymous", "anonymized", "anonymised", "anonym", "anon", "unknown", "unbekannt", "bilinmeyen")
-    + ("none", "null", "removed", "name", "patient", "med", "prof")
+    (
+        *("anonymous", "anonymized", "anonymised", "anonym", "anon", "unknown", "unbekannt", "bilinmeyen"),
+        *("none", "null", "removed", "name", "patient", "prof", "med", "phd"),  # and titles
+    )
 )
 _DATE: Final = re.compile(r"(\d{4})(\d{2})(\d{2})")
 
@@ -67,7 +69,7 @@ KIND_BY_TAG: Final = {
     0x00402016: Kind.NUMBER,  # Placer Order Number
     0x00402017: Kind.NUMBER,  # Filler Order Number
 }
-"""Attributes whose values are looked for elsewhere; every PN is looked for too. Short step and study numbers are not."""
+"""Attributes whose values are looked for elsewhere; every PN is too. Short step and study numbers are not."""
 
 
 def kind_of(tag: int, vr: str) -> Kind | None:
@@ -105,7 +107,7 @@ def forms_of(identifier: Identifier) -> Iterable[str]:
 def _forms_of_person(value: str, *, is_every_part: bool) -> list[str]:
     forms = []
     for group in value.split("="):  # alphabetic, ideographic, phonetic: PS3.5 6.2.1
-        parts = [fold_text(part).split() for part in group.split("^")[:3]]
+        parts = [fold_text(part).split() for part in group.split("^")]
         words = [word for part in parts for word in part]
         alone = words if is_every_part else parts[0]
         forms += [" ".join(words), " ".join(words[1:] + words[:1]), "".join(words), "".join(words[1:] + words[:1])]

@@ -8,7 +8,7 @@ from pydicom.uid import UID
 
 from dicom_node.deidentify.table import EDITION
 
-IMPLEMENTATION_CLASS_UID: Final = UID("2.25.218419360527739401158836214290475830091")
+IMPLEMENTATION_CLASS_UID: Final = UID("2.25.101594286353012617205764498235510853961")
 IMPLEMENTATION_VERSION_NAME: Final = "CONSILIUM_0_1"
 DEIDENTIFICATION_METHOD: Final = f"PS3.15 {EDITION} Basic Profile, private attributes removed"
 _BASIC_PROFILE: Final = ("113100", "DCM", "Basic Application Confidentiality Profile")  # PS3.16 CID 7050

@@ -27,10 +27,10 @@ _MANUFACTURER = 0x00080070
 def deidentify(original: Dataset, pseudonyms: Pseudonyms) -> Outcome:
     """A clean copy of `original` under its pseudonyms, or every reason why there is none.
 
-    `original` carries its `file_meta` and stays unchanged; large values are shared, not copied. Same input, same output.
-    The transfer syntax and the pixel data stay as they are, byte for byte; dates go (Basic Profile); compound actions
-    are resolved without IOD tables, see `actions`. Private attributes all go. What the output does not promise: that no
-    text is in pixels which the header does not betray (see `pixels`), or that a face cannot be recognised.
+    `original` carries its `file_meta` and stays unchanged; large values are shared, not copied. Same input, same
+    output. The transfer syntax and the pixel data stay as they are, byte for byte; dates and private attributes go;
+    compound actions are resolved without IOD tables, see `actions`. What the output does not promise: that no text is
+    in pixels which the header does not betray (see `pixels`), or that a face cannot be recognised.
     """
     treatment = Treatment(pseudonyms)
     held = [*refusals(original)]

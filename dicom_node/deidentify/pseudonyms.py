@@ -18,8 +18,8 @@ class Pseudonyms:
 
     `patient` is set as PatientID and PatientName on every object, `issuer` as IssuerOfPatientID. `accession_number` and
     `study_id` (at most 16 characters each, one per study) are ours. `uid` maps an original UID to a `2.25.` one; it is
-    never asked for UIDs registered by DICOM or naming a class. `known_identifiers` must not survive anywhere; a person's
-    name is given as PN (`ÖZTÜRK^AYŞE`) so that each of its parts counts, anything else counts as a whole.
+    never asked for UIDs registered by DICOM or naming a class. `known_identifiers` must not survive anywhere; a name
+    is given as PN (`ÖZTÜRK^AYŞE`) so that each of its parts counts, anything else counts as a whole.
     """
 
     patient: str

@@ -57,7 +57,8 @@ class Probes:
             for form in forms_of(identifier):
                 if form not in own_forms:
                     self._add(form, identifier.kind.value)
-            self._texts.append(identifier.text)
+                    if is_long(form):
+                        self._texts.append(identifier.text)
 
     @cached_property
     def needles(self) -> tuple[bytes, ...]:

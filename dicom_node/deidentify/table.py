@@ -126,7 +126,7 @@ BASIC: Final = _parse(_BASIC_ROWS)
 STRICTER: Final = _parse(_STRICTER_ROWS)
 """Tag -> action for attributes Table E.1-1 does not name.
 
-Issuers and namespaces of identifiers, addresses of archives (0008, 0040, 0074), dates in other calendars (0010,0033-35),
+Issuers and namespaces of identifiers, addresses of archives (0008, 0040), dates in other calendars (0010,0033-35),
 device and order numbers, labels and descriptions typed by people, encrypted originals (0400,0500) and the parameters of
 signatures that no longer hold (4FFE,0001). (0042,0010) and (0070,0081) are type 2 and so are emptied.
 """

@@ -46,8 +46,11 @@ log = structlog.get_logger(__name__)
 class Admission(Protocol):
     """Counts who is inside; shared by all connections of a node."""
 
-    def enter(self, calling_ae_title: str) -> bool: ...
-    def leave(self, calling_ae_title: str) -> None: ...
+    def enter(self, calling_ae_title: str) -> bool:
+        """Count in; False where there is no place."""
+
+    def leave(self, calling_ae_title: str) -> None:
+        """Count out."""
 
 
 class AssociationServer:
@@ -68,10 +71,10 @@ class AssociationServer:
         self._admission = admission
         self._is_known_caller = is_known_caller
         self._receive = receive
-        self._supported = negotiation.supported_contexts(settings.extra_sop_classes)
+        self._supported = negotiation.supported_sop_classes(settings.extra_sop_classes)
 
     def serve(self, connection: socket.socket, host: str) -> None:
-        """Everything that happens on one connection; never raises for what a peer does. The caller closes the socket."""
+        """Everything that happens on one connection; what a peer does never raises. The caller closes the socket."""
         association_id = secrets.token_hex(8)
         try:
             self._shake_hands(connection)

@@ -1,7 +1,7 @@
 """DIMSE command sets: always implicit VR little endian (PS3.7 6.3), so a few lines read and write them."""
 
 from dataclasses import dataclass
-from struct import error as StructError
+from struct import error as struct_error
 from struct import pack, unpack, unpack_from
 
 from dicom_node.scp.pdu import ProtocolViolation
@@ -41,7 +41,7 @@ def parse_command(encoded: bytes) -> Command:
             sop_instance_uid=_text(elements.get(0x1000, b"")),
             has_data_set=unpack("<H", elements[0x0800])[0] != _NO_DATA_SET,
         )
-    except (KeyError, StructError) as exc:
+    except (KeyError, struct_error) as exc:
         raise ProtocolViolation("command set without its mandatory elements") from exc
 
 

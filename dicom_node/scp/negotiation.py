@@ -12,48 +12,56 @@ from pynetdicom.pdu_primitives import (
 from pynetdicom.presentation import (
     AllStoragePresentationContexts,
     PresentationContext,
-    build_context,
-    negotiate_as_acceptor,
 )
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from dicom_node.part10 import IMPLEMENTATION_CLASS_UID
 from dicom_node.scp.pdu import ProtocolViolation
 
+_ACCEPTED, _ABSTRACT_SYNTAX_NOT_SUPPORTED, _TRANSFER_SYNTAXES_NOT_SUPPORTED = 0, 3, 4  # PS3.8 Table 9-18
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"  # PS3.7 A.2.1
 
-TRANSFER_SYNTAXES = (
-    # Our order decides where one context offers several. Uncompressed first: no sender shall compress for us.
-    "1.2.840.10008.1.2.1",  # explicit VR little endian
+_UNCOMPRESSED = (
     "1.2.840.10008.1.2",  # implicit VR little endian
+    "1.2.840.10008.1.2.1",  # explicit VR little endian
     "1.2.840.10008.1.2.2",  # explicit VR big endian (retired)
+)
+_LOSSLESS = (
     "1.2.840.10008.1.2.1.99",  # deflated explicit VR little endian
-    "1.2.840.10008.1.2.4.90",  # lossless from here: JPEG 2000
-    "1.2.840.10008.1.2.4.80",  # JPEG-LS
-    "1.2.840.10008.1.2.4.70",  # JPEG, selection value 1
     "1.2.840.10008.1.2.4.57",  # JPEG
-    "1.2.840.10008.1.2.5",  # RLE
+    "1.2.840.10008.1.2.4.70",  # JPEG, selection value 1
+    "1.2.840.10008.1.2.4.80",  # JPEG-LS
+    "1.2.840.10008.1.2.4.90",  # JPEG 2000
     "1.2.840.10008.1.2.4.92",  # JPEG 2000 multi-component
-    "1.2.840.10008.1.2.4.201",  # HTJ2K
-    "1.2.840.10008.1.2.4.202",  # HTJ2K RPCL
     "1.2.840.10008.1.2.4.110",  # JPEG XL
     "1.2.840.10008.1.2.4.111",  # JPEG XL recompression of JPEG
+    "1.2.840.10008.1.2.4.201",  # HTJ2K
+    "1.2.840.10008.1.2.4.202",  # HTJ2K RPCL
+    "1.2.840.10008.1.2.5",  # RLE
     "1.2.840.10008.1.2.8.1",  # deflated image frame
-    "1.2.840.10008.1.2.4.50",  # lossy from here: JPEG baseline
+)
+_LOSSY = (
+    "1.2.840.10008.1.2.4.50",  # JPEG baseline
     "1.2.840.10008.1.2.4.51",  # JPEG extended
     "1.2.840.10008.1.2.4.81",  # JPEG-LS near-lossless
     "1.2.840.10008.1.2.4.91",  # JPEG 2000
     "1.2.840.10008.1.2.4.93",  # JPEG 2000 multi-component
-    "1.2.840.10008.1.2.4.203",  # HTJ2K
     "1.2.840.10008.1.2.4.112",  # JPEG XL
+    "1.2.840.10008.1.2.4.203",  # HTJ2K
     *(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109)),  # MPEG-2, MPEG-4, HEVC video
     *(f"1.2.840.10008.1.2.4.{number}.1" for number in range(100, 107)),  # the same, fragmentable
 )
-"""All of PS3.6 A-1 but JPIP and SMPTE ST 2110, whose pixels are somewhere else and never reach us."""
+RANKS = {uid: rank for rank, group in enumerate((_UNCOMPRESSED, _LOSSLESS, _LOSSY)) for uid in group}
+"""Every transfer syntax of PS3.6 A-1 but JPIP and SMPTE ST 2110, whose pixels are somewhere else and never reach us.
+
+Where one context offers several, the lowest rank wins: no sender shall compress for us. Among equals its own order.
+"""
 
 
 @dataclass(frozen=True)
 class AcceptedContext:
+    """What one presentation context carries."""
+
     sop_class_uid: str
     transfer_syntax_uid: str
 
@@ -76,12 +84,10 @@ CONGESTION = Rejection(2, 3, 1, "temporary congestion")
 LIMIT_REACHED = Rejection(2, 3, 2, "local limit of associations exceeded")
 
 
-def supported_contexts(extra_sop_classes: tuple[str, ...]) -> list[PresentationContext]:
-    """Verification and every storage SOP class, in every transfer syntax we keep."""
-    storage = {str(context.abstract_syntax) for context in AllStoragePresentationContexts}
-    syntaxes = list(TRANSFER_SYNTAXES)
-    contexts = [build_context(uid, syntaxes) for uid in sorted(storage.union(extra_sop_classes))]
-    return [build_context(Verification, list(TRANSFER_SYNTAXES[:3])), *contexts]
+def supported_sop_classes(extra: tuple[str, ...]) -> frozenset[str]:
+    """Verification, every storage SOP class, and the `extra` ones."""
+    storage = (str(context.abstract_syntax) for context in AllStoragePresentationContexts)
+    return frozenset((*storage, *extra, str(Verification)))
 
 
 def parse_request(body: memoryview) -> tuple[A_ASSOCIATE, bool]:
@@ -95,10 +101,22 @@ def parse_request(body: memoryview) -> tuple[A_ASSOCIATE, bool]:
     return request, bool(pdu.protocol_version & 1)  # PS3.8 Table 9-11: only bit 0 is tested
 
 
-def negotiate(request: A_ASSOCIATE, supported: list[PresentationContext]) -> list[PresentationContext]:
+def negotiate(request: A_ASSOCIATE, supported: frozenset[str]) -> list[PresentationContext]:
     """Every proposed context with its result (PS3.8 9.3.3.2); we are always the SCP."""
-    contexts, _ = negotiate_as_acceptor(request.presentation_context_definition_list, supported)
-    return contexts
+    return [_judge(proposed, supported) for proposed in request.presentation_context_definition_list]
+
+
+def _judge(proposed: PresentationContext, supported: frozenset[str]) -> PresentationContext:
+    offered = [uid for uid in proposed.transfer_syntax if uid in RANKS]
+    answer = PresentationContext()
+    answer.context_id = proposed.context_id
+    answer.abstract_syntax = proposed.abstract_syntax
+    answer.transfer_syntax = [min(offered, key=RANKS.__getitem__) if offered else proposed.transfer_syntax[0]]
+    if proposed.abstract_syntax not in supported:
+        answer.result = _ABSTRACT_SYNTAX_NOT_SUPPORTED
+    else:
+        answer.result = _ACCEPTED if offered else _TRANSFER_SYNTAXES_NOT_SUPPORTED
+    return answer
 
 
 def accepted(contexts: list[PresentationContext]) -> dict[int, AcceptedContext]:
@@ -106,7 +124,7 @@ def accepted(contexts: list[PresentationContext]) -> dict[int, AcceptedContext]:
     return {
         context.context_id or 0: AcceptedContext(str(context.abstract_syntax), str(context.transfer_syntax[0]))
         for context in contexts
-        if context.result == 0
+        if context.result == _ACCEPTED
     }
 
 

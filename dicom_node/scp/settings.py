@@ -19,7 +19,7 @@ class NodeSettings:
 
     spool_folder: Path
     ae_title: str = "CONSILIUM"
-    host: str = "0.0.0.0"
+    host: str = "0.0.0.0"  # noqa: S104 - a hospital has to reach it
     port: int = 11112
     max_pdu_bytes: int = 131_072
     max_associations: int = 32

@@ -113,12 +113,9 @@ class Storing:
         )
 
     def _checked_header(self, file: SpoolFile) -> InstanceHeader:
-        with (
-            mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped,
-            memoryview(mapped) as whole,
-            whole[len(self._file_header()) :] as data_set,
-        ):
-            header = read_header(data_set, self._context.transfer_syntax_uid)
+        mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)  # unmapped with its last reference
+        data_set = memoryview(mapped)[len(self._file_header()) :]
+        header = read_header(data_set, self._context.transfer_syntax_uid)
         if header.sop_class_uid != self._command.sop_class_uid:
             raise SopClassMismatch("the data set is of another SOP class than announced", at="SOPClassUID")
         if header.sop_instance_uid != self._command.sop_instance_uid:

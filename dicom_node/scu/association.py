@@ -10,6 +10,7 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event
 from pynetdicom.presentation import PresentationContext
+from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from dicom_node.part10 import IMPLEMENTATION_CLASS_UID
 from gateway.domain.errors import GatewayError, Permanent, Transient
@@ -76,7 +77,7 @@ def _request(
     timeouts: Timeouts,
     tls: ssl.SSLContext | None,
 ) -> Association:
-    entity = AE(ae_title=calling_ae_title)
+    entity = _Entity(ae_title=calling_ae_title)
     entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     entity.connection_timeout = timeouts.connect_s
     entity.acse_timeout = timeouts.association_s
@@ -94,6 +95,25 @@ def _request(
         )
     except OSError as exc:  # socket.gaierror
         raise Transient(f"the host name {address.host} cannot be resolved; correct it or the name service") from exc
+
+
+class _Transport(AssociationSocket):
+    """Closes its socket also where it never was connected, which pynetdicom 3.0.4 leaves to the garbage collector."""
+
+    def _shutdown_socket(self) -> None:
+        held = self.socket
+        super()._shutdown_socket()
+        if held is not None:
+            held.close()
+
+
+class _Entity(AE):
+    def _create_socket(
+        self, assoc: Association, address: AddressInformation, tls_args: tuple[ssl.SSLContext, str] | None
+    ) -> AssociationSocket:
+        transport = _Transport(assoc, address=address)
+        transport.tls_args = tls_args
+        return transport
 
 
 def _without_delay(event: Event) -> None:

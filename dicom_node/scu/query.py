@@ -125,5 +125,5 @@ def _identity(identifier: Dataset) -> StudyIdentity:
 def _raw(identifier: Dataset, keyword: str) -> bytes:
     """The value as it came: pydicom's own decoding warns, and its warnings quote the value."""
     tag = Tag(keyword)
-    element = identifier.get_item(tag) if tag in identifier else None
-    return element.value or b"" if isinstance(element, RawDataElement) else b""
+    element: object = identifier.get_item(tag) if tag in identifier else None
+    return (element.value or b"") if isinstance(element, RawDataElement) else b""

@@ -29,6 +29,7 @@ class Sender:
         self._association = association
         self._ae_title = ae_title
         self._may_decompress = may_decompress
+        self._is_broken = False
         self._accepted = {
             (str(context.abstract_syntax), str(context.transfer_syntax[0])) for context in association.accepted_contexts
         }
@@ -62,14 +63,16 @@ class Sender:
         raise Permanent(f"{self._ae_title} does not accept {kind} in {syntax}; its administrator has to enable it")
 
     def _store(self, path: Path) -> int:
-        if not self._association.is_established:
+        if self._is_broken or not self._association.is_established:
             raise Transient(f"the association with {self._ae_title} is gone; nothing was sent")
+        self._is_broken = True  # unless an answer comes
         try:
             status = self._association.send_c_store(path)
         except (OSError, RuntimeError) as exc:
             raise Ambiguous(f"the association with {self._ae_title} broke while sending") from exc
         if "Status" not in status:
             raise Ambiguous(f"{self._ae_title} did not answer C-STORE")
+        self._is_broken = False
         return int(status.Status)
 
 

@@ -39,7 +39,7 @@ def endpoint() -> None:
 @click.option("--tls", "is_tls", is_flag=True, help="The node speaks TLS.")
 @json_option
 @pass_office
-def add_dicom(office: Office, name: str, address: DicomAddress, party_name: str, is_tls: bool, is_json: bool) -> None:  # noqa: PLR0913
+def add_dicom(office: Office, name: str, address: DicomAddress, party_name: str, is_tls: bool, is_json: bool) -> None:
     """Register the DICOM node NAME at AE@HOST:PORT."""
     with office.core.database.read() as connection:
         kind = parties.party_by_name(connection, party_name).kind

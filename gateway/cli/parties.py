@@ -105,7 +105,7 @@ def add_clinic(  # noqa: PLR0913 - one argument an option
 @click.option("--node", type=DICOM_ADDRESS, help="The reviewer's DICOM node; becomes endpoint NAME-node.")
 @json_option
 @pass_office
-def add_reviewer(  # noqa: PLR0913 - one argument an option
+def add_reviewer(
     office: Office,
     name: str,
     identifiers: Sequence[Identifier],

@@ -17,7 +17,7 @@ _UNIQUE_KEYS = {
 _NO_KEYS = frozenset({"QueryRetrieveLevel", "SpecificCharacterSet", "TimezoneOffsetFromUTC"})
 
 
-class Unanswerable(Exception):  # noqa: N818 - reads as the sentence it starts
+class Unanswerable(Exception):
     """The query breaks a rule of the model."""
 
 

@@ -1,4 +1,4 @@
-"""Who plays in the demo: the patient's case, the hospital with PACS and EHR, the reviewer, and what each of them has."""
+"""Who plays in the demo: the hospital with PACS and EHR, the reviewer, the patient's case, and the papers."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta

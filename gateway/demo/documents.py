@@ -3,12 +3,13 @@
 from datetime import date
 from html import escape
 
-import weasyprint  # type: ignore[import-untyped]
+import weasyprint
 
 from gateway.demo.resources import CaseData
 
 _STYLE = "body{font:11pt 'Noto Sans',sans-serif} h1{font-size:16pt} td{padding:2pt 12pt 2pt 0}"
-_FINDINGS = """<h2>Materyal / Specimen</h2><p>Dil sol kenar, insizyonel biyopsi. Left lateral tongue, incisional biopsy.</p>
+_FINDINGS = """<h2>Materyal / Specimen</h2>
+<p>Dil sol kenar, insizyonel biyopsi. Left lateral tongue, incisional biopsy.</p>
 <h2>Tanı / Diagnosis</h2><p>İyi diferansiye skuamöz hücreli karsinom, p16 negatif, invazyon derinliği 4 mm.
 Well differentiated squamous cell carcinoma, p16 negative, depth of invasion 4 mm.</p>"""
 

@@ -79,8 +79,8 @@ class Ehr:
         return app
 
     def _authenticate(self) -> None:
-        given = request.headers.get("Authorization", "")
-        if request.endpoint != "metadata" and not secrets.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
+        given, needed = request.headers.get("Authorization", ""), f"Bearer {self._token}"
+        if request.endpoint != "metadata" and not secrets.compare_digest(given.encode(), needed.encode()):
             raise Unauthorized("a bearer token is needed")
 
     def _read(self, kind: str, resource_id: str) -> Response:
@@ -126,7 +126,7 @@ class Ehr:
 class _Silent(WSGIRequestHandler):
     """Writes no access log into the demo's screen."""
 
-    def log(self, type: str, message: str, *args: Any) -> None:
+    def log(self, *_: Any) -> None:
         return
 
 

@@ -100,13 +100,10 @@ class Gateway:
             self._process.kill()  # its own children die with it
             self._process.wait()
 
-    def run(self, *arguments: str) -> str:
-        """What `consilium ARGUMENTS` prints. Raises StepFailed with its words when it fails."""
-        process = self.ask(*arguments)
-        output, errors = process.communicate()
-        if process.returncode != 0:
-            raise StepFailed(f"consilium {' '.join(arguments[:2])} ended with {process.returncode}: {errors.strip()}")
-        return output
+    def run(self, *commands: tuple[str, ...]) -> list[str]:
+        """What `consilium ARGUMENTS` prints, for several at the same time. Raises StepFailed with its words."""
+        running = [(arguments, self.ask(*arguments)) for arguments in commands]
+        return [_printed(process, arguments) for arguments, process in running]
 
     def ask(self, *arguments: str) -> subprocess.Popen[str]:
         """The command under way; the caller waits for it."""
@@ -136,6 +133,13 @@ class Gateway:
 
 def _command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "gateway.cli", *arguments]
+
+
+def _printed(process: subprocess.Popen[str], arguments: tuple[str, ...]) -> str:
+    output, errors = process.communicate()
+    if process.returncode != 0:
+        raise StepFailed(f"consilium {' '.join(arguments[:2])} ended with {process.returncode}: {errors.strip()}")
+    return output
 
 
 def _stop_with(parent_id: int) -> Callable[[], None]:

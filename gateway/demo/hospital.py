@@ -103,7 +103,8 @@ class Hospital:
         part10 = event.encoded_dataset()
         ds = dcmread(BytesIO(part10))
         with self._lock:
-            patients = {str(one.PatientID) for one in self._held.values() if one.StudyInstanceUID == ds.StudyInstanceUID}
+            of_study = [one for one in self._held.values() if one.StudyInstanceUID == ds.StudyInstanceUID]
+        patients = {str(one.PatientID) for one in of_study}
         if not patients:
             return _CANNOT_UNDERSTAND
         if patients != {str(ds.PatientID)}:

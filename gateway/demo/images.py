@@ -1,5 +1,6 @@
-"""The demo's study: a contrast CT of the neck, a phantom in every pixel, with the header of a real one (PS3.3 A.3.3)."""
+"""The demo's study: a contrast CT of the neck, a phantom in its pixels, with the header of a real one (PS3.3 A.3)."""
 
+from copy import deepcopy
 from datetime import datetime
 
 import numpy as np
@@ -19,6 +20,7 @@ _SEXES = {"female": "F", "male": "M", "other": "O"}  # PS3.3 C.7.1.1
 
 Pixels = NDArray[np.int16]
 _Plane = NDArray[np.float64]
+_Mask = NDArray[np.bool_]
 
 
 def ct_series(case: CaseData, acquired_at: datetime, slices: int = SLICES) -> list[FileDataset]:
@@ -48,11 +50,12 @@ def phantom(height: float, noise: np.random.Generator) -> Pixels:
     if reach > 0:
         plane[_ellipse(across, down, (0.22, -0.32), (reach, reach))] = _LESION_HU
     plane += noise.normal(0.0, _NOISE_HU, plane.shape)
-    return np.clip(plane, -1024, 3071).astype(np.int16)
+    pixels: Pixels = np.clip(plane, -1024, 3071).astype(np.int16)
+    return pixels
 
 
-def _ellipse(across: _Plane, down: _Plane, centre: tuple[float, float], radii: tuple[float, float]) -> NDArray[np.bool_]:
-    inside: NDArray[np.bool_] = ((across - centre[0]) / radii[0]) ** 2 + ((down - centre[1]) / radii[1]) ** 2 < 1.0
+def _ellipse(across: _Plane, down: _Plane, centre: tuple[float, float], radii: tuple[float, float]) -> _Mask:
+    inside: _Mask = ((across - centre[0]) / radii[0]) ** 2 + ((down - centre[1]) / radii[1]) ** 2 < 1.0
     return inside
 
 
@@ -93,7 +96,7 @@ def _image(series: Dataset, number: int, slices: int, noise: np.random.Generator
     meta.MediaStorageSOPClassUID = CTImageStorage
     meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[series.SeriesInstanceUID, str(number)])
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    ds = FileDataset("", series, file_meta=meta, preamble=b"\0" * 128)
+    ds = FileDataset("", deepcopy(series), file_meta=meta, preamble=b"\0" * 128)
     ds.SOPClassUID = CTImageStorage
     ds.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 _INDENT = "   "
@@ -46,20 +45,18 @@ class Screen:
     def output(self, text: str) -> None:
         """What a command printed."""
         for line in text.rstrip().splitlines():
-            self._console.print(f"{_INDENT}{line}")
+            self._console.print(f"{_INDENT}{line}".rstrip())
 
     def waits(self, text: str) -> None:
         """What the case waits for just now."""
         self._console.print(f"{_INDENT}... {text}", style="yellow")
 
-    def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A small table."""
-        table = Table(box=None, pad_edge=False, padding=(0, 2))
-        for heading in ("", *headings):
-            table.add_column(heading, no_wrap=True)
-        for row in rows:
-            table.add_row(*map(Text, ("", *row)))
-        self._console.print(table)
+    def table(self, rows: Sequence[Sequence[str]]) -> None:
+        """Aligned columns, the first row as headings."""
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for number, row in enumerate(rows):
+            line = "  ".join(value.ljust(width) for value, width in zip(row, widths, strict=True))
+            self._console.print(f"{_INDENT}{line.rstrip()}", style="dim" if number == 0 else "")
 
     def failure(self, reason: str, log_tail: str) -> None:
         """Why the demo ends here, and the end of the gateway's log."""

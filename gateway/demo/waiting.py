@@ -6,7 +6,7 @@ from collections.abc import Callable
 _LOOK_EVERY_S = 0.05
 
 
-class StepFailed(Exception):  # noqa: N818 - reads as the sentence it starts
+class StepFailed(Exception):
     """The demo cannot go on; the message is the reason, in a sentence."""
 
 

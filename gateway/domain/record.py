@@ -83,7 +83,7 @@ class CaseDocument:
 
 @dataclass(frozen=True)
 class ReportVersion:
-    """One signed version of a report, and where its renditions are once they exist."""
+    """One signed version of a report, and where its rendition is once it exists."""
 
     id: str
     case_id: str
@@ -97,7 +97,6 @@ class ReportVersion:
     content_sha256: str
     pdf_sha256: str | None
     html_sha256: str | None
-    pseudonymous_pdf_sha256: str | None
     created_at: datetime
     rendered_at: datetime | None
 

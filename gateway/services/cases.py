@@ -1,5 +1,7 @@
 """An order opens a case; a case gets its reviewer."""
 
+from datetime import datetime
+
 from sqlalchemy import Connection
 
 from dicom_node.deidentify import pseudonym_token
@@ -43,11 +45,16 @@ def assign(core: Core, case_id: str, reviewer_name: str, *, actor: str) -> None:
             raise Conflict("the case has a reviewer already")
         cases.set_reviewer(connection, case.id, reviewer.id)
         audit.record(connection, at=now, actor=actor, action="case.assign", case_id=case.id, subject=reviewer.id)
-        for study in studies.listed(connection, case_id=case.id, state=StudyState.MATCHED):
-            outbox.enqueue(connection, JobKind.STUDY_RELEASE, study.id, case_id=case.id, now=now)
-        for document in cases.documents(connection, case_id=case.id):
-            if document.state == "cleared":
-                outbox.enqueue(connection, JobKind.DOCUMENT_RELEASE, document.id, case_id=case.id, now=now)
+        enqueue_releases(connection, case, now=now)
+
+
+def enqueue_releases(connection: Connection, case: Case, *, now: datetime) -> None:
+    """Look again at everything that could go to the reviewer: matched studies, and documents a person has cleared."""
+    for study in studies.listed(connection, case_id=case.id, state=StudyState.MATCHED):
+        outbox.enqueue(connection, JobKind.STUDY_RELEASE, study.id, case_id=case.id, now=now)
+    for document in cases.documents(connection, case_id=case.id):
+        if document.state == "cleared":
+            outbox.enqueue(connection, JobKind.DOCUMENT_RELEASE, document.id, case_id=case.id, now=now)
 
 
 def _opened(core: Core, connection: Connection, stored: StoredResource, order: Order) -> Case:

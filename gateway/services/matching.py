@@ -10,6 +10,7 @@ from gateway.domain.identity import Contradiction, PersonIdentity, contradiction
 from gateway.domain.record import Case, Study
 from gateway.domain.study import InstanceState, StudyState
 from gateway.domain.work import Job, JobKind
+from gateway.services.cases import enqueue_releases
 from gateway.services.core import Core
 from gateway.services.resources import store_internal
 from gateway.store import audit, cases, outbox, resources, studies
@@ -29,7 +30,7 @@ def settle(core: Core, job: Job) -> None:
     with core.database.write("study.settle") as connection:
         now, study = core.now(), studies.by_id(connection, job.subject_id)
         quiet_at = study.last_received_at + core.quiet_period
-        if study.state is StudyState.RECEIVING and now < quiet_at:
+        if now < quiet_at:
             outbox.enqueue(connection, JobKind.STUDY_SETTLE, study.id, case_id=None, now=now, due_at=quiet_at)
             return
         if study.state in (StudyState.RECEIVING, StudyState.UNMATCHED):
@@ -100,8 +101,7 @@ def _matched(core: Core, connection: Connection, study: Study, case: Case, becau
         action="study.matched",
         details={"by": because, "instances": len(instances)},
     )
-    if case.reviewer_id is not None:
-        outbox.enqueue(connection, JobKind.STUDY_RELEASE, study.id, case_id=case.id, now=now)
+    enqueue_releases(connection, case, now=now)
 
 
 def _find(connection: Connection, study: Study) -> _Match:

@@ -123,7 +123,7 @@ def _known_identifiers(connection: Connection, case: Case, study: Study) -> tupl
 def _treat(core: Core, instance: Instance, pseudonyms: Pseudonyms) -> _Treated:
     uid = pseudonyms.uid(instance.sop_instance_uid)
     outcome = deidentify(read_object(core.blobs.get(instance.blob_sha256)), pseudonyms)
-    stored = core.blobs.put(object_bytes(outcome.dataset)) if outcome.dataset else ""
+    stored = core.blobs.put(object_bytes(outcome.dataset)) if outcome.dataset is not None else ""
     return _Treated(instance, uid, stored, outcome.findings)
 
 

@@ -18,20 +18,17 @@ KIND_BY_ROLE = {EndpointRole.EHR: DeliveryKind.REPORT_TO_EHR, EndpointRole.PACS:
 
 
 def render(core: Core, job: Job, *, renderer: Renderer) -> None:
-    """Make both renditions and open one delivery for each endpoint of the clinic. Idempotent."""
+    """Make the identified rendition and open one delivery for each endpoint of the clinic. Idempotent."""
     with core.database.read() as connection:
         version = reports.by_id(connection, job.subject_id)
         case = cases.by_id(connection, version.case_id)
         report = load_report(connection, version)
         subject = _subject(connection, case)
     if version.rendered_at is None:
-        pseudonymous = ReportSubject(name=case.pseudonym, record_number=case.pseudonym, birth_date=None)
-        identified = renderer(report, subject, fixed_identifier=f"{version.id} identified")
-        hidden = renderer(report, pseudonymous, fixed_identifier=f"{version.id} pseudonymous")
-        stored = {"pdf": core.blobs.put(identified.pdf), "html": core.blobs.put(identified.html)}
-        stored["pseudonymous_pdf"] = core.blobs.put(hidden.pdf)
+        rendition = renderer(report, subject, fixed_identifier=version.id)
+        pdf, html = core.blobs.put(rendition.pdf), core.blobs.put(rendition.html)
         with core.database.write("report.rendered") as connection:
-            reports.set_renditions(connection, version.id, **stored, now=core.now())
+            reports.set_rendition(connection, version.id, pdf=pdf, html=html, now=core.now())
     _open_deliveries(core, version.id)
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from gateway.domain.resource import StoredResource
-from gateway.services.resource_rules import check_is_known
+from gateway.services.resource_rules import check_is_known, check_may_exist
 from gateway.services.resource_transaction import record
 from gateway.services.tokens import Caller
 from gateway.store import resource_search, resources
@@ -22,6 +22,7 @@ def read(
 ) -> tuple[StoredResource, bytes]:
     """The current version, or the one asked for, with its text. Raises NotFound, also for what others have."""
     check_is_known(resource_type)
+    check_may_exist(resource_type, resource_id)
     party_id = caller.party.id
     with database.write("fhir.read") as connection:
         if version is None:

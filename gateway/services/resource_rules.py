@@ -6,6 +6,7 @@ from typing import Any
 from fhir_mappings.bundle import Entry
 from fhir_mappings.links import read_identifier
 from fhir_mappings.literal_references import search_targets
+from fhir_mappings.primitives import ID
 from fhir_mappings.report_pair import check_pair, pair_in_bundle
 from gateway.domain.errors import Forbidden, NotFound, Unprocessable
 from gateway.domain.party import Identifier, PartyKind
@@ -52,6 +53,12 @@ def check_is_known(resource_type: str) -> None:
         raise NotFound(f"this type of resource is not kept here; there are: {', '.join(sorted(READABLE))}")
 
 
+def check_may_exist(resource_type: str, resource_id: str) -> None:
+    """Raises NotFound for what can be no logical id, and is therefore not repeated."""
+    if not ID.fullmatch(resource_id):
+        raise NotFound(f"no {resource_type} of this id")
+
+
 def check_reports_are_whole(entries: Sequence[Entry]) -> None:
     """A report is a DiagnosticReport and a Composition that come together and are linked.
 
@@ -62,7 +69,7 @@ def check_reports_are_whole(entries: Sequence[Entry]) -> None:
         return
     if types != _REPORT_TYPES:
         raise Unprocessable(
-            "post a report as one transaction Bundle with a DiagnosticReport and a Composition that refer to each other",
+            "a report is one transaction Bundle with a DiagnosticReport and a Composition that refer to each other",
             at=types.pop(),
         )
     pair = pair_in_bundle({"entry": [{"resource": one.resource, "fullUrl": one.full_url} for one in entries]})

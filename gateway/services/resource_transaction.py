@@ -16,7 +16,13 @@ from gateway.domain.errors import Conflict, Invalid, NotFound, Unprocessable
 from gateway.domain.ids import new_id
 from gateway.domain.party import Identifier
 from gateway.domain.resource import StoredResource
-from gateway.services.resource_rules import ABOUT_NOBODY, business_identifiers, case_of, check_is_same_patient
+from gateway.services.resource_rules import (
+    ABOUT_NOBODY,
+    business_identifiers,
+    case_of,
+    check_is_same_patient,
+    check_may_exist,
+)
 from gateway.services.tokens import Caller
 from gateway.store import audit, resources
 
@@ -125,6 +131,7 @@ def record(connection: Connection, caller: Caller, resource: StoredResource, act
 def _planned(connection: Connection, request: Request, entry: Entry) -> _Plan:
     party_id = request.caller.party.id
     if entry.method == "PUT":
+        check_may_exist(entry.type, entry.id)
         before = resources.current(connection, party_id, entry.type, entry.id)
         if entry.if_match is not None and entry.if_match != before.version:
             raise PreconditionFailed(f"{entry.type}/{entry.id} is at version {before.version}; read it again")

@@ -38,7 +38,6 @@ def report_stored(connection: Connection, stored: StoredResource) -> None:
         content_sha256=hashlib.sha256(content).hexdigest(),
         pdf_sha256=None,
         html_sha256=None,
-        pseudonymous_pdf_sha256=None,
         created_at=stored.stored_at,
         rendered_at=None,
     )
@@ -71,7 +70,7 @@ def _composition(connection: Connection, stored: StoredResource) -> StoredResour
     party_id = stored.party_id
     named = {target for _, kind, target in search_targets(stored.content) if kind == "Composition"}
     if not named:
-        naming = resources.referring(connection, party_id, "Composition", stored.id, parameter="extension")
+        naming = resources.referring(connection, party_id, "Composition", stored.id, parameter="diagnostic-report")
         named = {one.id for one in naming}
     if not named:
         shared = resources.id_by_identifier(connection, party_id, "Composition", report_identifier(stored.content))

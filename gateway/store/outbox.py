@@ -4,7 +4,7 @@ A row is written in the transaction that causes it. A worker claims it (attempt 
 settles it. The broker only carries the row's id; losing a message loses nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,8 +15,6 @@ from gateway.domain.work import Job, JobKind
 from gateway.store.tables import outbox
 
 PENDING, CLAIMED, DONE, DEAD = "pending", "claimed", "done", "dead"
-RING_AGAIN_AFTER = timedelta(seconds=30)
-"""A row that was rung for and not claimed by then is rung for again: the broker may have lost it."""
 
 
 def enqueue(
@@ -49,18 +47,26 @@ def enqueue(
     return row_id
 
 
-def due(connection: Connection, now: datetime, *, limit: int) -> list[tuple[str, JobKind]]:
-    """Rows that want a worker now: due and not rung lately, or claimed by a worker whose lease ran out."""
-    is_quiet = or_(outbox.c.rung_at.is_(None), outbox.c.rung_at <= now - RING_AGAIN_AFTER)
-    is_due = and_(outbox.c.state == PENDING, outbox.c.next_try_at <= now, is_quiet)
-    is_orphaned = and_(outbox.c.state == CLAIMED, outbox.c.lease_until <= now, is_quiet)
-    query = select(outbox.c.id, outbox.c.kind).where(or_(is_due, is_orphaned)).order_by(outbox.c.next_try_at)
-    return [(row.id, JobKind(row.kind)) for row in connection.execute(query.limit(limit))]
+def due(
+    connection: Connection, now: datetime, *, limit: int, ring_again_after: timedelta, holding: Collection[str] = ()
+) -> list[tuple[str, JobKind]]:
+    """Rows that want a worker now, oldest first: due, or claimed by a worker whose lease ran out.
+
+    Left out are those in `holding`, and those that were rung for within `ring_again_after`.
+    """
+    was_rung = outbox.c.rung_at > now - ring_again_after
+    is_due = and_(outbox.c.state == PENDING, outbox.c.next_try_at <= now)
+    is_orphaned = and_(outbox.c.state == CLAIMED, outbox.c.lease_until <= now)
+    was_rung_since = and_(was_rung, or_(outbox.c.state == PENDING, outbox.c.rung_at > outbox.c.lease_until))
+    query = select(outbox.c.id, outbox.c.kind).where(or_(is_due, is_orphaned))
+    query = query.where(func.coalesce(was_rung_since, False).is_(False), outbox.c.id.not_in(holding))
+    rows = connection.execute(query.order_by(outbox.c.next_try_at).limit(limit))
+    return [(row.id, JobKind(row.kind)) for row in rows]
 
 
-def ringing(connection: Connection, now: datetime) -> int:
+def ringing(connection: Connection, now: datetime, *, ring_again_after: timedelta) -> int:
     """How many rows were rung for and are still to be claimed."""
-    is_ringing = and_(outbox.c.state == PENDING, outbox.c.rung_at > now - RING_AGAIN_AFTER)
+    is_ringing = and_(outbox.c.state == PENDING, outbox.c.rung_at > now - ring_again_after)
     return connection.execute(select(func.count()).select_from(outbox).where(is_ringing)).scalar_one()
 
 

@@ -1,4 +1,4 @@
-"""Report versions and their renditions."""
+"""Report versions and their rendition."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -34,9 +34,7 @@ def latest_version(connection: Connection, report_key: str) -> int:
     return connection.execute(select(func.max(report.c.version)).where(report.c.report_key == report_key)).scalar() or 0
 
 
-def set_renditions(
-    connection: Connection, report_id: str, *, pdf: str, html: str, pseudonymous_pdf: str, now: datetime
-) -> None:
-    """The blobs of the identified PDF and HTML and of the pseudonymous PDF."""
-    rendered = {"pdf_sha256": pdf, "html_sha256": html, "pseudonymous_pdf_sha256": pseudonymous_pdf}
-    connection.execute(update(report).where(report.c.id == report_id).values(rendered | {"rendered_at": now}))
+def set_rendition(connection: Connection, report_id: str, *, pdf: str, html: str, now: datetime) -> None:
+    """The blobs of the PDF and the HTML."""
+    rendered = {"pdf_sha256": pdf, "html_sha256": html, "rendered_at": now}
+    connection.execute(update(report).where(report.c.id == report_id).values(rendered))

@@ -46,7 +46,7 @@ def replace(connection: Connection, new: StoredResource, content: bytes) -> None
 def set_identifiers(connection: Connection, of: StoredResource, identifiers: Iterable[Identifier]) -> None:
     """Make these its business identifiers, each unique among the party's resources of the type.
 
-    Raises Conflict naming the resource that has one of them, and Transient when another transaction is about to take one.
+    Raises Conflict naming the resource that has one of them, Transient when another transaction is about to take one.
     """
     connection.execute(delete(resource_identifier).where(resource_identifier.c.resource_id == of.id))
     for identifier in dict.fromkeys(identifiers):

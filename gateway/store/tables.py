@@ -282,7 +282,6 @@ report = Table(
     Column("content_sha256", String(64), nullable=False),
     Column("pdf_sha256", String(64)),
     Column("html_sha256", String(64)),
-    Column("pseudonymous_pdf_sha256", String(64)),
     Column("created_at", Instant, nullable=False),
     Column("rendered_at", Instant),
     UniqueConstraint("report_key", "version"),

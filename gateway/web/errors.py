@@ -62,11 +62,10 @@ def outcome_response(status: int, diagnostics: str, *, code: str, at: str = "", 
 
 
 def _refused(error: GatewayError) -> Response:
-    for kind, status, code in TABLE:
-        if isinstance(error, kind):
-            break
-    else:
+    found = next(((status, code) for kind, status, code in TABLE if isinstance(error, kind)), None)
+    if found is None:
         return _unexpected(error)
+    status, code = found
     response = outcome_response(status, str(error), code=code, at=getattr(error, "at", ""))
     if isinstance(error, Unauthenticated):
         token_state = ', error="invalid_token"' if g.get("has_credentials") else ""  # RFC 6750 3

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.gateway import Gateway
+from tests.acceptance.scene import PACS_AE_TITLE
+from tests.acceptance.stage import Stage
+from tests.peers.dcmtk import StoreScp
 from tests.peers.orthanc import Orthanc
+from tests.peers.strict_ehr import StrictEhr
+from tests.peers.strict_pacs import StrictPacs
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +25,16 @@ def reviewer_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]
 def files(tmp_path: Path) -> Path:
     """A folder for what the hospital sends."""
     return tmp_path / "files"
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A gateway between strict peers, for tests that touch nothing but the case each of them opens."""
+    folder = tmp_path_factory.mktemp("stage")
+    with (
+        StrictPacs(PACS_AE_TITLE) as pacs,
+        StrictEhr() as ehr,
+        StoreScp("REVIEWER", folder=folder / "reviewer") as node,
+        Gateway(folder / "gateway", CONSILIUM_DELIVERY__RESPONSE_TIMEOUT_S="2") as gateway,
+    ):
+        yield Stage(gateway, pacs=pacs, ehr=ehr, node=node)

@@ -45,7 +45,7 @@ def test_a_study_becomes_a_report_in_the_clinic(tmp_path: Path, reviewer_node: O
             assert not any(word.encode(encoding) in content for word in IDENTITY for encoding in ("utf-8", "latin-1")
                            if _fits(word, encoding))
         images = [pydicom.dcmread(BytesIO(content)) for content in received]
-        assert {ds.PatientName for ds in images} == {pseudonym}
+        assert {str(ds.PatientName) for ds in images} == {pseudonym}
         assert {ds.StudyInstanceUID for ds in images} != {data.study_instance_uid}
         assert len({ds.SOPInstanceUID for ds in images}) == 3
         [study] = [one for one in scene.request("hospital", "GET", "ImagingStudy").json()["entry"]]

@@ -84,7 +84,7 @@ def rule_of(standing: Standing, request: DisclosureRequest, kinds: tuple[Item, .
             why_not = _why_not_now(scope, request)
             if not why_not:
                 _crown(winners, Rule(scope.path, scope.depth, effect), scope.reach)
-        steps.append(Step(consent.key, scope.path, effect, not why_not, why_not or _why(scope)))
+        steps.append(Step(consent.key, scope.path, effect, not why_not, why_not or _why(scope, effect)))
     return Ruling(consent, tuple(winners), tuple(steps), changes_at)
 
 
@@ -108,10 +108,14 @@ def _why_never(scope: _Scope, effect: Effect | None, standing: Standing) -> str:
         return "a denial at the root of a form for one flow is only no permit"
     if effect is Effect.PERMIT and standing.why_no_permit:
         return f"it cannot permit: {standing.why_no_permit}"
-    if scope.match is Match.NO or (scope.match is Match.UNKNOWN and effect is Effect.PERMIT):
+    if not _is_hit(scope.match, effect):
         return scope.why
     if effect is Effect.PERMIT and not (scope.names_recipient and scope.names_purpose):
         return "a permit has to name recipient and purpose"
+    return _why_no_item(scope, effect)
+
+
+def _why_no_item(scope: _Scope, effect: Effect) -> str:
     if any(_is_hit(one, effect) for one in scope.reach):
         return ""
     is_unclear = Match.UNKNOWN in scope.reach
@@ -126,10 +130,10 @@ def _why_not_now(scope: _Scope, request: DisclosureRequest) -> str:
     return "" if request.now < scope.end else f"its period ended at {_clock(scope.end, request)}"
 
 
-def _why(scope: _Scope) -> str:
-    if Match.UNKNOWN in (scope.match, *scope.reach):
-        return f"it may match and counts as a denial: {scope.why or 'class, code or date of an item is not known'}"
-    return "every element matches"
+def _why(scope: _Scope, effect: Effect | None) -> str:
+    if effect is Effect.DENY and Match.UNKNOWN in (scope.match, *scope.reach):
+        return f"it may match and counts as a denial: {scope.why or 'code or date of an item is not known'}"
+    return "every element matches" if set(scope.reach) == {Match.YES} else "it covers some of the items"
 
 
 def _clock(instant: datetime, request: DisclosureRequest) -> str:

@@ -18,6 +18,7 @@ _PATTERN = re.compile(
     re.ASCII,
 )
 _MICROSECOND_DIGITS = 6
+_DECEMBER = 12
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def _calendar(year: int, month: str | None, day: str | None) -> tuple[date, date
         return first, date.max
     if day:
         return first, first + timedelta(days=1)
-    if month and first.month < 12:
+    if month and first.month < _DECEMBER:
         return first, date(year, first.month + 1, 1)
     return first, date(year + 1, 1, 1)
 

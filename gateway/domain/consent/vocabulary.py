@@ -40,12 +40,15 @@ FLOW_PURPOSES = {
 }
 """Purposes that open a flow. No general subsumption: ETREAT and BTG are kinds of TREAT and open nothing."""
 
-PURPOSES = frozenset(
-    # http://terminology.hl7.org/ValueSet/v3-PurposeOfUse without its root, which would mean every purpose.
+_PURPOSE_CODES = (
     "HMARKT HOPERAT CAREMGT DONAT FRAUD GOV HACCRED HCOMPL HDECD HDIRECT HDM HLEGAL HOUTCOMS HPRGRP HQUALIMP "
     "HSYSADMIN LABELING METAMGT MEMADMIN MILCDM PATADMIN PATSFTY PERFMSR RECORDMGT SYSDEV HTEST TRAIN HPAYMT CLMATTCH "
     "COVAUTH COVERAGE ELIGDTRM ELIGVER ENROLLM MILDCRG REMITADV HRESCH BIORCH CLINTRCH CLINTRCHNPC CLINTRCHPC "
     "PRECLINTRCH DSRCH POARCH TRANSRCH PATRQT FAMRQT PWATRNY SUPNWK PUBHLTH DISASTER THREAT TREAT CLINTRL COC ETREAT "
-    "BTG ERTREAT POPHLTH".split()
+    "BTG ERTREAT POPHLTH"
 )
-"""Purposes known to differ from one another; a purpose outside this set cannot be resolved."""
+PURPOSES = frozenset(_PURPOSE_CODES.split())
+"""Purposes known to differ from one another; a purpose outside this set cannot be resolved.
+
+http://terminology.hl7.org/ValueSet/v3-PurposeOfUse without its root, which would mean every purpose.
+"""

@@ -45,6 +45,8 @@ def _answer(edge: Edge, resource_type: str, given: MultiDict[str, str]) -> Respo
     criteria = _criteria(edge, resource_type, parameters)
     count = _count(parameters.get("_count", str(PAGE_SIZE)))
     after = parameters.get("_after", "")
+    if after and not ID.fullmatch(after):
+        raise Invalid("_after is the one of a next link", at="_after")
     page = resource_reading.search(edge.database, current_caller(), criteria, count=count, after=after, now=edge.now())
     matches = [(f"{edge.fhir_url}/{one.type}/{one.id}", one.content) for one in page.resources]
     return json_response(searchset(matches, total=page.total, links=_links(edge, resource_type, parameters, page)))

@@ -23,7 +23,7 @@ class _Credentials:
     secret: str
 
 
-class _Refused(GatewayError):
+class _RefusalError(GatewayError):
     """An error of RFC 6749 5.2; its text becomes `error_description`."""
 
     def __init__(self, error: str, description: str) -> None:
@@ -47,7 +47,7 @@ def issue(edge: Edge) -> Response:
         g.client_id = credentials.client_id
     except Unauthenticated as refusal:
         return _refusal("invalid_client", str(refusal))
-    except _Refused as refusal:
+    except _RefusalError as refusal:
         return _refusal(refusal.error, str(refusal))
     answer = {"access_token": issued.token, "token_type": "Bearer", "expires_in": issued.lifetime_s, "scope": SCOPE}
     return _uncached(jsonify(answer))
@@ -56,35 +56,35 @@ def issue(edge: Edge) -> Response:
 def _form() -> dict[str, str]:
     request.max_content_length = _MOST_BODY_BYTES
     if request.mimetype != "application/x-www-form-urlencoded":
-        raise _Refused("invalid_request", "the body is application/x-www-form-urlencoded")
+        raise _RefusalError("invalid_request", "the body is application/x-www-form-urlencoded")
     if any(len(values) > 1 for _, values in request.form.lists()):
-        raise _Refused("invalid_request", "a parameter is there twice")
+        raise _RefusalError("invalid_request", "a parameter is there twice")
     return request.form.to_dict()
 
 
 def _check_grant(form: dict[str, str]) -> None:
     if "grant_type" not in form:
-        raise _Refused("invalid_request", "grant_type is missing")
+        raise _RefusalError("invalid_request", "grant_type is missing")
     if form["grant_type"] != "client_credentials":
-        raise _Refused("unsupported_grant_type", "only client_credentials is supported")
+        raise _RefusalError("unsupported_grant_type", "only client_credentials is supported")
     if any(not scope.startswith("system/") for scope in form.get("scope", "").split()):
-        raise _Refused("invalid_scope", f"the scope is {SCOPE}")
+        raise _RefusalError("invalid_scope", f"the scope is {SCOPE}")
 
 
 def _credentials(form: dict[str, str]) -> _Credentials:
     """From the Authorization header or from the body, and not from both (RFC 6749 2.3)."""
     if "client_assertion" in form or "client_assertion_type" in form:
-        raise _Refused("invalid_client", "client authentication is by secret")
+        raise _RefusalError("invalid_client", "client authentication is by secret")
     header = request.headers.get("Authorization", "")
     if not header:
         if "client_id" not in form or "client_secret" not in form:
-            raise _Refused("invalid_client", "the client has to show its id and secret")
+            raise _RefusalError("invalid_client", "the client has to show its id and secret")
         return _Credentials(form["client_id"], form["client_secret"])
     if "client_secret" in form:
-        raise _Refused("invalid_request", "credentials come in the header or in the body, not in both")
+        raise _RefusalError("invalid_request", "credentials come in the header or in the body, not in both")
     credentials = _basic(header)
     if form.get("client_id", credentials.client_id) != credentials.client_id:
-        raise _Refused("invalid_request", "client_id differs from the header's")
+        raise _RefusalError("invalid_request", "client_id differs from the header's")
     return credentials
 
 
@@ -97,14 +97,15 @@ def _basic(header: str) -> _Credentials:
         decoded = ""
     client_id, separator, secret = decoded.partition(":")
     if scheme.lower() != "basic" or not separator:
-        raise _Refused("invalid_client", "the Authorization header is not Basic with an id and a secret")
+        raise _RefusalError("invalid_client", "the Authorization header is not Basic with an id and a secret")
     return _Credentials(unquote_plus(client_id), unquote_plus(secret))
 
 
 def _refusal(error: str, description: str) -> Response:
     response = jsonify(error=error, error_description=description)
-    response.status_code = 401 if error == "invalid_client" else 400
-    if response.status_code == 401 and "Authorization" in request.headers:
+    is_unauthorized = error == "invalid_client"
+    response.status_code = 401 if is_unauthorized else 400
+    if is_unauthorized and "Authorization" in request.headers:
         response.headers["WWW-Authenticate"] = 'Basic realm="consilium"'
     return _uncached(response)
 

@@ -412,6 +412,20 @@ def test_the_patient_by_identifier() -> None:
     assert not consent.is_by_representative
 
 
+@pytest.mark.parametrize(
+    ("performer", "is_by_representative"),
+    [
+        ({"identifier": CLINIC}, False),
+        ({"reference": "Patient/p2", "identifier": CLINIC}, True),
+        ({"identifier": REVIEWER}, True),
+    ],
+)
+def test_who_agreed_by_identifier(performer: Resource, is_by_representative: bool) -> None:
+    patient = {"reference": "Patient/p1", "identifier": CLINIC}
+    consent = read(changed(top(patient=patient, performer=[performer])))
+    assert consent.is_by_representative is is_by_representative
+
+
 def test_facts_from_outside_the_resource() -> None:
     consent = read(disclose_consent(), is_authority_recorded=True, supersedes=frozenset({"c0"}))
     assert consent.is_authority_recorded
@@ -427,6 +441,11 @@ def test_another_policy_may_stand_beside_one_that_is_known() -> None:
 def test_a_policy_rule_alone() -> None:
     consent = read(changed(without("policy")) | {"policyRule": OPTOUT})
     assert consent.policy == Policy(PolicyRule.OPTOUT)
+
+
+def test_a_dissent_needs_no_provision() -> None:
+    consent = read(changed(without("policy", "provision")) | {"policyRule": OPTOUT})
+    assert (consent.provision, consent.root_effect) == (None, Effect.DENY)
 
 
 def test_every_element_of_a_provision() -> None:

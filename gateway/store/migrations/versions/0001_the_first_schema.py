@@ -243,7 +243,6 @@ def upgrade() -> None:
     sa.Column('content_sha256', sa.String(length=64), nullable=False),
     sa.Column('pdf_sha256', sa.String(length=64), nullable=True),
     sa.Column('html_sha256', sa.String(length=64), nullable=True),
-    sa.Column('pseudonymous_pdf_sha256', sa.String(length=64), nullable=True),
     sa.Column('created_at', tables.Instant(timezone=True), nullable=False),
     sa.Column('rendered_at', tables.Instant(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['case_id'], ['case.id'], name=op.f('fk_report_case_id')),

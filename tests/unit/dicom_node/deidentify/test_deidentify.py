@@ -10,6 +10,7 @@ from pydicom.tag import BaseTag
 from pydicom.uid import UID, JPEG2000Lossless
 
 from dicom_node.deidentify import Outcome, deidentify
+from dicom_node.part10 import IMPLEMENTATION_CLASS_UID
 from tests.unit.dicom_node.deidentify import objects
 
 
@@ -127,6 +128,10 @@ def test_text_that_stays_keeps_its_character_set() -> None:
     ds = _clean(objects.received(original))
     assert dcmread(io.BytesIO(objects.written(ds))).SequenceName == "çekim"
     assert ds.SpecificCharacterSet == "ISO_IR 148"
+
+
+def test_the_implementation_is_the_one_the_node_negotiates_with() -> None:
+    assert _clean(objects.ct()).file_meta.ImplementationClassUID == IMPLEMENTATION_CLASS_UID
 
 
 def test_outcome_is_a_dataset_or_findings() -> None:

@@ -3,9 +3,9 @@
 import io
 import warnings
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
-import data_store
 import pydicom.data
 import pytest
 from pydicom import dcmread
@@ -16,7 +16,7 @@ from dicom_node.deidentify import deidentify
 from tests.unit.dicom_node.deidentify import objects
 
 _PYDICOM = Path(pydicom.data.__file__).parent
-_FOLDERS = (_PYDICOM / "test_files", _PYDICOM / "charset_files", Path(data_store.__file__).parent / "data")
+_FOLDERS = (_PYDICOM / "test_files", _PYDICOM / "charset_files", Path(str(files("data_store"))) / "data")
 _KINDS = {"burned-in-text", "character-set", "incomplete", "unknown-attribute", "unreadable", "undecodable"}
 _PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 

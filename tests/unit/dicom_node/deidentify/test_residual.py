@@ -115,6 +115,11 @@ def test_too_short_and_placeholders_are_no_identifiers(text: str) -> None:
     assert not list(forms_of(Identifier(Kind.PATIENT, text)))
 
 
+def test_every_part_of_a_long_name_counts() -> None:
+    probes = Probes([Identifier(Kind.KNOWN, "Ayşe^Gül^Nur^Öztürk")], (), ())
+    assert [probes.match(fold_text(word)) for word in ("Nur", "OZTURK", "Ayse", "other")] == [Kind.KNOWN] * 3 + [None]
+
+
 def test_short_words_are_not_found_inside_longer_ones() -> None:
     probes = Probes([Identifier(Kind.PATIENT, "Can^Ali"), Identifier(Kind.NUMBER, "4711")], (), ())
     assert probes.match(fold_text("scan validation 4711 b")) is None

@@ -101,7 +101,7 @@ class World:
         client_id, secret = self.credentials[name]
         return issue_token(self.database, client_id=client_id, client_secret=secret, now=self.clock()).token
 
-    def ask(  # noqa: PLR0913
+    def ask(
         self,
         method: str,
         path: str,

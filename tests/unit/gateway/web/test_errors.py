@@ -124,3 +124,14 @@ def test_the_access_log_has_ids_and_routes_and_no_query(world: World, caplog: py
     ]
     assert all(line["duration_ms"] >= 0 and len(line["request_id"]) == 16 for line in lines)
     assert "4711" not in str(lines) + caplog.text
+
+
+def test_a_nul_character_is_refused_wherever_it_comes(world: World) -> None:
+    assert problem(world.ask("GET", "/Patient/a%00b"))[:2] == (404, "not-found")
+    assert problem(world.ask("PUT", "/Patient/a%00b", patient(id="a")))[0] in (400, 404)
+    assert problem(world.ask("POST", "/Patient", raw=rb'{"resourceType":"Patient","id":"\u0000"}'))[:2] == (
+        400,
+        "invalid",
+    )
+    form = {"grant_type": "client_credentials", "client_id": "a\0", "client_secret": "b"}
+    assert world.http.post("/oauth/token", data=form).get_json()["error"] == "invalid_client"

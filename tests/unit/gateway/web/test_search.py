@@ -61,6 +61,10 @@ def test_pages_follow_each_other_without_gap_or_overlap(world: World) -> None:
         "_id=a%20b",
         "identifier=a|b&identifier=a|b",
         "_sort=_id",
+        "_after=%00",
+        "identifier=a|b%00",
+        "_after=%00",
+        "identifier=a|b%00",
         "_include=x",
     ],
 )

@@ -137,7 +137,7 @@ def test_only_the_newest_version_is_read() -> None:
 
 def test_a_naive_time_is_refused() -> None:
     with pytest.raises(ValueError, match="aware"):
-        request(now=datetime(2026, 3, 10))
+        request(now=datetime.fromisoformat("2026-03-10T12:00:00"))
 
 
 OLD_PERMIT = consent(id="old", identifiers=FORM, date_time=MARCH_1)
@@ -183,6 +183,11 @@ ELSEWHERE = consent(id="x")
         pytest.param([replace(OLD_DISSENT, date_time=None), NEW_PERMIT], Outcome.DENY, id="order not known"),
         pytest.param([OLD_PERMIT, replace(NEW_PERMIT, date_time=None)], Outcome.DENY, id="neither permit is certain"),
         pytest.param([OLD_DISSENT, replace(NEW_PERMIT, date_time=MARCH_1)], Outcome.DENY, id="the same day"),
+        pytest.param(
+            [OLD_PERMIT, replace(NEW_PERMIT, date_time=MARCH_1)],
+            Outcome.DENY,
+            id="of one day: neither permit is certain",
+        ),
         pytest.param(
             [OLD_DISSENT, replace(NEW_PERMIT, date_time=Moment.parse("2026-03"))], Outcome.DENY, id="overlapping"
         ),

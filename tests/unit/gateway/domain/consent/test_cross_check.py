@@ -27,7 +27,7 @@ from tests.unit.gateway.domain.consent.random_cases import (
     random_request,
 )
 
-CASES = 700
+CASES = 400
 Case = tuple[list[Consent], DisclosureRequest]
 
 

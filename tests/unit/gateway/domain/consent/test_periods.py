@@ -56,19 +56,14 @@ def test_what_a_date_stands_for(text: str, zone: tzinfo, first: str, after: str)
 
 @pytest.mark.parametrize(
     "text",
-    ["", "26", "2026-3", "2026-13", "2026-02-30", "2026-03-31T10:00", "2026-03-31T10:00:00", "2026-03-31 10:00:00Z"]
-    + [
-        "2026-03-31T24:00:00Z",
-        "2026-03-31T10:60:00Z",
-        "20260331",
-        "2026-03-31T10:00:00.Z",
-        "0000",
-        "٢٠٢٦",
-        "2026-03-31Z",
+    [
+        *("", "26", "20260331", "0000", "2026-3", "2026-13", "2026-02-30", "2026-03-31Z", "٢٠٢٦"),
+        *("2026-03-31T10:00", "2026-03-31T10:00:00", "2026-03-31 10:00:00Z", "2026-03-31T10:00:00.Z"),
+        *("2026-03-31T24:00:00Z", "2026-03-31T10:60:00Z"),
     ],
 )
 def test_what_is_no_date(text: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - which part is wrong does not matter
+    with pytest.raises(ValueError):
         Moment.parse(text)
 
 

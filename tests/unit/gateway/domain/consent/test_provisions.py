@@ -1,21 +1,25 @@
 """Rules 4 and 9: what the root says, who wins inside a consent, and who wins across consents."""
 
 import itertools
+from collections.abc import Callable
 
 import pytest
 
-from gateway.domain.consent import Consent, Effect, Outcome, Policy, PolicyRule, Provision, Step, decide
+from gateway.domain.consent import Coding, Consent, Effect, Outcome, Policy, PolicyRule, Provision, Step, decide
 from gateway.domain.delivery import Flow
 from tests.unit.gateway.domain.consent.builders import (
     DISCLOSE,
+    LOINC,
     NOBODY,
     OPTIN,
     OPTOUT,
     OTHER,
+    PATHOLOGY,
     PCF,
     RETURN,
     REVIEWER,
     STUDY,
+    SUMMARY,
     bare,
     consent,
     deny,
@@ -190,4 +194,18 @@ def test_why_a_provision_does_not_apply(root: Provision, why: str) -> None:
 
 def test_a_denial_of_an_item_that_is_not_known_enough_says_so() -> None:
     steps = decide([consent(permit(deny(codes=(frozenset(),))))], request()).steps
-    assert steps[1].why == "it may match and counts as a denial: class, code or date of an item is not known"
+    assert steps[1].why == "it may match and counts as a denial: code or date of an item is not known"
+
+
+@pytest.mark.parametrize("effect", [permit, deny])
+def test_a_provision_that_covers_a_part_says_so(effect: Callable[..., Provision]) -> None:
+    coded = {"codes": (frozenset({Coding(LOINC, "60568-3")}),)}
+    steps = decide([consent(permit(effect(**coded)))], request(PATHOLOGY, SUMMARY)).steps
+    assert (steps[1].matched, steps[1].why) == (True, "it covers some of the items")
+
+
+def test_a_permit_misses_the_item_it_cannot_be_compared_with() -> None:
+    coded = permit(codes=(frozenset({Coding(LOINC, "60568-3")}),))
+    decision = decide([consent(coded)], request(PATHOLOGY, STUDY))
+    assert decision.outcome is Outcome.DENY
+    assert decision.steps[0].why == "it covers some of the items"

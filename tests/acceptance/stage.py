@@ -1,0 +1,191 @@
+"""One running gateway between strict peers, shared by tests that each bring a patient and an order of their own."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydicom import Dataset, dcmread
+
+from gateway.demo import resources
+from gateway.domain.delivery import Flow
+from gateway.domain.party import DicomAddress, Identifier
+from gateway.domain.record import Delivery
+from gateway.store import deliveries
+from gateway.store.engine import Database
+from tests.acceptance.gateway import Gateway, wait_for
+from tests.acceptance.scene import Json, Order, Scene, address
+from tests.peers import dcmtk
+from tests.peers.generated import AYSE, Person, ct_series, pathology_pdf
+from tests.peers.registered_study import RegisteredStudy
+from tests.peers.strict_ehr import RecordedRequest, StrictEhr
+from tests.peers.strict_pacs import StrictPacs
+
+PATIENCE_S = 60
+DISCLOSE, RETURN = Flow.DISCLOSE_TO_REVIEWER, Flow.RETURN_TO_CLINIC
+STUDY, EHR_REPORT, PACS_REPORT = "study-to-reviewer", "report-to-ehr", "report-to-pacs"
+
+
+def somebody() -> Person:
+    """A patient with the name of many and a record number of her own."""
+    return replace(AYSE, patient_id=f"MRN-{uuid.uuid4().hex[:10].upper()}")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A patient and her order as it was posted."""
+
+    person: Person
+    order: Order
+
+    @property
+    def id(self) -> str:
+        return self.order.case_id
+
+    @property
+    def data(self) -> resources.CaseData:
+        return self.order.data
+
+
+class Stage(Scene):
+    """The scene with strict peers, and what each test asks of them about its own patient alone."""
+
+    def __init__(self, gateway: Gateway, *, pacs: StrictPacs, ehr: StrictEhr, node: dcmtk.StoreScp) -> None:
+        super().__init__(gateway, pacs=pacs.address, ehr_url=ehr.base_url, node=node.address)
+        self.pacs, self.ehr, self.node = pacs, ehr, node
+        self.database = Database(f"sqlite:///{gateway.environment['CONSILIUM_DATA_DIR']}/consilium.db")
+
+    def add_reviewer(self, name: str, node: DicomAddress) -> Identifier:
+        """Register another reviewer with a node and a client; gives what orders and consents call them."""
+        identifier = Identifier("https://reviewer.example/id", name)
+        who = ("--identifier", f"{identifier.system}|{identifier.value}", "--node", address(node))
+        self.gateway.cli("reviewer", "add", name, *who, "--country", "TR", "--time-zone", "Europe/Istanbul")
+        self._clients[name] = self.gateway.shown("client", "add", name)
+        return identifier
+
+    def open_case(self, *consents: Flow, patient: Person | None = None, **changes: Any) -> Case:
+        """An order whose patient and order the clinic's EHR knows, with these consents."""
+        patient = patient or somebody()
+        data = self.case_data(patient=patient, **changes)
+        patient_id = self.ehr.add_patient(resources.patient_resource(data))
+        self.ehr.add_order(resources.service_request(data, f"Patient/{patient_id}", "Organization/none"))
+        return Case(patient, self.order(data, consents, pathology_pdf()))
+
+    def send_images(self, case: Case, folder: Path, *, slices: int = 2, **changes: Any) -> dcmtk.Outcome:
+        """The study that the order names, known to the PACS and sent by it."""
+        series = ct_series(
+            slices=1,
+            patient=case.person,
+            study_instance_uid=case.data.study_instance_uid,
+            accession=case.data.accession_number,
+        )
+        self.pacs.register(RegisteredStudy.of(series[0]))
+        return self.send_study(case.data, folder, patient=case.person, slices=slices, **changes)
+
+    def until_matched(self, case: Case) -> None:
+        """Until the story says that the study is the case's."""
+        wait_for(lambda: "study matched with the case" in self.told(case), "the study to be matched", PATIENCE_S)
+
+    def consent(self, case: Case, flow: Flow) -> str:
+        """The clinic's EHR posts one more consent of the patient; gives its id."""
+        resource = resources.consent(case.data, flow, f"Patient/{case.order.ids['Patient'][0]}")
+        return str(self.post("hospital", "Consent", resource)["id"])
+
+    def revoke(self, case: Case, flow: Flow, consent_id: str) -> None:
+        """The patient takes a consent back."""
+        patient = f"Patient/{case.order.ids['Patient'][0]}"
+        resource = resources.consent(case.data, flow, patient, status="inactive") | {"id": consent_id}
+        answer = self.request("hospital", "PUT", f"Consent/{consent_id}", resource)
+        assert answer.is_success, answer.text
+
+    def until_delivery(self, case: Case, kind: str, state: str) -> Json:
+        """Until the case has one delivery of that kind in that state; gives what `delivery list` shows of it."""
+        self.until(case, kind, lambda found: found.state == state, f"{kind} {state}")
+        return self.delivery(case.id, kind)
+
+    def until(self, case: Case, kind: str, condition: Callable[[Delivery], bool], waiting_for: str) -> None:
+        """Until the case's one delivery of that kind meets the condition."""
+
+        def is_met() -> bool:
+            with self.database.read() as connection:
+                found = [one for one in deliveries.listed(connection, case_id=case.id) if one.kind == kind]
+            return len(found) == 1 and condition(found[0])
+
+        try:
+            wait_for(is_met, waiting_for, PATIENCE_S)
+        except Exception as failure:
+            failure.add_note(f"--- the case has {self.deliveries(case.id)}\n--- and waits for {self.waits(case)}")
+            raise
+
+    def until_decided(self, case: Case, kind: str, stage: str, outcome: str, count: int = 1) -> None:
+        """Until consent was decided so, at that stage and so often, for that kind of delivery."""
+
+        def is_decided() -> bool:
+            with self.database.read() as connection:
+                kinds = {one.id: one.kind for one in deliveries.listed(connection, case_id=case.id)}
+                made = deliveries.decisions(connection, case.id)
+            return len([d for d in made if (kinds[d.delivery_id], d.stage, d.outcome) == (kind, stage, outcome)]) >= count
+
+        wait_for(is_decided, f"{outcome} at {stage} of {kind}", PATIENCE_S)
+
+    def waits(self, case: Case) -> list[Json]:
+        """What `case show` says the case waits for."""
+        return list(self.story(case.id)["waits"])
+
+    def told(self, case: Case) -> str:
+        """The stations of `case show`, in one text."""
+        return "\n".join(f"{one['what']} {one['outcome']} {one['detail']}" for one in self.story(case.id)["stations"])
+
+    def granted(self, case: Case) -> list[Json]:
+        """The disclosures of the case that `audit list` shows."""
+        rows = self.gateway.shown("audit", "list", "--case", case.id)
+        return [row for row in rows if row["action"] == "egress.granted"]
+
+    def quarantined(self, case: Case) -> list[Json]:
+        """What `quarantine list` shows of the case."""
+        return [one for one in self.gateway.shown("quarantine", "list") if one["case_id"] == case.id]
+
+    def studies(self, study_instance_uid: str) -> list[Json]:
+        """What `study list` shows under that UID."""
+        return [one for one in self.gateway.shown("study", "list") if one["study_instance_uid"] == study_instance_uid]
+
+    def at_reviewer(self, case: Case) -> list[Dataset]:
+        """What the reviewer's node received of the case, one entry a C-STORE."""
+        pseudonym = self.story(case.id)["pseudonym"]
+        return [ds for ds in received_by(self.node) if ds.PatientID == pseudonym]
+
+    def asked_of_ehr(self, case: Case) -> list[RecordedRequest]:
+        """The requests to the EHR that carry anything of the patient."""
+        number = case.person.patient_id
+        holders = [self.ehr.records.search("Patient", [("identifier", f"{resources.MRN_SYSTEM}|{number}")])]
+        words = [number.encode(), *(f"Patient/{found['id']}".encode() for found in holders[0])]
+        return [one for one in self.ehr.requests if any(word in one.query.encode() + one.body for word in words)]
+
+    def written_to_ehr(self, case: Case) -> list[RecordedRequest]:
+        """The creates and updates among them."""
+        return [one for one in self.asked_of_ehr(case) if one.is_write]
+
+    def in_ehr(self, case: Case) -> list[Json]:
+        """The patient's reports there."""
+        [patient] = self.ehr.records.search("Patient", [("identifier", f"{resources.MRN_SYSTEM}|{case.person.patient_id}")])
+        return [one for one in self.ehr.reports() if one["subject"]["reference"] == f"Patient/{patient['id']}"]
+
+    def offered_to_pacs(self, case: Case) -> list[Dataset]:
+        """Every object of the study that came to the PACS by C-STORE, the refused ones too."""
+        return [ds for ds in self.pacs.received if ds.get("StudyInstanceUID") == case.data.study_instance_uid]
+
+    def in_pacs(self, case: Case) -> list[Dataset]:
+        """What the PACS keeps of it."""
+        return [ds for ds in self.pacs.stored if ds.StudyInstanceUID == case.data.study_instance_uid]
+
+
+def received_by(node: dcmtk.StoreScp) -> list[Dataset]:
+    """The headers of what a node has received; a file that is still being written is passed over."""
+    found = []
+    for path in node.files():
+        try:
+            found.append(dcmread(path, stop_before_pixels=True))
+        except Exception:  # noqa: BLE001, S112, PERF203 - storescp writes in place
+            continue
+    return found

@@ -1,0 +1,145 @@
+"""The worker is killed (SIGKILL) at each of its hooks; started again, it ends with the same result, once."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pydicom
+import pytest
+
+from gateway.demo import resources
+from tests.acceptance.gateway import Gateway
+from tests.acceptance.killing import wait_until_killed, worker
+from tests.acceptance.scene import PACS_AE_TITLE, Order, Scene
+from tests.peers.dcmtk import StoreScp
+from tests.peers.generated import ct_series
+from tests.peers.registered_study import RegisteredStudy
+from tests.peers.strict_ehr import StrictEhr
+from tests.peers.strict_pacs import StrictPacs
+
+ROOT = Path(__file__).parents[2]
+EDGES = {  # reached by the web, the DICOM node and commands, or only when something goes wrong
+    "case.assign", "client.add", "delivery.cancel", "delivery.note", "delivery.retry", "dicom", "document.approve",
+    "document.redact", "document.reject", "fhir.read", "fhir.store", "intake", "job.fail", "job.heartbeat",
+    "oauth.token", "quarantine.accept", "quarantine.reject", "quarantine.show", "registry.client", "registry.endpoint",
+    "registry.party", "schema.upgrade", "study.link",
+}  # fmt: skip
+TO_THE_REVIEWER = (
+    "relay.ring commit", "job.claim commit", "study.settle commit", "release.open commit", "release.prepare commit",
+    "document.release commit", "egress.grant commit", "reviewer send", "delivery.item commit",
+    "delivery.settle commit", "job.settle commit", "audit.seal commit",
+)  # fmt: skip
+TO_THE_CLINIC = (
+    "job.claim commit", "report.rendered commit", "report.deliveries commit", "egress.grant commit",
+    "report_to_ehr send", "report_to_pacs send", "delivery.settle commit", "job.settle commit",
+)  # fmt: skip
+
+
+def _hooks(points: tuple[str, ...]) -> list[str]:
+    return [f"{name}.{when}_{what}" for point in points for name, what in [point.split()] for when in ("before", "after")]
+
+
+def test_every_hook_in_the_code_is_killed_at_or_belongs_to_an_edge() -> None:
+    found = set()
+    for package in ("gateway", "workers", "dicom_node"):
+        for path in (ROOT / package).rglob("*.py"):
+            text = path.read_text()
+            found |= set(re.findall(r'database\.write\("([^"]+)"\)', text))
+            found |= {name.rpartition(".")[0] for name in re.findall(r'reach\("([^"]+)"\)', text)}
+    killed = {point.split()[0] for point in TO_THE_REVIEWER + TO_THE_CLINIC}
+    assert found - EDGES == killed
+
+
+class Theatre:
+    """One gateway without a worker, a strict PACS, a strict EHR, and dcmtk's storescp as the reviewer's node."""
+
+    def __init__(self, gateway: Gateway, pacs: StrictPacs, ehr: StrictEhr, node: StoreScp) -> None:
+        self.gateway, self.pacs, self.ehr, self.node = gateway, pacs, ehr, node
+        self.scene = Scene(gateway, pacs=pacs.address, ehr_url=ehr.base_url, node=node.address)
+
+    def case_on_its_way(self, folder: Path) -> Order:
+        """Ordered, consented, sent and its document cleared; nothing has been worked on."""
+        data = self.scene.case_data()
+        [ds] = ct_series(slices=1, study_instance_uid=data.study_instance_uid, accession=data.accession_number)
+        self.pacs.register(RegisteredStudy.of(ds))
+        self.ehr.add_patient(resources.patient_resource(data))
+        order = self.scene.order(data)
+        self.scene.send_study(data, folder, slices=2)
+        self.gateway.cli("document", "approve", order.ids["DocumentReference"][0])
+        return order
+
+    def settle_to_reviewer(self, order: Order) -> None:
+        for kind in ("study-to-reviewer", "document-to-reviewer"):
+            self.scene.wait_for_delivery(order.case_id, kind, "delivered")
+
+    def settle_to_clinic(self, order: Order) -> None:
+        for kind in ("report-to-ehr", "report-to-pacs"):
+            self.scene.wait_for_delivery(order.case_id, kind, "delivered")
+
+    def assert_arrived_once(self, order: Order) -> None:
+        """Two images and the document at the reviewer's node, each once."""
+        pseudonym = self.scene.story(order.case_id)["pseudonym"]
+        received = [pydicom.dcmread(path, stop_before_pixels=True) for path in self.node.files()]
+        own = [ds for ds in received if ds.PatientID == pseudonym]
+        assert len({ds.SOPInstanceUID for ds in own}) == 3  # storescp writes a second file, an archive knows the UID
+        self.assert_disclosed(order, "study-to-reviewer", "document-to-reviewer")
+
+    def assert_returned_once(self, order: Order) -> None:
+        """One report in the EHR and one object in the study of the PACS."""
+        number = order.data.order_number
+        reports = [one for one in self.ehr.reports() if one["basedOn"][0]["identifier"]["value"] == number]
+        assert len(reports) == 1
+        returned = [ds for ds in self.pacs.stored if ds.StudyInstanceUID == order.data.study_instance_uid]
+        assert len(returned) == 1
+        assert self.scene.story(order.case_id)["waits"] == []
+
+    def assert_disclosed(self, order: Order, *kinds: str) -> None:
+        """Each of these deliveries was delivered once, and no other row says so."""
+        rows = self.gateway.shown("audit", "list", "--case", order.case_id)
+        delivered = [row["subject"] for row in rows if row["action"] == "delivery.delivered"]
+        assert len(delivered) == len(set(delivered)) == len(kinds)
+
+
+@pytest.fixture(scope="module")
+def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    folder = tmp_path_factory.mktemp("kill-points")
+    with (
+        StrictPacs(PACS_AE_TITLE) as pacs,
+        StrictEhr() as ehr,
+        StoreScp("REVIEWER", folder=folder / "node") as node,
+        Gateway(folder, CONSILIUM_WORKER__LEASE_S="1") as gateway,
+    ):
+        gateway.programs["worker"].stop()
+        yield Theatre(gateway, pacs, ehr, node)
+
+
+@pytest.mark.parametrize("hook", _hooks(TO_THE_REVIEWER))
+def test_killed_on_the_way_to_the_reviewer(hook: str, theatre: Theatre, files: Path) -> None:
+    order = theatre.case_on_its_way(files)
+    with worker(theatre.gateway.environment, kill_at=hook) as process:
+        wait_until_killed(process)
+    with worker(theatre.gateway.environment):
+        theatre.settle_to_reviewer(order)
+    theatre.assert_arrived_once(order)
+
+
+@pytest.fixture(scope="module")
+def reviewed(theatre: Theatre, tmp_path_factory: pytest.TempPathFactory) -> list[Order]:
+    """One case for each hook, already with the reviewer."""
+    folder = tmp_path_factory.mktemp("reviewed")
+    orders = [theatre.case_on_its_way(folder) for _ in _hooks(TO_THE_CLINIC)]
+    with worker(theatre.gateway.environment):
+        for order in orders:
+            theatre.settle_to_reviewer(order)
+    return orders
+
+
+@pytest.mark.parametrize("hook", _hooks(TO_THE_CLINIC))
+def test_killed_on_the_way_to_the_clinic(hook: str, theatre: Theatre, reviewed: list[Order]) -> None:
+    order = reviewed.pop()
+    theatre.scene.report(order.case_id)
+    with worker(theatre.gateway.environment, kill_at=hook) as process:
+        wait_until_killed(process)
+    with worker(theatre.gateway.environment):
+        theatre.settle_to_clinic(order)
+    theatre.assert_returned_once(order)

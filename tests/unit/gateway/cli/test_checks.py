@@ -1,0 +1,80 @@
+"""What the doctor finds, and the remedy it names."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from config.settings import load_settings
+from gateway.cli import checks
+from gateway.domain.diagnosis import Step
+from gateway.store.engine import Database
+from gateway.store.schema import upgrade
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CONSILIUM_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("CONSILIUM_STORAGE__MIN_FREE_BYTES", "0")
+    monkeypatch.setenv("CONSILIUM_DICOM__HOST", "127.0.0.1")
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield int(listener.getsockname()[1])
+
+
+def found() -> dict[str, Step]:
+    return {step.name: step for step in checks.checked(load_settings())}
+
+
+def test_this_machine_is_well() -> None:
+    machine = ("Python", "packages", "Pango", "fonts", "time zones", "data folder", "pseudonym key", "database")
+    assert [name for name in machine if not found()[name].is_ok] == []
+
+
+def test_a_database_without_its_tables(tmp_path: Path) -> None:
+    Database(f"sqlite:///{tmp_path}/data/consilium.db").dispose()
+    (tmp_path / "data" / "consilium.db").touch()
+    assert "consilium db upgrade" in found()["database"].remedy
+    database = Database(f"sqlite:///{tmp_path}/data/consilium.db")
+    upgrade(database)
+    database.dispose()
+    assert found()["database"].is_ok
+
+
+def test_an_open_key_file(tmp_path: Path) -> None:
+    key = tmp_path / "data" / "keys" / "pseudonym.key"
+    key.parent.mkdir(parents=True)
+    key.write_bytes(b"k" * 32)
+    key.chmod(0o644)
+    assert found()["pseudonym key"].remedy.startswith(f"chmod 600 {key}")
+
+
+def test_a_named_key_file_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONSILIUM_PSEUDONYM__KEY_FILE", "/nowhere/pseudonym.key")
+    assert "Restore" in found()["pseudonym key"].remedy
+
+
+def test_a_port_that_is_taken(monkeypatch: pytest.MonkeyPatch, taken_port: int) -> None:
+    monkeypatch.setenv("CONSILIUM_WEB__PORT", str(taken_port))
+    step = found()["HTTP port"]
+    assert not step.is_ok
+    assert str(taken_port) in step.detail
+
+
+def test_a_disk_at_its_reserve(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONSILIUM_STORAGE__MIN_FREE_BYTES", str(2**62))
+    assert "storage.min_free_bytes" in found()["data folder"].remedy
+
+
+def test_another_distribution_took_our_package_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stranger = tmp_path / "strangers" / "consilium_stranger"
+    stranger.mkdir(parents=True)
+    (stranger / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(stranger.parent))
+    monkeypatch.setattr(checks, "OWN_PACKAGES", ("gateway", "consilium_stranger", "consilium_absent"))
+    assert found()["packages"].detail == "not ours: consilium_stranger, consilium_absent"

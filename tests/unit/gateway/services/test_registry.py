@@ -1,0 +1,123 @@
+"""Registering clinics, reviewers, endpoints and clients."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import select
+
+from gateway.domain.errors import Conflict, Invalid, NotFound
+from gateway.domain.party import DicomAddress, EndpointRole, FhirAddress, Identifier, PartyKind
+from gateway.services import registry, tokens
+from gateway.services.registry import NewEndpoint, Registration
+from gateway.store import parties
+from gateway.store.engine import Database
+from gateway.store.tables import audit
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+PACS = NewEndpoint("ankara-pacs", EndpointRole.PACS, dicom=DicomAddress(" ANKPACS ", "10.0.0.5", 104))
+EHR = NewEndpoint("ankara-ehr", EndpointRole.EHR, fhir=FhirAddress("https://ehr.example/fhir/"))
+IDENTIFIER = Identifier("urn:oid:1.2.3", "ANK")
+
+
+def clinic(database: Database, **changes: object) -> Registration:
+    facts: dict[str, object] = {
+        "kind": PartyKind.CLINIC,
+        "name": "ankara",
+        "identifiers": [IDENTIFIER],
+        "country": "TR",
+        "time_zone": "Europe/Istanbul",
+        "endpoints": [PACS, EHR],
+    }
+    return registry.register_party(database, **(facts | changes), actor="cli:test", now=NOW)  # type: ignore[arg-type]
+
+
+def audited(database: Database) -> list[tuple[str, str]]:
+    with database.read() as connection:
+        return [tuple(row) for row in connection.execute(select(audit.c.action, audit.c.actor).order_by(audit.c.id))]
+
+
+def test_a_clinic_comes_with_its_endpoints_and_leaves_audit_rows(database: Database) -> None:
+    made = clinic(database)
+    with database.read() as connection:
+        found = registry.registration(connection, "ankara", PartyKind.CLINIC)
+        by_title = parties.pacs_by_ae_title(connection, "ANKPACS")
+    assert found == made
+    assert by_title is not None
+    assert by_title.name == "ankara-pacs"
+    assert [one.fhir.base_url for one in found.endpoints if one.fhir] == ["https://ehr.example/fhir"]
+    assert audited(database) == [
+        ("clinic.add", "cli:test"),
+        ("endpoint.add", "cli:test"),
+        ("endpoint.add", "cli:test"),
+    ]
+
+
+def test_nothing_is_registered_when_one_endpoint_is_taken(database: Database) -> None:
+    clinic(database)
+    other = {"name": "izmir", "identifiers": [Identifier("urn:oid:1.2.3", "IZM")]}
+    with pytest.raises(Conflict):
+        clinic(database, **other)
+    with database.read() as connection:
+        assert [one.party.name for one in registry.registrations(connection, PartyKind.CLINIC)] == ["ankara"]
+    assert len(audited(database)) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "at"),
+    [
+        ({"country": "Turkey"}, "country"),
+        ({"time_zone": "Europe/Ankara"}, "time zone"),
+        ({"time_zone": "../etc/passwd"}, "time zone"),
+        ({"identifiers": []}, "identifier"),
+        ({"identifiers": [Identifier("ank", "1")]}, "identifier.system"),
+        ({"identifiers": [Identifier("urn:x", " ")]}, "identifier.value"),
+        ({"name": "two words"}, "name"),
+        ({"endpoints": [replace(PACS, dicom=DicomAddress("A" * 17, "h", 104))]}, "AE title"),
+        ({"endpoints": [replace(PACS, dicom=DicomAddress("A", "h h", 104))]}, "host"),
+        ({"endpoints": [replace(PACS, dicom=DicomAddress("A", "h", 0))]}, "port"),
+        ({"endpoints": [replace(EHR, fhir=FhirAddress("http://ehr.example"))]}, "URL"),
+        ({"endpoints": [replace(EHR, fhir=FhirAddress("https://e.example", client_id="x"))]}, "token"),
+        ({"endpoints": [replace(PACS, role=EndpointRole.REVIEWER_NODE)]}, "role"),
+        ({"endpoints": [replace(PACS, role=EndpointRole.EHR)]}, "role"),
+    ],
+)
+def test_what_breaks_a_rule_is_named_and_nothing_is_stored(
+    database: Database, changes: dict[str, object], at: str
+) -> None:
+    with pytest.raises(Invalid) as caught:
+        clinic(database, **changes)
+    assert caught.value.at == at
+    assert audited(database) == []
+
+
+def test_plain_http_can_be_allowed_expressly(database: Database) -> None:
+    allowed = replace(EHR, fhir=FhirAddress("http://ehr.example"), is_plain_http_allowed=True)
+    assert [one.name for one in clinic(database, endpoints=[allowed]).endpoints] == ["ankara-ehr"]
+
+
+def test_an_endpoint_is_removed_and_another_takes_its_role(database: Database) -> None:
+    clinic(database)
+    moved = replace(PACS, name="ankara-new", dicom=DicomAddress("NEWPACS", "10.0.0.6", 104))
+    add = {"party_name": "ankara", "new": moved, "actor": "cli:test", "now": NOW}
+    with pytest.raises(Conflict, match="role pacs already"):
+        registry.register_endpoint(database, **add)  # type: ignore[arg-type]
+    registry.remove_endpoint(database, "ankara-pacs", actor="cli:test", now=NOW)
+    assert registry.register_endpoint(database, **add).name == "ankara-new"  # type: ignore[arg-type]
+    assert [action for action, _ in audited(database)][-2:] == ["endpoint.remove", "endpoint.add"]
+
+
+def test_a_clinic_is_not_found_among_the_reviewers(database: Database) -> None:
+    clinic(database)
+    with database.read() as connection, pytest.raises(NotFound):
+        registry.registration(connection, "ankara", PartyKind.REVIEWER)
+
+
+def test_a_revoked_client_leaves_an_audit_row(database: Database) -> None:
+    party = clinic(database).party
+    with database.write("test") as connection:
+        client_id, _ = tokens.register_client(connection, party.id, now=NOW)
+    registry.revoke_client(database, client_id, actor="cli:test", now=NOW)
+    assert audited(database)[-1] == ("client.revoke", "cli:test")
+    with pytest.raises(NotFound):
+        registry.revoke_client(database, "nobody", actor="cli:test", now=NOW)

@@ -1,0 +1,38 @@
+"""The key file: made once, private, whole."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.errors import Permanent
+from gateway.store.keys import existing_key, key_or_new
+
+
+def test_processes_that_start_together_end_with_one_key(tmp_path: Path) -> None:
+    path = tmp_path / "keys" / "pseudonym.key"
+    with ThreadPoolExecutor(16) as pool:
+        keys = set(pool.map(key_or_new, [path] * 16))
+    assert len(keys) == 1
+    assert len(keys.pop()) == 32
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in path.parent.iterdir()] == ["pseudonym.key"]
+
+
+def test_a_key_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "pseudonym.key"
+    assert key_or_new(path) == key_or_new(path) == existing_key(path)
+
+
+def test_a_missing_key_is_not_made_up(tmp_path: Path) -> None:
+    with pytest.raises(Permanent, match="cannot be read"):
+        existing_key(tmp_path / "pseudonym.key")
+
+
+@pytest.mark.parametrize(("size", "mode", "reason"), [(31, 0o600, "shorter than 32"), (32, 0o640, "open to others")])
+def test_a_key_that_is_short_or_open_is_refused(tmp_path: Path, size: int, mode: int, reason: str) -> None:
+    path = tmp_path / "pseudonym.key"
+    path.write_bytes(b"k" * size)
+    path.chmod(mode)
+    with pytest.raises(Permanent, match=reason):
+        key_or_new(path)
