@@ -16,11 +16,11 @@ from gateway.services.core import Core
 from gateway.services.outside import ObjectSender, Outside
 from gateway.services.work import Handler, run_job
 from gateway.wiring import open_core, prepare_process
-from workers.dispatch import Broker, Dispatcher, Executor, celery_settings
+from workers.dispatch import Broker, Executor, celery_settings
 from workers.ehr.client import Wiring
 from workers.ehr.exchange import Limits
 from workers.ehr.report import deliver_report
-from workers.relay import Relay
+from workers.relay import Dispatcher, Relay
 from workers.rendering import render_report
 from workers.tasks import GatewayCelery
 

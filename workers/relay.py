@@ -5,16 +5,36 @@ Several relays may run: ringing twice is harmless, because only the claim gives 
 
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Protocol
 
 import structlog
 
 from gateway.domain.errors import GatewayError
+from gateway.domain.work import JobKind
 from gateway.store import audit, outbox
 from gateway.store.engine import Database
-from workers.dispatch import Dispatcher
 
 _log = structlog.get_logger()
+
+
+class Dispatcher(Protocol):
+    """Tells a worker that a row of the outbox wants it. It may be told twice, or the message may be lost."""
+
+    ring_again_after: timedelta
+    """A row that was rung for and not claimed by then is rung for again: the message may be lost."""
+
+    def room(self) -> int:
+        """How many more may be in flight now."""
+        ...
+
+    def holding(self) -> frozenset[str]:
+        """Rows that need no ringing, because this process has them."""
+        ...
+
+    def dispatch(self, kind: JobKind, job_id: str) -> None:
+        """Tell one. Raises nothing that loses the row: what is not claimed is told again."""
+        ...
 
 
 class Relay:

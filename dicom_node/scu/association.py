@@ -60,6 +60,7 @@ def associated(
     """
     association = _request(address, calling_ae_title, contexts, timeouts, tls)
     if not association.is_established:
+        _close(association)
         raise _explain(association, address, calling_ae_title)
     try:
         yield association
@@ -114,6 +115,12 @@ class _Entity(AE):
         transport = _Transport(assoc, address=address)
         transport.tls_args = tls_args
         return transport
+
+
+def _close(association: Association) -> None:
+    transport = association.dul.socket
+    if transport is not None and transport.socket is not None:
+        transport.socket.close()
 
 
 def _without_delay(event: Event) -> None:

@@ -13,6 +13,8 @@ class Flow(StrEnum):
 
 
 class DeliveryKind(StrEnum):
+    """What leaves, and which way."""
+
     STUDY_TO_REVIEWER = "study-to-reviewer"
     DOCUMENT_TO_REVIEWER = "document-to-reviewer"
     REPORT_TO_EHR = "report-to-ehr"

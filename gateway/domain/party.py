@@ -13,6 +13,8 @@ class Identifier:
 
 
 class PartyKind(StrEnum):
+    """Orders opinions, or gives them."""
+
     CLINIC = "clinic"
     REVIEWER = "reviewer"
 
@@ -34,6 +36,8 @@ class Party:
 
 
 class EndpointRole(StrEnum):
+    """What an endpoint is to its party."""
+
     PACS = "pacs"
     EHR = "ehr"
     REVIEWER_NODE = "reviewer-node"

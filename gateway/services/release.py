@@ -55,7 +55,7 @@ def release_study(core: Core, job: Job) -> None:
 
 
 def fix_payload(core: Core, connection: Connection, delivery: Delivery, items: list[DeliveryItem]) -> None:
-    """Say what exactly leaves - UID and blob hash of each object, in sending order - and put the sending into the outbox."""
+    """Say what exactly leaves, UID and blob hash of each object in sending order, and enqueue the sending."""
     listing = "".join(f"{item.sop_instance_uid} {item.blob_sha256}\n" for item in items)
     payload_sha256, now = hashlib.sha256(listing.encode()).hexdigest(), core.now()
     deliveries.add_items(connection, items)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from gateway.domain.errors import Ambiguous, GatewayError, Transient
+from gateway.domain.errors import Ambiguous, GatewayError, Permanent, Transient
 from gateway.domain.ids import new_id
 from gateway.domain.work import Job, JobKind
 from gateway.services.core import Core
@@ -29,8 +29,7 @@ def run_job(core: Core, job_id: str, handlers: Mapping[JobKind, Handler]) -> boo
         return False
     log = _log.bind(job=job.id, kind=str(job.kind), subject=job.subject_id, case=job.case_id, attempt=job.attempt)
     try:
-        if job.attempt > core.retry.max_attempts:
-            raise GatewayError(f"gave up after {core.retry.max_attempts} attempts; the last one never ended")
+        _require_hope(core, job)
         with _heartbeat(core, job):
             handlers[job.kind](job)
     except Exception as exc:  # a process edge: whatever went wrong, the job is settled and the worker lives on
@@ -41,6 +40,12 @@ def run_job(core: Core, job_id: str, handlers: Mapping[JobKind, Handler]) -> boo
         outbox.settle(connection, job, now=core.now())
     log.info("job.done")
     return True
+
+
+def _require_hope(core: Core, job: Job) -> None:
+    """A job that kills its worker comes back with its attempt counted; it stops here instead of for ever."""
+    if job.attempt > core.retry.max_attempts:
+        raise Permanent(f"gave up after {core.retry.max_attempts} attempts; the last one never ended")
 
 
 def _failed(core: Core, job: Job, exc: Exception) -> None:

@@ -65,10 +65,16 @@ class Scene:
         }
         return resources.CaseData(**values | changes)
 
-    def order(self, data: resources.CaseData, consents: tuple[Flow, ...] = tuple(Flow), pdf: bytes = b"") -> Order:
+    def order(
+        self,
+        data: resources.CaseData,
+        consents: tuple[Flow, ...] = tuple(Flow),
+        pdf: bytes = b"",
+        client: str = "hospital",
+    ) -> Order:
         """The clinic's EHR posts the case as one transaction."""
         bundle = resources.clinic_bundle(data, pdf or pathology_pdf(), consents)
-        entries = self.post("hospital", "", bundle)["entry"]
+        entries = self.post(client, "", bundle)["entry"]
         ids: dict[str, list[str]] = {}
         for entry in entries:
             location = entry["response"]["location"].split("/_history")[0].split("/")

@@ -17,13 +17,14 @@ from gateway.store.engine import Database
 from tests.acceptance.gateway import Gateway, wait_for
 from tests.acceptance.scene import Json, Order, Scene, address
 from tests.peers import dcmtk
-from tests.peers.generated import AYSE, Person, ct_series, pathology_pdf
+from tests.peers.generated import AYSE, Person, ct_series
 from tests.peers.registered_study import RegisteredStudy
 from tests.peers.strict_ehr import RecordedRequest, StrictEhr
 from tests.peers.strict_pacs import StrictPacs
 
 PATIENCE_S = 60
 DISCLOSE, RETURN = Flow.DISCLOSE_TO_REVIEWER, Flow.RETURN_TO_CLINIC
+DOCUMENT = b"%PDF-1.7\nit waits for a person, whom no test here sends\n%%EOF\n"
 STUDY, EHR_REPORT, PACS_REPORT = "study-to-reviewer", "report-to-ehr", "report-to-pacs"
 
 
@@ -61,8 +62,12 @@ class Stage(Scene):
         identifier = Identifier("https://reviewer.example/id", name)
         who = ("--identifier", f"{identifier.system}|{identifier.value}", "--node", address(node))
         self.gateway.cli("reviewer", "add", name, *who, "--country", "TR", "--time-zone", "Europe/Istanbul")
-        self._clients[name] = self.gateway.shown("client", "add", name)
+        self.add_client(name)
         return identifier
+
+    def add_client(self, party: str) -> None:
+        """An OAuth client of that party, for `post` and `request`."""
+        self._clients[party] = self.gateway.shown("client", "add", party)
 
     def open_case(self, *consents: Flow, patient: Person | None = None, **changes: Any) -> Case:
         """An order whose patient and order the clinic's EHR knows, with these consents."""
@@ -70,7 +75,7 @@ class Stage(Scene):
         data = self.case_data(patient=patient, **changes)
         patient_id = self.ehr.add_patient(resources.patient_resource(data))
         self.ehr.add_order(resources.service_request(data, f"Patient/{patient_id}", "Organization/none"))
-        return Case(patient, self.order(data, consents, pathology_pdf()))
+        return Case(patient, self.order(data, consents, DOCUMENT))
 
     def send_images(self, case: Case, folder: Path, *, slices: int = 2, **changes: Any) -> dcmtk.Outcome:
         """The study that the order names, known to the PACS and sent by it."""
@@ -83,9 +88,9 @@ class Stage(Scene):
         self.pacs.register(RegisteredStudy.of(series[0]))
         return self.send_study(case.data, folder, patient=case.person, slices=slices, **changes)
 
-    def until_matched(self, case: Case) -> None:
+    def until_matched(self, case_id: str) -> None:
         """Until the story says that the study is the case's."""
-        wait_for(lambda: "study matched with the case" in self.told(case), "the study to be matched", PATIENCE_S)
+        wait_for(lambda: "study matched with the case" in self.told(case_id), "the study to be matched", PATIENCE_S)
 
     def consent(self, case: Case, flow: Flow) -> str:
         """The clinic's EHR posts one more consent of the patient; gives its id."""
@@ -99,43 +104,43 @@ class Stage(Scene):
         answer = self.request("hospital", "PUT", f"Consent/{consent_id}", resource)
         assert answer.is_success, answer.text
 
-    def until_delivery(self, case: Case, kind: str, state: str) -> Json:
+    def until_delivery(self, case_id: str, kind: str, state: str) -> Json:
         """Until the case has one delivery of that kind in that state; gives what `delivery list` shows of it."""
-        self.until(case, kind, lambda found: found.state == state, f"{kind} {state}")
-        return self.delivery(case.id, kind)
+        self.until(case_id, kind, lambda found: found.state == state, f"{kind} {state}")
+        return self.delivery(case_id, kind)
 
-    def until(self, case: Case, kind: str, condition: Callable[[Delivery], bool], waiting_for: str) -> None:
+    def until(self, case_id: str, kind: str, condition: Callable[[Delivery], bool], waiting_for: str) -> None:
         """Until the case's one delivery of that kind meets the condition."""
 
         def is_met() -> bool:
             with self.database.read() as connection:
-                found = [one for one in deliveries.listed(connection, case_id=case.id) if one.kind == kind]
+                found = [one for one in deliveries.listed(connection, case_id=case_id) if one.kind == kind]
             return len(found) == 1 and condition(found[0])
 
         try:
             wait_for(is_met, waiting_for, PATIENCE_S)
         except Exception as failure:
-            failure.add_note(f"--- the case has {self.deliveries(case.id)}\n--- and waits for {self.waits(case)}")
+            failure.add_note(f"--- the case has {self.deliveries(case_id)}\n--- and waits for {self.waits(case_id)}")
             raise
 
-    def until_decided(self, case: Case, kind: str, stage: str, outcome: str, count: int = 1) -> None:
+    def until_decided(self, case_id: str, kind: str, stage: str, outcome: str, count: int = 1) -> None:
         """Until consent was decided so, at that stage and so often, for that kind of delivery."""
 
         def is_decided() -> bool:
             with self.database.read() as connection:
-                kinds = {one.id: one.kind for one in deliveries.listed(connection, case_id=case.id)}
-                made = deliveries.decisions(connection, case.id)
+                kinds = {one.id: one.kind for one in deliveries.listed(connection, case_id=case_id)}
+                made = deliveries.decisions(connection, case_id)
             return len([d for d in made if (kinds[d.delivery_id], d.stage, d.outcome) == (kind, stage, outcome)]) >= count
 
         wait_for(is_decided, f"{outcome} at {stage} of {kind}", PATIENCE_S)
 
-    def waits(self, case: Case) -> list[Json]:
+    def waits(self, case_id: str) -> list[Json]:
         """What `case show` says the case waits for."""
-        return list(self.story(case.id)["waits"])
+        return list(self.story(case_id)["waits"])
 
-    def told(self, case: Case) -> str:
+    def told(self, case_id: str) -> str:
         """The stations of `case show`, in one text."""
-        return "\n".join(f"{one['what']} {one['outcome']} {one['detail']}" for one in self.story(case.id)["stations"])
+        return "\n".join(f"{one['what']} {one['outcome']} {one['detail']}" for one in self.story(case_id)["stations"])
 
     def granted(self, case: Case) -> list[Json]:
         """The disclosures of the case that `audit list` shows."""

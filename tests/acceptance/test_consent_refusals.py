@@ -18,42 +18,42 @@ SLICES = 6
 def test_a_report_stays_until_the_patient_lets_it_return(stage: Stage, files: Path) -> None:
     case = stage.open_case(DISCLOSE)
     assert stage.send_images(case, files).is_success
-    stage.until_delivery(case, STUDY, "delivered")
+    stage.until_delivery(case.id, STUDY, "delivered")
     stage.report(case.id)
     for kind in (EHR_REPORT, PACS_REPORT):
-        held = stage.until_delivery(case, kind, "held")
+        held = stage.until_delivery(case.id, kind, "held")
         assert "consent" in held["waits_for"]
 
-    waits = [one for one in stage.waits(case) if "report-to" in one["what"]]
+    waits = [one for one in stage.waits(case.id) if "report-to" in one["what"]]
     assert len(waits) == 2
     for wait in waits:
         assert "No consent permits" in wait["what"]
         assert wait["since"]
         assert wait["who"] == "a consent of the patient, from the clinic"
-    assert "consent decided for report-to-ehr to hospital-ehr (enqueue) deny" in stage.told(case)
+    assert "consent decided for report-to-ehr to hospital-ehr (enqueue) deny" in stage.told(case.id)
     assert stage.asked_of_ehr(case) == []
     assert stage.offered_to_pacs(case) == []
     assert [row["details"]["kind"] for row in stage.granted(case)] == [STUDY]
 
     stage.consent(case, RETURN)
     for kind in (EHR_REPORT, PACS_REPORT):
-        stage.until_delivery(case, kind, "delivered")
+        stage.until_delivery(case.id, kind, "delivered")
     assert len(stage.in_ehr(case)) == len(stage.written_to_ehr(case)) == 1
     assert len(stage.in_pacs(case)) == len(stage.offered_to_pacs(case)) == 1
-    assert not any("report-to" in one["what"] for one in stage.waits(case))
+    assert not any("report-to" in one["what"] for one in stage.waits(case.id))
 
 
 def test_images_stay_until_the_patient_lets_the_reviewer_see_them(stage: Stage, files: Path) -> None:
     case = stage.open_case(RETURN)
     assert stage.send_images(case, files).is_success
-    stage.until_delivery(case, STUDY, "held")
-    [wait] = [one for one in stage.waits(case) if STUDY in one["what"]]
+    stage.until_delivery(case.id, STUDY, "held")
+    [wait] = [one for one in stage.waits(case.id) if STUDY in one["what"]]
     assert "No consent permits" in wait["what"]
     assert stage.at_reviewer(case) == []
     assert stage.granted(case) == []
 
     stage.consent(case, DISCLOSE)
-    stage.until_delivery(case, STUDY, "delivered")
+    stage.until_delivery(case.id, STUDY, "delivered")
     assert len(stage.at_reviewer(case)) == 2
 
 
@@ -63,14 +63,14 @@ def test_a_consent_taken_back_between_two_attempts_stops_the_second(stage: Stage
     stage.ehr.script.add(refuse(503, retry_after="3"))
     stage.report(case.id)
     wait_for(lambda: stage.written_to_ehr(case), "the first attempt", PATIENCE_S)
-    stage.until(case, EHR_REPORT, lambda found: found.attempts == 1, "the EHR's 503 to be noted")
+    stage.until(case.id, EHR_REPORT, lambda found: found.attempts == 1, "the EHR's 503 to be noted")
 
     stage.revoke(case, RETURN, consent_id)
-    held = stage.until_delivery(case, EHR_REPORT, "held")
+    held = stage.until_delivery(case.id, EHR_REPORT, "held")
     asked = len(stage.asked_of_ehr(case))
     assert "No consent permits" in held["waits_for"]
-    assert "recall notice" in stage.told(case)
-    stage.until_decided(case, EHR_REPORT, "grant", "deny")
+    assert "recall notice" in stage.told(case.id)
+    stage.until_decided(case.id, EHR_REPORT, "grant", "deny")
     assert len(stage.asked_of_ehr(case)) == asked
     assert len(stage.written_to_ehr(case)) == 1
     assert stage.in_ehr(case) == []
@@ -95,15 +95,15 @@ def test_a_consent_taken_back_while_a_study_is_sent_stops_the_rest(
     assert stage.send_images(case, files, slices=SLICES).is_success
     wait_for(lambda: received_by(slow_node), "the first object at the slow node", PATIENCE_S)
     stage.revoke(case, DISCLOSE, consent_id)
-    stage.until(case, STUDY, lambda found: found.attempts == 1, "the sending to end")
+    stage.until(case.id, STUDY, lambda found: found.attempts == 1, "the sending to end")
 
-    held = stage.until_delivery(case, STUDY, "held")
+    held = stage.until_delivery(case.id, STUDY, "held")
     assert "No consent permits" in held["waits_for"]
     sent = len(received_by(slow_node))
     assert 1 <= sent < SLICES
-    assert "recall notice" in stage.told(case)
+    assert "recall notice" in stage.told(case.id)
 
     stage.consent(case, DISCLOSE)
-    stage.until_delivery(case, STUDY, "delivered")
+    stage.until_delivery(case.id, STUDY, "delivered")
     arrived = [ds.SOPInstanceUID for ds in received_by(slow_node)]
     assert len(arrived) == len(set(arrived)) == SLICES

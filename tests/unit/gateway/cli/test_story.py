@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click.testing import CliRunner
 
-from gateway.cli import cases, main
+from gateway.cli import main
 from gateway.cli.office import Office
 from gateway.domain.story import CaseStory, Station, Wait
+from gateway.services import story
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STORY = CaseStory(
@@ -29,7 +30,7 @@ STORY = CaseStory(
 
 @pytest.fixture(autouse=True)
 def _told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cases.story, "case_story", lambda _core, _case_id: STORY)
+    monkeypatch.setattr(story, "case_story", lambda _core, _case_id: STORY)
     monkeypatch.setattr(Office, "core", None)
 
 

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import insert, select
 
 from gateway.domain.errors import Conflict, NotFound
+from gateway.domain.report import Institution
 from gateway.domain.work import RetryPolicy
-from gateway.services.core import Core, Institution
+from gateway.services.core import Core
 from gateway.services.linking import link
 from gateway.store import cases, tables
 from gateway.store.blobs import BlobDirectory
@@ -24,24 +25,52 @@ def core(database: Database, tmp_path: Path) -> Core:
     """Two clinics; the first has an open case (for another study) and an unmatched study."""
     with database.write("test") as connection:
         for name in ("ankara", "izmir"):
-            party = {"id": name, "kind": "clinic", "name": name, "country": "TR", "time_zone": "Europe/Istanbul"}
+            party: dict[str, object] = {
+                "id": name,
+                "kind": "clinic",
+                "name": name,
+                "country": "TR",
+                "time_zone": "Europe/Istanbul",
+            }
             connection.execute(insert(tables.party).values(party | {"created_at": NOW}))
-            patient = {"id": f"patient-{name}", "party_id": name, "type": "Patient", "version": 1, "updated_at": NOW}
+            patient: dict[str, object] = {
+                "id": f"patient-{name}",
+                "party_id": name,
+                "type": "Patient",
+                "version": 1,
+                "updated_at": NOW,
+            }
             connection.execute(insert(tables.resource).values(patient))
-            case = {"id": f"case-{name}", "clinic_id": name, "patient_id": f"patient-{name}", "state": "open"}
-            case |= {"pseudonym": f"CS-{name}", "accession_pseudonym": f"AC-{name}", "created_at": NOW}
+            case: dict[str, object] = {
+                "id": f"case-{name}",
+                "clinic_id": name,
+                "patient_id": f"patient-{name}",
+                "state": "open",
+            }
+            case |= {"pseudonym": f"CS-{name}", "created_at": NOW}
             connection.execute(insert(tables.case).values(case))
             cases.replace_keys(
                 connection,
                 cases.by_id(connection, f"case-{name}"),
                 [(cases.STUDY_INSTANCE_UID, OTHER_UID), (cases.ACCESSION_NUMBER, "A1")],
             )
-        endpoint = {"id": "pacs", "party_id": "ankara", "name": "pacs", "role": "pacs", "address": {}}
+        endpoint: dict[str, object] = {
+            "id": "pacs",
+            "party_id": "ankara",
+            "name": "pacs",
+            "role": "pacs",
+            "address": {},
+        }
         connection.execute(insert(tables.endpoint).values(endpoint | {"created_at": NOW}))
-        study = {"id": "study", "clinic_id": "ankara", "endpoint_id": "pacs", "study_instance_uid": STUDY_UID}
+        study: dict[str, object] = {
+            "id": "study",
+            "clinic_id": "ankara",
+            "endpoint_id": "pacs",
+            "study_instance_uid": STUDY_UID,
+        }
         study |= {"state": "unmatched", "patient_id": "1", "issuer_of_patient_id": "", "patient_names": []}
         study |= {"sex": "", "accession_number": "", "study_description": "", "is_identity_accepted": False}
-        study |= {"first_received_at": NOW, "last_received_at": NOW}
+        study |= {"accession_pseudonym": "AC1", "first_received_at": NOW, "last_received_at": NOW}
         connection.execute(insert(tables.study).values(study))
     return Core(
         database=database,

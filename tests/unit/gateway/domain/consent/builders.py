@@ -12,12 +12,14 @@ from gateway.domain.consent import (
     Effect,
     Item,
     Moment,
+    Outcome,
     PartyReference,
     Period,
     Policy,
     PolicyRule,
     Provision,
     Recipient,
+    decide,
 )
 from gateway.domain.consent.vocabulary import ACT_REASON, CONSENT_ACTION, CONSENT_SCOPE
 from gateway.domain.delivery import Flow
@@ -104,3 +106,20 @@ def request(*items: Item, **changes: Any) -> DisclosureRequest:
         zone=ISTANBUL,
     )
     return replace(full, **changes)
+
+
+YES, NO, UNKNOWN = (True, True), (False, False), (False, True)
+"""Whether a permit with the element permits, and whether a denial with it denies."""
+
+
+def effects(element: dict[str, Any], *items: Item, **changes: Any) -> tuple[bool, bool]:
+    """What a permit and a denial with the element do, each in a consent that otherwise permits."""
+    asked = request(*items, **changes)
+    policy = DISCLOSE if asked.flow is Flow.DISCLOSE_TO_REVIEWER else RETURN
+    given = decide([consent(permit(**element), policy)], asked).outcome
+    everyone = (
+        *map(PartyReference, asked.recipient.references),
+        *(PartyReference(identifier=one) for one in asked.recipient.identifiers),
+    )
+    taken = decide([consent(permit(deny(**element), recipients=everyone), policy)], asked).outcome
+    return given is Outcome.PERMIT, taken is Outcome.DENY

@@ -1,54 +1,31 @@
-"""Rules 1, 6, 7 and 8: what a provision names against recipient, purpose, action and items."""
+"""Rules 1, 6 and 7: what a provision names against recipient, purpose and action."""
 
-from datetime import date
 from typing import Any
 
 import pytest
 
-from gateway.domain.consent import Coding, Item, Outcome, PartyReference, Provision, Recipient, decide
+from gateway.domain.consent import Coding, Outcome, PartyReference, Provision, Recipient, decide
 from gateway.domain.consent.vocabulary import ACT_REASON
 from gateway.domain.delivery import Flow
 from gateway.domain.party import Identifier
 from tests.unit.gateway.domain.consent.builders import (
-    DISCLOSE,
-    ISTANBUL,
-    LOINC,
+    NO,
     NOBODY,
     OTHER,
-    PATHOLOGY,
-    RETURN,
     REVIEWER,
-    STUDY,
-    SUMMARY,
+    UNKNOWN,
+    YES,
     actions,
     consent,
-    deny,
-    period,
+    effects,
     permit,
     purposes,
     request,
 )
 
-YES, NO, UNKNOWN = (True, True), (False, False), (False, True)
-"""Whether a permit with the element permits, and whether a denial with it denies."""
-
-
-def effects(element: dict[str, Any], *items: Item, **changes: Any) -> tuple[bool, bool]:
-    """What a permit and a denial with the element do, each in a consent that otherwise permits."""
-    asked = request(*items, **changes)
-    policy = DISCLOSE if asked.flow is Flow.DISCLOSE_TO_REVIEWER else RETURN
-    given = decide([consent(permit(**element), policy)], asked).outcome
-    everyone = (*map(PartyReference, asked.recipient.references), *map(by_identifier, asked.recipient.identifiers))
-    taken = decide([consent(permit(deny(**element), recipients=everyone), policy)], asked).outcome
-    return given is Outcome.PERMIT, taken is Outcome.DENY
-
 
 def by(system: str, value: str) -> PartyReference:
-    return by_identifier(Identifier(system, value))
-
-
-def by_identifier(identifier: Identifier) -> PartyReference:
-    return PartyReference(identifier=identifier)
+    return PartyReference(identifier=Identifier(system, value))
 
 
 def both(reference: str, system: str, value: str) -> PartyReference:
@@ -212,76 +189,6 @@ def test_an_action_of_another_system_is_not_resolved() -> None:
     assert effects({"actions": frozenset({Coding("urn:local", "disclose")})}) == UNKNOWN
 
 
-def codes(*pairs: tuple[str, str]) -> dict[str, Any]:
-    """A provision's code element with one CodeableConcept per pair."""
-    return {"codes": tuple(frozenset({Coding(*pair)}) for pair in pairs)}
-
-
-UNCODED = Item("d9", "DocumentReference")
-TRANSLATED = {"codes": (frozenset({Coding(LOINC, "60568-3"), Coding("urn:sct", "1")}),)}
-
-
-@pytest.mark.parametrize(
-    ("element", "item", "expected"),
-    [
-        ({"classes": frozenset({"ImagingStudy"})}, STUDY, YES),
-        ({"classes": frozenset({"DocumentReference"})}, STUDY, NO),
-        ({"classes": frozenset({"DocumentReference", "ImagingStudy"})}, STUDY, YES),
-        (codes((LOINC, "60568-3")), PATHOLOGY, YES),
-        (codes((LOINC, "60568-3")), SUMMARY, NO),
-        (codes((LOINC, "60568-3"), (LOINC, "34133-9")), SUMMARY, YES),
-        (codes((LOINC, "60568-3")), UNCODED, UNKNOWN),
-        (codes((LOINC, "60568-3")), STUDY, UNKNOWN),
-        (codes((LOINC, "60568-3"), ("urn:modality", "MR")), STUDY, UNKNOWN),
-        (TRANSLATED, PATHOLOGY, YES),
-        (TRANSLATED, SUMMARY, NO),
-        ({"classes": frozenset({"ImagingStudy"}), **codes((LOINC, "60568-3"))}, UNCODED, NO),
-        ({"classes": frozenset({"DocumentReference"}), **codes((LOINC, "60568-3"))}, PATHOLOGY, YES),
-        ({"classes": frozenset({"DocumentReference"}), **codes((LOINC, "60568-3"))}, SUMMARY, NO),
-        ({"data": frozenset({"DocumentReference/d1"})}, PATHOLOGY, YES),
-        ({"data": frozenset({"DocumentReference/d1"})}, SUMMARY, NO),
-        ({"data": frozenset({"ImagingStudy/d1"})}, PATHOLOGY, NO),
-        (
-            {"data": frozenset({"ImagingStudy/s1"})},
-            Item("1.2", "ImagingStudy", references=frozenset({"ImagingStudy/s1"})),
-            YES,
-        ),
-        ({"data": frozenset({"ImagingStudy/s1"}), **codes((LOINC, "1"))}, SUMMARY, NO),
-        ({"data": frozenset({"DocumentReference/d2"}), **codes((LOINC, "1"))}, UNCODED, NO),
-    ],
-)
-def test_item(element: dict[str, Any], item: Item, expected: tuple[bool, bool]) -> None:
-    assert effects(element, item) == expected
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "day", "expected"),
-    [
-        ("", "", date(2026, 2, 1), YES),
-        ("2026-02-01", "", date(2026, 2, 1), YES),
-        ("2026-02-01", "", date(2026, 1, 31), NO),
-        ("2026-02-02", "", date(2026, 2, 1), NO),
-        ("", "2026-02-01", date(2026, 2, 1), YES),
-        ("", "2026-01", date(2026, 2, 1), NO),
-        ("", "2026-01", date(2026, 1, 31), YES),
-        ("2026", "2026", date(2026, 12, 31), YES),
-        ("2026", "2026", date(2027, 1, 1), NO),
-        ("2026-02-01T12:00:00+03:00", "", date(2026, 2, 1), UNKNOWN),
-        ("2026-02-01T00:00:00+03:00", "", date(2026, 2, 1), YES),
-        ("2026-02-01T00:00:01+03:00", "", date(2026, 2, 1), UNKNOWN),
-        ("", "2026-02-01T12:00:00+03:00", date(2026, 2, 1), UNKNOWN),
-        ("", "2026-02-01T23:59:59+03:00", date(2026, 2, 1), YES),
-        ("", "2026-01-31T23:59:59+03:00", date(2026, 2, 1), NO),
-        ("2026-02-02T00:00:00+03:00", "", date(2026, 2, 1), NO),
-        ("2026-02-01", "", None, UNKNOWN),
-        ("2026-02-01", "", date(9999, 12, 31), UNKNOWN),
-    ],
-)
-def test_data_period(start: str, end: str, day: date | None, expected: tuple[bool, bool]) -> None:
-    element = {"data_period": period(start, end)}
-    assert effects(element, Item("s1", "ImagingStudy", date=day), zone=ISTANBUL) == expected
-
-
 def test_across_elements_all_must_match() -> None:
     element: dict[str, Any] = {
         "recipients": (REVIEWER,),
@@ -318,48 +225,3 @@ def test_a_permit_names_recipient_and_purpose_itself_or_around_it(provision: Pro
 
 def test_a_denial_needs_no_names() -> None:
     assert effects({}) == YES
-
-
-IMAGES = permit(classes=frozenset({"ImagingStudy"}))
-DOCUMENTS = permit(classes=frozenset({"DocumentReference"}))
-
-
-@pytest.mark.parametrize(
-    ("provisions", "items", "outcome"),
-    [
-        pytest.param([permit()], [STUDY, PATHOLOGY, SUMMARY], Outcome.PERMIT, id="one permit for all"),
-        pytest.param([IMAGES], [STUDY], Outcome.PERMIT, id="images alone"),
-        pytest.param([IMAGES], [STUDY, PATHOLOGY], Outcome.DENY, id="no trimming: the document stops the study"),
-        pytest.param([IMAGES, DOCUMENTS], [STUDY, PATHOLOGY], Outcome.PERMIT, id="each item its own consent"),
-        pytest.param(
-            [permit(deny(data=frozenset({"DocumentReference/d2"})))],
-            [STUDY, PATHOLOGY, SUMMARY],
-            Outcome.DENY,
-            id="one of three denied",
-        ),
-        pytest.param(
-            [permit(deny(data=frozenset({"DocumentReference/d2"})))],
-            [STUDY, PATHOLOGY],
-            Outcome.PERMIT,
-            id="without the denied one",
-        ),
-        pytest.param(
-            [permit(), permit(deny(data_period=period(end="2025")))],
-            [STUDY, SUMMARY],
-            Outcome.DENY,
-            id="denied by the date of one",
-        ),
-    ],
-)
-def test_all_items_or_nothing(provisions: list[Provision], items: list[Item], outcome: Outcome) -> None:
-    consents = [consent(one, id=f"c{at}") for at, one in enumerate(provisions)]
-    assert decide(consents, request(*items)).outcome is outcome
-
-
-def test_four_hundred_items_are_counted_and_three_named() -> None:
-    instances = [Item(f"i{number}", "ImagingStudy") for number in range(400)]
-    decision = decide([consent(DOCUMENTS)], request(PATHOLOGY, *instances))
-    assert decision.reasons[0] == (
-        "No consent permits 400 of 401 items (ImagingStudy/i0, ImagingStudy/i1, ImagingStudy/i2, ...) to leave "
-        "(disclose-to-reviewer)."
-    )
