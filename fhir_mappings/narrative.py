@@ -118,7 +118,7 @@ def check_narrative(div: str, *, at: str = "text.div", may_link: bool = False) -
     return div
 
 
-def parse_narrative(div: str, *, at: str = "text.div") -> etree._Element:
+def parse_narrative(div: object, *, at: str = "text.div") -> etree._Element:
     """The `div` element of a narrative, parsed without entities, DTD or network; its content is not checked yet."""
     if not isinstance(div, str) or "<!doctype" in div.lower() or "<!entity" in div.lower():
         raise Invalid("a narrative is XHTML text without DOCTYPE and entities", at=at)

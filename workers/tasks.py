@@ -14,7 +14,7 @@ class GatewayCelery(Celery):  # type: ignore[misc]  # Celery ships no types
         self.do = do
 
 
-@shared_task(name="consilium.job", bind=True, ignore_result=True)
+@shared_task(name="consilium.job", bind=True, ignore_result=True)  # type: ignore[untyped-decorator]
 def do_job(task: Task, job_id: str) -> bool:
     """Do the outbox row `job_id` if it is to be had; the row, not the message, knows everything else."""
     return cast(GatewayCelery, task.app).do(job_id)

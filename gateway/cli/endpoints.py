@@ -59,7 +59,7 @@ def add_dicom(office: Office, name: str, address: DicomAddress, party_name: str,
 @click.option("--allow-plain-http", is_flag=True, help="Accept an http:// URL beyond this machine (not encrypted).")
 @json_option
 @pass_office
-def add_fhir(  # noqa: PLR0913 - one argument an option
+def add_fhir(
     office: Office,
     name: str,
     base_url: str,

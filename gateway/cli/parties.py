@@ -72,7 +72,7 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--allow-plain-http", is_flag=True, help="Accept an http:// URL beyond this machine (not encrypted).")
 @json_option
 @pass_office
-def add_clinic(  # noqa: PLR0913 - one argument an option
+def add_clinic(
     office: Office,
     name: str,
     identifiers: Sequence[Identifier],

@@ -15,6 +15,7 @@ _COLUMNS = {
     "instances": "objects",
     "study_instance_uid": "StudyInstanceUID",
     "last_received_at": "last object",
+    "waits_for": "waits for",
 }
 
 

@@ -20,6 +20,7 @@ def receive_images(stage: Stage, case_id: str, files: list[Path]) -> str:
         lambda: len(reviewer.images()) == len(files),
         waiting_for=f"{len(files)} de-identified images at the reviewer's node",
         within_s=_STUDY_WITHIN_S,
+        ask_after_s=0.0,
     )
     found = compare(files, reviewer.images())
     screen.say(f"{len(files)} images arrived at {written(reviewer.address)}; one slice before and after, same pixels:")
@@ -35,7 +36,6 @@ def clear_document(stage: Stage, case_id: str, document_id: str) -> None:
     redacted = stage.cast.folder / "coordinator" / "pathology-redacted.pdf"
     redacted.parent.mkdir(parents=True, exist_ok=True)
     redacted.write_bytes(stage.papers.redacted_pdf)
-    stage.commands(("document", "list", "--case", case_id))
     stage.commands(("document", "redact", document_id, str(redacted)))
     stage.wait(
         case_id, reviewer.documents, waiting_for="the redacted PDF at the reviewer's node", within_s=_DOCUMENT_WITHIN_S

@@ -32,9 +32,17 @@ class Stage:
                 self.screen.output(output)
         return outputs
 
-    def wait(self, case_id: str, condition: Callable[[], object], *, waiting_for: str, within_s: float) -> None:
+    def wait(
+        self,
+        case_id: str,
+        condition: Callable[[], object],
+        *,
+        waiting_for: str,
+        within_s: float,
+        ask_after_s: float = 2.0,
+    ) -> None:
         """Until `condition()`, showing meanwhile what the gateway says the case waits for. Raises StepFailed."""
-        waits = _Waits(self, case_id)
+        waits = _Waits(self, case_id, time.monotonic() + ask_after_s)
         try:
             wait_until(condition, waiting_for=waiting_for, within_s=within_s, meanwhile=waits.look)
         finally:
@@ -47,24 +55,28 @@ class _Waits:
 
     stage: Stage
     case_id: str
+    _ask_at: float
     _asking: subprocess.Popen[str] | None = None
-    _ask_again_at: float = 0.0
     _shown: set[str] = field(default_factory=set)
 
     def look(self) -> None:
         """Start asking, or show the answer once it is there."""
         if self._asking is None:
-            if time.monotonic() >= self._ask_again_at:
+            if time.monotonic() >= self._ask_at:
                 self._asking = self.stage.gateway.ask("case", "show", self.case_id, "--json")
         elif self._asking.poll() is not None:
             self._show(self._asking.communicate()[0])
-            self._asking, self._ask_again_at = None, time.monotonic() + _ASK_AGAIN_AFTER_S
+            self._asking, self._ask_at = None, time.monotonic() + _ASK_AGAIN_AFTER_S
 
     def end(self) -> None:
-        """Leave nothing behind."""
-        if self._asking is not None:
+        """A first answer under way is still shown, another one is not needed any more."""
+        if self._asking is None:
+            return
+        if self._shown:
             self._asking.kill()
-            self._asking.communicate()
+        answer = self._asking.communicate()[0]
+        if not self._shown:
+            self._show(answer)
 
     def _show(self, story: str) -> None:
         for wait in json.loads(story)["waits"] if story else ():

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from dicom_node.deidentify import pseudonym_token
+from fhir_mappings.patient import patient_from_fhir
 from fhir_mappings.service_request import order_from_fhir
 from gateway.domain.case import Order
 from gateway.domain.errors import Conflict, Unprocessable
@@ -14,9 +15,14 @@ from gateway.domain.resource import StoredResource
 from gateway.domain.study import StudyState
 from gateway.domain.work import JobKind
 from gateway.services.core import Core
-from gateway.store import audit, cases, outbox, parties, resources, studies
+from gateway.store import audit, cases, outbox, parties, reports, resources, studies
 
 CLOSING_STATUS = ("revoked", "completed", "entered-in-error")
+
+
+def patient_stored(_connection: Connection, stored: StoredResource) -> None:
+    """Effect of a Patient: one that images could not be compared with is refused now, not when they arrive."""
+    patient_from_fhir(stored.content)
 
 
 def order_stored(core: Core, connection: Connection, stored: StoredResource) -> None:
@@ -45,16 +51,21 @@ def assign(core: Core, case_id: str, reviewer_name: str, *, actor: str) -> None:
             raise Conflict("the case has a reviewer already")
         cases.set_reviewer(connection, case.id, reviewer.id)
         audit.record(connection, at=now, actor=actor, action="case.assign", case_id=case.id, subject=reviewer.id)
-        enqueue_releases(connection, case, now=now)
+        look_again(connection, case, now=now)
 
 
-def enqueue_releases(connection: Connection, case: Case, *, now: datetime) -> None:
-    """Look again at everything that could go to the reviewer: matched studies, and documents a person has cleared."""
+def look_again(connection: Connection, case: Case, *, now: datetime) -> None:
+    """Something the case may have waited for is there: look at each study, document and report that could leave.
+
+    The jobs are idempotent; one that finds nothing to do does nothing.
+    """
     for study in studies.listed(connection, case_id=case.id, state=StudyState.MATCHED):
         outbox.enqueue(connection, JobKind.STUDY_RELEASE, study.id, case_id=case.id, now=now)
     for document in cases.documents(connection, case_id=case.id):
         if document.state == "cleared":
             outbox.enqueue(connection, JobKind.DOCUMENT_RELEASE, document.id, case_id=case.id, now=now)
+    for version in reports.listed(connection, case.id):
+        outbox.enqueue(connection, JobKind.REPORT_RENDER, version.id, case_id=case.id, now=now)
 
 
 def _opened(core: Core, connection: Connection, stored: StoredResource, order: Order) -> Case:

@@ -27,6 +27,11 @@ class Recorded:
         """True for a permit; deny and indeterminate are both: not sent."""
         return self.decision.outcome is Outcome.PERMIT
 
+    @property
+    def is_denied(self) -> bool:
+        """True for a deny, which stands until a consent changes; indeterminate is asked again."""
+        return self.decision.outcome is Outcome.DENY
+
 
 def decide_and_record(
     connection: Connection,

@@ -1,7 +1,7 @@
 """Send one delivery: grant, send outside any transaction, settle with the receipt (design: promises 2 and 4)."""
 
 from gateway.domain.delivery import DeliveryKind, DeliveryState, Receipt
-from gateway.domain.errors import Ambiguous, Conflict, GatewayError, Permanent, Transient
+from gateway.domain.errors import Ambiguous, Conflict, Full, GatewayError, Transient
 from gateway.domain.record import Delivery
 from gateway.domain.work import Job
 from gateway.services import egress
@@ -40,7 +40,7 @@ def send(core: Core, job: Job, *, outside: Outside) -> None:
     except Conflict as exc:
         _note(core, delivery, job, exc)  # the grant was cancelled: revocation has held the delivery already
         return
-    except (Transient, Ambiguous, Permanent) as exc:
+    except GatewayError as exc:
         _note(core, delivery, job, exc)
         raise
     _settle(core, delivery, job, receipt)
@@ -59,12 +59,12 @@ def _note(core: Core, delivery: Delivery, job: Job, exc: GatewayError) -> None:
         now = core.now()
         noted: dict[str, object] = {"attempts": job.attempt, "last_error": f"{type(exc).__name__}: {exc}"}
         current = deliveries.by_id(connection, delivery.id)
-        if isinstance(exc, Permanent) and current.state is DeliveryState.PENDING:
-            noted |= {"state": DeliveryState.FAILED, "waits_for": f"an administrator: {exc}"}
-        elif isinstance(exc, Ambiguous):
+        if isinstance(exc, Ambiguous):
             noted |= {"is_ambiguous": True}
             if exc.is_for_person and current.state is DeliveryState.PENDING:
                 noted |= {"state": DeliveryState.AMBIGUOUS, "waits_for": f"an administrator: {exc}"}
+        elif not isinstance(exc, Conflict | Full | Transient) and current.state is DeliveryState.PENDING:
+            noted |= {"state": DeliveryState.FAILED, "waits_for": f"an administrator: {exc}"}
         deliveries.change(connection, delivery.id, now=now, **noted)
         details = {"error": type(exc).__name__, "attempt": job.attempt}
         audit.record(

@@ -9,15 +9,15 @@ from dicom_node.encapsulated_pdf import CONTEXT, PdfDocument, StudyIdentity, bui
 from fhir_mappings.document_reference import check_pdf, document_from_fhir
 from gateway.domain.delivery import DeliveryKind
 from gateway.domain.errors import Conflict, NotFound, Unprocessable
-from gateway.domain.party import EndpointRole
+from gateway.domain.party import Endpoint
 from gateway.domain.record import Case, CaseDocument, Delivery, DeliveryItem, Study
 from gateway.domain.resource import StoredResource
 from gateway.domain.study import StudyState
 from gateway.domain.work import Job, JobKind
 from gateway.services import egress
 from gateway.services.core import Core
-from gateway.services.release import ISSUER, fix_payload
-from gateway.store import audit, cases, outbox, parties, resources, studies
+from gateway.services.release import ISSUER, fix_payload, reviewer_node
+from gateway.store import audit, cases, outbox, resources, studies
 
 MAX_DOCUMENT_BYTES = 50_000_000
 TITLE_OF_CLEARED = "Clinical document"
@@ -87,14 +87,16 @@ def release_document(core: Core, job: Job) -> None:
         document = cases.document_by_id(connection, job.subject_id)
         case = cases.lock(connection, document.case_id)
         study = _study_of(connection, case)
-        if document.state != "cleared" or case.reviewer_id is None or study is None:
+        node = reviewer_node(connection, case) if case.reviewer_id else None
+        if document.state != "cleared" or node is None or study is None:
             return
-        delivery = _open_delivery(core, connection, case, document)
+        delivery = _open_delivery(core, connection, case, document, node)
         if delivery.payload_sha256:
             return
-        if not egress.decide(connection, case, delivery, stage="enqueue", now=core.now()).is_permit:
-            return
-        fix_payload(core, connection, delivery, [_item(core, case, study, document, delivery)])
+        recorded = egress.decide(connection, case, delivery, stage="enqueue", now=core.now())
+        if recorded.is_permit:
+            fix_payload(core, connection, delivery, [_item(core, case, study, document, delivery)])
+    egress.require_decided(recorded)
 
 
 def _binary(connection: Connection, clinic_id: str, url: str) -> bytes:
@@ -127,8 +129,7 @@ def _study_of(connection: Connection, case: Case) -> Study | None:
     return matched[0] if matched else None
 
 
-def _open_delivery(core: Core, connection: Connection, case: Case, document: CaseDocument) -> Delivery:
-    node = parties.endpoints(connection, party_id=case.reviewer_id, role=EndpointRole.REVIEWER_NODE)[0]
+def _open_delivery(core: Core, connection: Connection, case: Case, document: CaseDocument, node: Endpoint) -> Delivery:
     return egress.open_delivery(
         connection,
         case,

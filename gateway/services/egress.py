@@ -85,11 +85,12 @@ def decide(connection: Connection, case: Case, delivery: Delivery, *, stage: str
 
 def _hold(connection: Connection, delivery: Delivery, recorded: Recorded, now: datetime) -> None:
     """Keep it back with the reasons; when time alone could change the decision, look again at that moment."""
-    if delivery.state in UNSENT:
-        waits_for = f"a consent of the patient, from the clinic: {'; '.join(recorded.decision.reasons)}"
-        deliveries.change(connection, delivery.id, now=now, state=DeliveryState.HELD, waits_for=waits_for)
-        if recorded.decision.valid_until is not None:
-            enqueue_next(connection, delivery, now=now, due_at=recorded.decision.valid_until)
+    if delivery.state not in UNSENT:
+        return
+    waits_for = f"a consent of the patient, from the clinic: {'; '.join(recorded.decision.reasons)}"
+    deliveries.change(connection, delivery.id, now=now, state=DeliveryState.HELD, waits_for=waits_for)
+    if recorded.decision.valid_until is not None:
+        enqueue_next(connection, delivery, now=now, due_at=recorded.decision.valid_until)
     audit.record(
         connection,
         at=now,
@@ -102,6 +103,12 @@ def _hold(connection: Connection, delivery: Delivery, recorded: Recorded, now: d
     )
 
 
+def require_decided(recorded: Recorded | None) -> None:
+    """Raise Transient, after the transaction that recorded it, when the consents could not be read."""
+    if recorded is not None and recorded.decision.outcome is Outcome.INDETERMINATE:
+        raise Transient("; ".join(recorded.decision.reasons))
+
+
 def grant(core: Core, delivery_id: str) -> EgressGrant | None:
     """Decide anew and commit the permission to send this payload for 60 s; that commit is the disclosure.
 
@@ -112,12 +119,11 @@ def grant(core: Core, delivery_id: str) -> EgressGrant | None:
         now = core.now()
         case = cases.lock(connection, deliveries.by_id(connection, delivery_id).case_id)
         delivery = deliveries.by_id(connection, delivery_id)
-        if delivery.state not in UNSENT or not delivery.payload_sha256:
+        if delivery.state not in (DeliveryState.PENDING, DeliveryState.HELD) or not delivery.payload_sha256:
             return None
         recorded = decide(connection, case, delivery, stage="grant", now=now)
         granted = _granted(connection, case, delivery, recorded, now) if recorded.is_permit else None
-    if recorded.decision.outcome is Outcome.INDETERMINATE:
-        raise Transient("; ".join(recorded.decision.reasons))
+    require_decided(recorded)
     return granted
 
 

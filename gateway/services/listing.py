@@ -13,6 +13,7 @@ from gateway.domain.delivery import DeliveryState
 from gateway.domain.record import CaseDocument, Delivery, DeliveryItem, Study
 from gateway.domain.study import StudyState
 from gateway.services.core import Core
+from gateway.services.waits import study_wait
 from gateway.store import audit, cases, deliveries, parties, resources, studies, tokens
 from gateway.store.studies import Quarantined
 
@@ -31,7 +32,7 @@ class CaseLine:
 
 @dataclass(frozen=True)
 class StudyLine:
-    """A study in a list; `case_id` is empty while it is unmatched."""
+    """A study in a list; `case_id` is empty while it is unmatched, `waits_for` when nothing of it is held back."""
 
     id: str
     clinic: str
@@ -40,6 +41,7 @@ class StudyLine:
     instances: int
     study_instance_uid: str
     last_received_at: datetime
+    waits_for: str
 
 
 @dataclass(frozen=True)
@@ -254,6 +256,7 @@ def _study_line(connection: Connection, study: Study, names: dict[str, str]) -> 
         count,
         study.study_instance_uid,
         study.last_received_at,
+        study_wait(connection, study),
     )
 
 

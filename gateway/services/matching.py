@@ -10,7 +10,7 @@ from gateway.domain.identity import Contradiction, PersonIdentity, contradiction
 from gateway.domain.record import Case, Study
 from gateway.domain.study import InstanceState, StudyState
 from gateway.domain.work import Job, JobKind
-from gateway.services.cases import enqueue_releases
+from gateway.services.cases import look_again
 from gateway.services.core import Core
 from gateway.services.resources import store_internal
 from gateway.store import audit, cases, outbox, resources, studies
@@ -23,6 +23,12 @@ class _Match:
 
     case: Case | None
     because: str
+
+
+def why_unmatched(connection: Connection, study: Study) -> str:
+    """Why no case is the study's, as things stand now; empty when one is, and the workers have not got to it yet."""
+    found = _find(connection, study)
+    return "" if found.case else found.because
 
 
 def settle(core: Core, job: Job) -> None:
@@ -101,7 +107,7 @@ def _matched(core: Core, connection: Connection, study: Study, case: Case, becau
         action="study.matched",
         details={"by": because, "instances": len(instances)},
     )
-    enqueue_releases(connection, case, now=now)
+    look_again(connection, case, now=now)
 
 
 def _find(connection: Connection, study: Study) -> _Match:
@@ -114,9 +120,10 @@ def _find(connection: Connection, study: Study) -> _Match:
         by_accession = cases.open_by_key(connection, clinic_id, cases.ACCESSION_NUMBER, accession)
         if by_accession:
             return _only(by_accession, "accession number")
-    if study.patient_id:
-        return _only(cases.open_by_patient_identifier(connection, clinic_id, study.patient_id), "patient identifier")
-    return _Match(None, "no open order names the study, and it carries no patient identifier")
+    by_patient = cases.open_by_patient_identifier(connection, clinic_id, study.patient_id) if study.patient_id else []
+    if by_patient:
+        return _only(by_patient, "patient identifier")
+    return _Match(None, "no open order names the study, its accession number or its patient")
 
 
 def _only(found: list[Case], key: str) -> _Match:

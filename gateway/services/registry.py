@@ -19,7 +19,8 @@ from gateway.domain.addresses import (
 from gateway.domain.errors import Conflict, Invalid, NotFound
 from gateway.domain.ids import new_id
 from gateway.domain.party import DicomAddress, Endpoint, EndpointRole, FhirAddress, Identifier, Party, PartyKind
-from gateway.store import audit, parties
+from gateway.services.cases import look_again
+from gateway.store import audit, cases, parties
 from gateway.store.engine import Database
 
 
@@ -42,7 +43,7 @@ class Registration:
     endpoints: tuple[Endpoint, ...]
 
 
-def register_party(  # noqa: PLR0913 - one argument a fact; all by name
+def register_party(
     database: Database,
     *,
     kind: PartyKind,
@@ -121,6 +122,8 @@ def _add(connection: Connection, endpoint: Endpoint, *, actor: str, now: datetim
         subject=f"endpoint/{endpoint.id}",
         details={"name": endpoint.name, "role": endpoint.role, "party": endpoint.party_id},
     )
+    for case in cases.open_of_party(connection, endpoint.party_id):
+        look_again(connection, case, now=now)
 
 
 def _checked_endpoint(new: NewEndpoint, party: Party) -> Endpoint:

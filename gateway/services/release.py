@@ -9,7 +9,7 @@ from dicom_node.deidentify import Finding, Pseudonyms, deidentify, pseudonymous_
 from dicom_node.part10 import object_bytes, read_object
 from fhir_mappings.patient import patient_from_fhir
 from gateway.domain.delivery import DeliveryKind, DeliveryState
-from gateway.domain.party import EndpointRole
+from gateway.domain.party import Endpoint, EndpointRole
 from gateway.domain.record import Case, Delivery, DeliveryItem, Instance, Study
 from gateway.domain.study import InstanceState
 from gateway.domain.work import Job, JobKind
@@ -54,6 +54,12 @@ def release_study(core: Core, job: Job) -> None:
     _keep(core, delivery, study, treated)
 
 
+def reviewer_node(connection: Connection, case: Case) -> Endpoint | None:
+    """Where the reviewer's cases are sent: the first of their nodes by name, or None while there is none."""
+    nodes = parties.endpoints(connection, party_id=case.reviewer_id, role=EndpointRole.REVIEWER_NODE)
+    return nodes[0] if nodes else None
+
+
 def fix_payload(core: Core, connection: Connection, delivery: Delivery, items: list[DeliveryItem]) -> None:
     """Say what exactly leaves, UID and blob hash of each object in sending order, and enqueue the sending."""
     listing = "".join(f"{item.sop_instance_uid} {item.blob_sha256}\n" for item in items)
@@ -68,15 +74,21 @@ def _permitted_delivery(core: Core, job: Job) -> Delivery | None:
     with core.database.write("release.open") as connection:
         study = studies.by_id(connection, job.subject_id)
         case = cases.lock(connection, study.case_id) if study.case_id else None
-        if case is None or case.reviewer_id is None or case.state != "open":
-            return None
-        if any(one.kind == "deidentification" for one in studies.quarantined(connection, study_id=study.id)):
+        if case is None or not _may_go_on(connection, case, study):
             return None
         delivery = _open_delivery(core, connection, case, study)
         if delivery is None:
             return None
         recorded = egress.decide(connection, case, delivery, stage="enqueue", now=core.now())
-        return delivery if recorded.is_permit else None
+    egress.require_decided(recorded)
+    return delivery if recorded.is_permit else None
+
+
+def _may_go_on(connection: Connection, case: Case, study: Study) -> bool:
+    """False while nobody reviews the open case, or a person has to look at an object of the study first."""
+    waiting = studies.quarantined(connection, study_id=study.id)
+    is_held = any(one.kind == "deidentification" for one in waiting)
+    return case.reviewer_id is not None and case.state == "open" and not is_held
 
 
 def _open_delivery(core: Core, connection: Connection, case: Case, study: Study) -> Delivery | None:
@@ -86,7 +98,9 @@ def _open_delivery(core: Core, connection: Connection, case: Case, study: Study)
         return unprepared[0]
     if not _unreleased(core, connection, case, study):
         return None
-    node = parties.endpoints(connection, party_id=case.reviewer_id, role=EndpointRole.REVIEWER_NODE)[0]
+    node = reviewer_node(connection, case)
+    if node is None:
+        return None
     return egress.open_delivery(
         connection,
         case,

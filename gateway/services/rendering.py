@@ -28,7 +28,17 @@ def render(core: Core, job: Job, *, renderer: Renderer) -> None:
         rendition = renderer(report, subject, fixed_identifier=version.id)
         pdf, html = core.blobs.put(rendition.pdf), core.blobs.put(rendition.html)
         with core.database.write("report.rendered") as connection:
-            reports.set_rendition(connection, version.id, pdf=pdf, html=html, now=core.now())
+            now = core.now()
+            reports.set_rendition(connection, version.id, pdf=pdf, html=html, now=now)
+            audit.record(
+                connection,
+                at=now,
+                actor="gateway",
+                action="report.rendered",
+                case_id=case.id,
+                subject=f"report/{version.id}",
+                details={"pdf": pdf},
+            )
     _open_deliveries(core, version.id)
 
 
@@ -36,30 +46,22 @@ def _open_deliveries(core: Core, report_id: str) -> None:
     with core.database.write("report.deliveries") as connection:
         now, version = core.now(), reports.by_id(connection, report_id)
         case = cases.lock(connection, version.case_id)
-        if deliveries.listed(connection, subject_id=version.id):
-            return
         for endpoint in _receiving(connection, case):
+            business_key = f"report:{version.report_key}:{version.version}:{endpoint.id}"
+            if deliveries.by_business_key(connection, business_key) is not None:
+                continue
             delivery = egress.open_delivery(
                 connection,
                 case,
                 kind=KIND_BY_ROLE[endpoint.role],
                 endpoint_id=endpoint.id,
                 subject_id=version.id,
-                business_key=f"report:{version.report_key}:{version.version}:{endpoint.id}",
+                business_key=business_key,
                 payload_sha256=str(version.pdf_sha256),
                 now=now,
             )
-            if egress.decide(connection, case, delivery, stage="enqueue", now=now).is_permit:
+            if not egress.decide(connection, case, delivery, stage="enqueue", now=now).is_denied:
                 egress.enqueue_next(connection, delivery, now=now)
-        audit.record(
-            connection,
-            at=now,
-            actor="gateway",
-            action="report.rendered",
-            case_id=case.id,
-            subject=f"report/{version.id}",
-            details={"pdf": str(version.pdf_sha256)},
-        )
 
 
 def _receiving(connection: Connection, case: Case) -> list[Endpoint]:

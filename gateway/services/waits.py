@@ -6,12 +6,14 @@ from sqlalchemy import Connection
 
 from gateway.domain.delivery import DeliveryKind, DeliveryState
 from gateway.domain.party import EndpointRole
-from gateway.domain.record import Case, Delivery
+from gateway.domain.record import Case, Delivery, Study
 from gateway.domain.story import Wait
 from gateway.domain.study import StudyState
+from gateway.services import egress, matching
 from gateway.store import cases, deliveries, outbox, parties, reports, studies
 
 ADMINISTRATOR, COORDINATOR = "an administrator", "a coordinator"
+_QUIET = "the study to go quiet"
 
 
 def waits_of(connection: Connection, case: Case) -> Iterator[Wait]:
@@ -20,6 +22,8 @@ def waits_of(connection: Connection, case: Case) -> Iterator[Wait]:
         return
     if case.reviewer_id is None:
         yield Wait("a reviewer", case.created_at, f"{COORDINATOR}: consilium case assign {case.id} REVIEWER")
+    elif not parties.endpoints(connection, party_id=case.reviewer_id, role=EndpointRole.REVIEWER_NODE):
+        yield Wait("a DICOM node of the reviewer", case.created_at, f"{ADMINISTRATOR}: consilium endpoint add-dicom")
     yield from _study_waits(connection, case)
     for document in cases.documents(connection, case_id=case.id):
         if document.state == "waiting":
@@ -32,13 +36,26 @@ def waits_of(connection: Connection, case: Case) -> Iterator[Wait]:
         yield Wait(f"a look at {job.kind}: {job.last_error}", job.settled_at, ADMINISTRATOR)
 
 
+def study_wait(connection: Connection, study: Study) -> str:
+    """What one study waits for before it can leave, in a sentence; empty when nothing of it is held back."""
+    if study.state is StudyState.RECEIVING:
+        return _QUIET
+    if study.state is StudyState.UNMATCHED:
+        because = matching.why_unmatched(connection, study)
+        return f"an order, or consilium study link {study.id} CASE: {because}" if because else "the workers"
+    entries = studies.quarantined(connection, study_id=study.id)
+    return "; ".join(f"consilium quarantine show {entry.id}: {entry.reason}" for entry in entries)
+
+
 def _study_waits(connection: Connection, case: Case) -> Iterator[Wait]:
     of_case = studies.listed(connection, case_id=case.id)
     for study in of_case:
         if study.state is StudyState.RECEIVING:
-            yield Wait("the study to go quiet", study.last_received_at, "nobody: time")
-    quarantined = studies.quarantined(connection, case_id=case.id)
-    for entry in quarantined:
+            yield Wait(_QUIET, study.last_received_at, "nobody: time")
+    quarantined = {entry.id: entry for entry in studies.quarantined(connection, case_id=case.id)}
+    for study in of_case:  # an object may have been quarantined before its study had a case
+        quarantined |= {entry.id: entry for entry in studies.quarantined(connection, study_id=study.id)}
+    for entry in sorted(quarantined.values(), key=lambda one: one.created_at):
         yield Wait(entry.reason, entry.created_at, f"{COORDINATOR}: consilium quarantine show {entry.id}")
     if not of_case and not quarantined:
         yield Wait("the study", case.created_at, "the hospital's PACS team: send it by C-STORE")
@@ -51,8 +68,11 @@ def _delivery_waits(connection: Connection, delivery: Delivery) -> Iterator[Wait
         who, _, why = delivery.waits_for.partition(": ")
         yield Wait(f"{delivery.kind} {delivery.state}: {why or who}", delivery.changed_at, who)
         return
-    job = outbox.pending(connection, delivery.id)
-    if job is not None and delivery.last_error:
+    job = outbox.unsettled(connection, egress.next_job(delivery)[1])
+    if job is None:
+        why = f"{delivery.kind} stopped: {delivery.last_error or 'its work ended unfinished'}"
+        yield Wait(why, delivery.changed_at, f"{ADMINISTRATOR}: consilium delivery retry {delivery.id}")
+    elif delivery.last_error:
         next_try = f"the next try at {job.next_try_at:%Y-%m-%d %H:%M:%S} UTC after: {delivery.last_error}"
         yield Wait(f"{delivery.kind}: {next_try}", delivery.changed_at, "nobody: time, or whoever runs the destination")
     else:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from gateway.domain.errors import Ambiguous, GatewayError, Permanent, Transient
+from gateway.domain.errors import Ambiguous, Full, GatewayError, Permanent, Transient
 from gateway.domain.ids import new_id
 from gateway.domain.work import Job, JobKind
 from gateway.services.core import Core
@@ -49,10 +49,10 @@ def _require_hope(core: Core, job: Job) -> None:
 
 
 def _failed(core: Core, job: Job, exc: Exception) -> None:
-    """Try again while there is hope (Transient, Ambiguous, or a fault of ours), else leave it dead for a person."""
+    """Try again while there is hope (Transient, Ambiguous, Full, a fault of ours), else leave it dead for a person."""
     reason = str(exc) if isinstance(exc, GatewayError) else f"unexpected {type(exc).__name__}"
     error = f"{type(exc).__name__}: {reason}"
-    is_hopeless = isinstance(exc, GatewayError) and not isinstance(exc, Transient | Ambiguous)
+    is_hopeless = isinstance(exc, GatewayError) and not isinstance(exc, Transient | Ambiguous | Full)
     is_for_person = isinstance(exc, Ambiguous) and exc.is_for_person
     with core.database.write("job.fail") as connection:
         now = core.now()

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, Row, delete, func, insert, select
 
-from gateway.store.tables import audit, audit_seal
+from gateway.store.tables import audit, audit_seal, audit_tail
 
 GENESIS = "0" * 64
 
@@ -31,7 +31,9 @@ def record(
 ) -> None:
     """Add one row to the current transaction. `subject` and `details` hold ids and codes, never patient data."""
     row = {"at": at, "actor": actor, "action": action, "outcome": outcome, "case_id": case_id}
-    connection.execute(insert(audit).values(row | {"subject": subject, "details": dict(details or {})}))
+    values = row | {"subject": subject, "details": dict(details or {})}
+    audit_id = connection.execute(insert(audit).values(values).returning(audit.c.id)).scalar_one()
+    connection.execute(insert(audit_tail).values(audit_id=audit_id))
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,15 @@ def seal(connection: Connection, *, now: datetime, limit: int = 1000) -> int:
         connection.execute(select(func.pg_advisory_xact_lock(_SEALER_LOCK)))
     last = connection.execute(select(audit_seal).order_by(audit_seal.c.position.desc()).limit(1)).one_or_none()
     position, digest = (last.position, last.sha256) if last else (0, GENESIS)
-    unsealed = select(audit).outerjoin(audit_seal, audit.c.id == audit_seal.c.audit_id)
-    rows = connection.execute(unsealed.where(audit_seal.c.audit_id.is_(None)).order_by(audit.c.id).limit(limit)).all()
+    tail = select(audit).join(audit_tail, audit.c.id == audit_tail.c.audit_id).order_by(audit.c.id).limit(limit)
+    rows = connection.execute(tail).all()
     seals = []
     for row in rows:
         position, digest = position + 1, _digest(digest, row)
         seals.append({"position": position, "audit_id": row.id, "sha256": digest, "sealed_at": now})
     if seals:
         connection.execute(insert(audit_seal), seals)
+        connection.execute(delete(audit_tail).where(audit_tail.c.audit_id.in_([row.id for row in rows])))
     return len(seals)
 
 
@@ -81,14 +84,11 @@ def of_case(connection: Connection, case_id: str, *, actions: Sequence[str] = ()
 
 def has_unsealed(connection: Connection) -> bool:
     """True while committed rows wait for the sealer."""
-    unsealed = select(audit.c.id).outerjoin(audit_seal, audit.c.id == audit_seal.c.audit_id)
-    return connection.execute(unsealed.where(audit_seal.c.audit_id.is_(None)).limit(1)).scalar() is not None
+    return connection.execute(select(audit_tail.c.audit_id).limit(1)).scalar() is not None
 
 
 def _unsealed(connection: Connection) -> int:
-    rows = connection.execute(select(func.count()).select_from(audit)).scalar_one()
-    seals = connection.execute(select(func.count()).select_from(audit_seal)).scalar_one()
-    return max(0, int(rows) - int(seals))
+    return connection.execute(select(func.count()).select_from(audit_tail)).scalar_one()
 
 
 def _digest(previous: str, row: Row[Any]) -> str:

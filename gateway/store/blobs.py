@@ -9,7 +9,7 @@ from gateway.domain.errors import Full, NotFound, Transient
 
 
 class BlobDirectory:
-    """`<root>/ab/cd/<sha256>`; writing the same bytes twice is a no-op."""
+    """`<root>/ab/<sha256>`; writing the same bytes twice is a no-op."""
 
     def __init__(self, root: Path, *, min_free_bytes: int = 0) -> None:
         self._root = root
@@ -51,7 +51,7 @@ class BlobDirectory:
 
     def path(self, digest: str) -> Path:
         """Where the blob is, or would be."""
-        return self._root / digest[:2] / digest[2:4] / digest
+        return self._root / digest[:2] / digest
 
     def require_room(self, size_bytes: int) -> None:
         """Raise Full when storing this much would leave less than the reserve."""
@@ -69,7 +69,6 @@ class BlobDirectory:
         source.replace(target)
         sync_folder(target.parent)
         if is_new_folder:
-            sync_folder(target.parent.parent)
             sync_folder(self._root)
 
 

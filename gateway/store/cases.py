@@ -51,6 +51,12 @@ def listed(connection: Connection, *, patient_id: str | None = None, clinic_id: 
     return [_case(row) for row in connection.execute(query)]
 
 
+def open_of_party(connection: Connection, party_id: str) -> list[Case]:
+    """Open cases of a clinic, or of a reviewer."""
+    is_of = (case.c.clinic_id == party_id) | (case.c.reviewer_id == party_id)
+    return [_case(row) for row in connection.execute(select(case).where(is_of & (case.c.state == "open")))]
+
+
 def set_state(connection: Connection, case_id: str, state: str) -> None:
     """`open` or `closed`."""
     connection.execute(update(case).where(case.c.id == case_id).values(state=state))

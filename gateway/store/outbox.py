@@ -118,9 +118,9 @@ def postpone(connection: Connection, job: Job, *, next_try_at: datetime, error: 
     connection.execute(update(outbox).where(_is_mine(job)).values(again))
 
 
-def pending(connection: Connection, subject_id: str) -> Row[Any] | None:
-    """The job of this subject that comes next, or None."""
-    query = select(outbox).where(and_(outbox.c.subject_id == subject_id, outbox.c.state == PENDING))
+def unsettled(connection: Connection, subject_id: str) -> Row[Any] | None:
+    """The job of this subject that comes next or is being done, or None."""
+    query = select(outbox).where(and_(outbox.c.subject_id == subject_id, outbox.c.state.in_((PENDING, CLAIMED))))
     return connection.execute(query.order_by(outbox.c.next_try_at).limit(1)).one_or_none()
 
 

@@ -397,6 +397,11 @@ audit = Table(
     Index(None, "case_id"),
     sqlite_autoincrement=True,
 )
+audit_tail = Table(
+    "audit_tail",
+    metadata,
+    Column("audit_id", BigInteger().with_variant(Integer, "sqlite"), ForeignKey("audit.id"), primary_key=True),
+)
 audit_seal = Table(
     "audit_seal",
     metadata,

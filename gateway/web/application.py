@@ -14,7 +14,7 @@ from gateway.web.fhir import routes as fhir
 from gateway.web.oauth import routes as oauth
 
 
-def create_application(  # noqa: PLR0913 - one argument a fact; all by name
+def create_application(
     *,
     database: Database,
     blobs: Room,

@@ -127,4 +127,4 @@ def _until_opened(clinic: Clinic) -> None:
     """Until the report is rendered and stands in the outbox for both destinations."""
     kinds = {EHR_REPORT, PACS_REPORT}
     case_id = clinic.order.case_id
-    wait_for(lambda: {one["kind"] for one in clinic.stage.deliveries(case_id)} == kinds, "two deliveries", PATIENCE_S)
+    wait_for(lambda: kinds <= {one["kind"] for one in clinic.stage.deliveries(case_id)}, "deliveries", PATIENCE_S)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -57,7 +58,7 @@ class Gateway:
             command = [sys.executable, "-m", "gateway.cli", name]
             process = Process(name, command, folder=self.folder, environment=self.environment | settings)
             self.programs[name] = process
-            process.start(is_ready=lambda name=name: self._is_ready(name))
+            process.start(is_ready=partial(self._is_ready, name))
         return self
 
     def stop(self) -> None:
@@ -105,5 +106,3 @@ class Gateway:
 def wait_for(condition: Any, waiting_for: str, timeout_s: float = 30) -> None:
     """Until `condition()` is true; PeerFailure after `timeout_s`."""
     wait_until(condition, timeout_s=timeout_s, waiting_for=waiting_for)
-
-

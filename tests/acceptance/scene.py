@@ -87,7 +87,9 @@ class Scene:
         assert answer.is_success, f"{answer.status_code} {answer.text}"
         return dict(answer.json())
 
-    def request(self, client: str, method: str, path: str, resource: Json | None = None, **headers: str) -> httpx.Response:
+    def request(
+        self, client: str, method: str, path: str, resource: Json | None = None, **headers: str
+    ) -> httpx.Response:
         """Any request to /fhir as that client."""
         known = self._clients[client]
         token = self.gateway.token(known["client_id"], known["client_secret"])
@@ -133,6 +135,7 @@ class Scene:
 
     def wait_for_delivery(self, case_id: str, kind: str, state: str, timeout_s: float = 30) -> Json:
         """Until the case has one delivery of that kind in that state."""
+
         def is_there() -> bool:
             found = [one for one in self.deliveries(case_id) if one["kind"] == kind]
             return [one["state"] for one in found] == [state]

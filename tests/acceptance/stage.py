@@ -77,16 +77,15 @@ class Stage(Scene):
         self.ehr.add_order(resources.service_request(data, f"Patient/{patient_id}", "Organization/none"))
         return Case(patient, self.order(data, consents, DOCUMENT))
 
-    def send_images(self, case: Case, folder: Path, *, slices: int = 2, **changes: Any) -> dcmtk.Outcome:
-        """The study that the order names, known to the PACS and sent by it."""
+    def send_images(self, case: Case, folder: Path, *, slices: int = 2, person: Person | None = None) -> dcmtk.Outcome:
+        """The study that the order names, known to the PACS and sent by it; of `person` where that is another one."""
+        patient = person or case.person
+        data = case.data
         series = ct_series(
-            slices=1,
-            patient=case.person,
-            study_instance_uid=case.data.study_instance_uid,
-            accession=case.data.accession_number,
+            slices=1, patient=patient, study_instance_uid=data.study_instance_uid, accession=data.accession_number
         )
         self.pacs.register(RegisteredStudy.of(series[0]))
-        return self.send_study(case.data, folder, patient=case.person, slices=slices, **changes)
+        return self.send_study(data, folder, patient=patient, slices=slices)
 
     def until_matched(self, case_id: str) -> None:
         """Until the story says that the study is the case's."""
@@ -130,7 +129,9 @@ class Stage(Scene):
             with self.database.read() as connection:
                 kinds = {one.id: one.kind for one in deliveries.listed(connection, case_id=case_id)}
                 made = deliveries.decisions(connection, case_id)
-            return len([d for d in made if (kinds[d.delivery_id], d.stage, d.outcome) == (kind, stage, outcome)]) >= count
+            return (
+                len([d for d in made if (kinds[d.delivery_id], d.stage, d.outcome) == (kind, stage, outcome)]) >= count
+            )
 
         wait_for(is_decided, f"{outcome} at {stage} of {kind}", PATIENCE_S)
 
@@ -173,7 +174,9 @@ class Stage(Scene):
 
     def in_ehr(self, case: Case) -> list[Json]:
         """The patient's reports there."""
-        [patient] = self.ehr.records.search("Patient", [("identifier", f"{resources.MRN_SYSTEM}|{case.person.patient_id}")])
+        [patient] = self.ehr.records.search(
+            "Patient", [("identifier", f"{resources.MRN_SYSTEM}|{case.person.patient_id}")]
+        )
         return [one for one in self.ehr.reports() if one["subject"]["reference"] == f"Patient/{patient['id']}"]
 
     def offered_to_pacs(self, case: Case) -> list[Dataset]:
@@ -191,6 +194,6 @@ def received_by(node: dcmtk.StoreScp) -> list[Dataset]:
     for path in node.files():
         try:
             found.append(dcmread(path, stop_before_pixels=True))
-        except Exception:  # noqa: BLE001, S112, PERF203 - storescp writes in place
+        except Exception:  # noqa: BLE001 - storescp writes in place
             continue
     return found

@@ -5,14 +5,12 @@ from io import BytesIO
 from pathlib import Path
 
 import pydicom
-import pytest
 from pypdf import PdfReader
 
 from gateway.demo import resources
-from gateway.domain.party import DicomAddress
 from tests.acceptance.gateway import AE_TITLE, Gateway, wait_for
 from tests.acceptance.scene import PACS_AE_TITLE, Scene
-from tests.peers.generated import AYSE, ct_series, part10, pathology_pdf
+from tests.peers.generated import AYSE, ct_series, part10
 from tests.peers.orthanc import Orthanc
 from tests.peers.processes import LOOPBACK
 from tests.peers.sekmet import Sekmet
@@ -42,13 +40,17 @@ def test_a_study_becomes_a_report_in_the_clinic(tmp_path: Path, reviewer_node: O
         received = _of_pseudonym(reviewer_node, pseudonym)
         assert len(received) == 3
         for content in received:
-            assert not any(word.encode(encoding) in content for word in IDENTITY for encoding in ("utf-8", "latin-1")
-                           if _fits(word, encoding))
+            assert not any(
+                word.encode(encoding) in content
+                for word in IDENTITY
+                for encoding in ("utf-8", "latin-1")
+                if _fits(word, encoding)
+            )
         images = [pydicom.dcmread(BytesIO(content)) for content in received]
         assert {str(ds.PatientName) for ds in images} == {pseudonym}
         assert {ds.StudyInstanceUID for ds in images} != {data.study_instance_uid}
         assert len({ds.SOPInstanceUID for ds in images}) == 3
-        [study] = [one for one in scene.request("hospital", "GET", "ImagingStudy").json()["entry"]]
+        [study] = scene.request("hospital", "GET", "ImagingStudy").json()["entry"]
         assert study["resource"]["numberOfInstances"] == 3
 
         document_id = order.ids["DocumentReference"][0]
@@ -86,10 +88,17 @@ def test_a_study_becomes_a_report_in_the_clinic(tmp_path: Path, reviewer_node: O
         story = scene.story(order.case_id)
         assert story["waits"] == []
         told = " ".join(station["what"] for station in story["stations"])
-        for station in ("order received", "study matched", "study de-identified", "document cleared", "report version 1"):
+        for station in (
+            "order received",
+            "study matched",
+            "study de-identified",
+            "document cleared",
+            "report version 1",
+        ):
             assert station in told
-        disclosures = [row for row in gateway.shown("audit", "list", "--case", order.case_id)
-                       if row["action"] == "egress.granted"]
+        disclosures = [
+            row for row in gateway.shown("audit", "list", "--case", order.case_id) if row["action"] == "egress.granted"
+        ]
         assert len(disclosures) == 4
         wait_for(lambda: gateway.shown("audit", "verify")["unsealed"] == 0, "the sealer")
         assert gateway.shown("audit", "verify")["broken_at"] is None
@@ -99,7 +108,9 @@ def test_a_study_becomes_a_report_in_the_clinic(tmp_path: Path, reviewer_node: O
 
 def _of_pseudonym(node: Orthanc, pseudonym: str) -> list[bytes]:
     """The files that the reviewer has of one patient."""
-    return [c for c in node.dicom_files() if pydicom.dcmread(BytesIO(c), stop_before_pixels=True).PatientID == pseudonym]
+    return [
+        c for c in node.dicom_files() if pydicom.dcmread(BytesIO(c), stop_before_pixels=True).PatientID == pseudonym
+    ]
 
 
 def _fits(word: str, encoding: str) -> bool:

@@ -36,7 +36,9 @@ TO_THE_CLINIC = (
 
 
 def _hooks(points: tuple[str, ...]) -> list[str]:
-    return [f"{name}.{when}_{what}" for point in points for name, what in [point.split()] for when in ("before", "after")]
+    return [
+        f"{name}.{when}_{what}" for point in points for name, what in [point.split()] for when in ("before", "after")
+    ]
 
 
 def test_every_hook_in_the_code_is_killed_at_or_belongs_to_an_edge() -> None:

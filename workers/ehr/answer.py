@@ -54,6 +54,7 @@ class Answer:
 
     @property
     def is_success(self) -> bool:
+        """Any 2xx."""
         return 200 <= self.status < 300
 
     def resource(self) -> Resource | None:

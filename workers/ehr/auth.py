@@ -55,6 +55,7 @@ class TokenCache:
         return token if is_usable else None
 
     def put(self, address: FhirAddress, token: AccessToken) -> None:
+        """Keep the token for this address."""
         with self._lock:
             self._tokens[address] = token
 

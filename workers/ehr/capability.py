@@ -34,10 +34,12 @@ class TypeCapability:
 
     @property
     def may_search_by_identifier(self) -> bool:
+        """True when the type can be searched by its identifier."""
         return "search-type" in self.interactions and "identifier" in self.search_parameters
 
     @property
     def may_read(self) -> bool:
+        """True when an instance can be read by its id."""
         return "read" in self.interactions
 
 

@@ -90,7 +90,8 @@ class _Delivery:
         if stored is not None:
             return self._settle(stored, "HTTP 200", "was there already")
         if self.strategy is WriteStrategy.SINGLE_CREATE and read_back_first:
-            raise Ambiguous("The EHR offers neither an idempotent write nor a search; a person has to ask there.")
+            reason = "The EHR offers neither an idempotent write nor a search; a person has to ask there."
+            raise Ambiguous(reason, is_for_person=True)
         if is_amendment and not self._may_find_earlier():
             raise Permanent("The EHR offers no way to find the earlier version; a person has to replace the report.")
         return self._create()

@@ -65,7 +65,7 @@ def render_report(
         direction="rtl" if report.language.partition("-")[0].lower() in _RIGHT_TO_LEFT else "ltr",
         signed_at=report.signed_at.isoformat(timespec="seconds"),
         signed_at_text=_readable(report.signed_at),
-        stylesheet=Markup(_resource("report.css")),
+        stylesheet=Markup(_resource("report.css")),  # noqa: S704 - ours
     )
     identifier = fixed_identifier.encode() if isinstance(fixed_identifier, str) else fixed_identifier
     return Rendition(html=page.encode(), pdf=_pdf(page, hashlib.sha256(identifier).hexdigest()[:32].encode()))
@@ -78,7 +78,7 @@ def _readable(moment: datetime) -> str:
 
 def _part(code: str, title: str, narrative: str) -> _Part:
     # to_html serialises a checked tree, so its text is safe to stand in the page as it is.
-    return _Part(code, title, Markup(to_html(narrative, id_prefix=f"{code}-")))
+    return _Part(code, title, Markup(to_html(narrative, id_prefix=f"{code}-")))  # noqa: S704 - see above
 
 
 def _pdf(page: str, identifier: bytes) -> bytes:

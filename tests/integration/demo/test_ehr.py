@@ -55,7 +55,8 @@ def test_refuses_a_report_without_pdf_or_of_another_patient(ehr: Ehr) -> None:
     headers = {"Authorization": f"Bearer {ehr.token_file.read_text()}"}
     complete = _report({"reference": f"Patient/{ehr.patient_id}"})
     other: dict[str, Any] = {"subject": {"reference": "Patient/other"}}
-    for wrong in (other, {"presentedForm": []}, {"resourceType": "Observation"}):
+    wrongs: list[dict[str, Any]] = [other, {"presentedForm": []}, {"resourceType": "Observation"}]
+    for wrong in wrongs:
         answer = httpx.post(f"{ehr.base_url}/DiagnosticReport", json=complete | wrong, headers=headers)
         assert answer.status_code == 422
     assert ehr.reports() == []

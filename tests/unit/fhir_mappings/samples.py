@@ -114,9 +114,8 @@ def diagnostic_report() -> Json:
 def changed(resource: Json, path: str, value: Any) -> Json:
     """A copy with the element at `path` (`a.b[0].c`) set, or removed for `...`."""
     copied = copy.deepcopy(resource)
-    steps: list[Any] = []
-    for part in path.replace("[", ".[").split("."):
-        steps.append(int(part[1:-1]) if part.startswith("[") else part)
+    parts = path.replace("[", ".[").split(".")
+    steps: list[Any] = [int(part[1:-1]) if part.startswith("[") else part for part in parts]
     target: Any = copied
     for step in steps[:-1]:
         target = target[step]

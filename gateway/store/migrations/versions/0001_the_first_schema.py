@@ -56,6 +56,12 @@ def upgrade() -> None:
         sa.UniqueConstraint("audit_id", name=op.f("uq_audit_seal_audit_id")),
     )
     op.create_table(
+        "audit_tail",
+        sa.Column("audit_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["audit_id"], ["audit.id"], name=op.f("fk_audit_tail_audit_id")),
+        sa.PrimaryKeyConstraint("audit_id", name=op.f("pk_audit_tail")),
+    )
+    op.create_table(
         "endpoint",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("party_id", sa.String(length=64), nullable=False),

@@ -166,3 +166,10 @@ def test_a_superseded_consent_is_named_in_the_steps() -> None:
 def test_an_ended_permit_says_what_ended_it() -> None:
     decision = decide([OLD_PERMIT, replace(NEW_PERMIT, status="inactive")], request())
     assert any("Consent new version 1 ended it" in reason for reason in decision.reasons)
+
+
+def test_a_permit_of_unclear_order_says_so() -> None:
+    decision = decide([replace(OLD_PERMIT, date_time=None), NEW_PERMIT], request())
+    assert any(
+        "which of it and Consent new version 1 is the newer one is not known" in reason for reason in decision.reasons
+    )
