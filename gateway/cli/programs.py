@@ -69,7 +69,10 @@ def upgrade(office: Office) -> None:
     click.echo("the database is up to date")
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.command(
+    add_help_option=False,  # the demo has options of its own and explains them
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+)
 @click.pass_context
 def demo(ctx: click.Context) -> None:
     """Play the hospital, the reviewer and the EHR against a gateway of its own."""

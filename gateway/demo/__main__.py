@@ -8,7 +8,7 @@ import click
 from gateway.demo.program import DEFAULT_FOLDER, run_demo
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--once", is_flag=True, help="End when the report has arrived, instead of staying up until Ctrl-C.")
 @click.option(
     "--data-dir",

@@ -68,12 +68,17 @@ class Instance:
 
 @dataclass(frozen=True)
 class CaseDocument:
-    """A document of a case: `waiting` until a person has `cleared` (or `rejected`) it."""
+    """A document of a case: `waiting` until a person has `cleared` (or `rejected`) it.
+
+    `loinc` is its kind, `clinical_date` the day it speaks of.
+    """
 
     id: str
     case_id: str
     state: str
     title: str
+    loinc: str
+    clinical_date: date
     original_sha256: str
     cleared_sha256: str | None
     cleared_by: str | None

@@ -38,7 +38,19 @@ def document_stored(core: Core, connection: Connection, stored: StoredResource) 
     content = document.data or _binary(connection, stored.party_id, document.binary_url)
     check_pdf(content, max_size_bytes=MAX_DOCUMENT_BYTES, at="DocumentReference.content.attachment")
     sha256 = core.blobs.put(content)
-    waiting = CaseDocument(stored.id, case.id, "waiting", document.title, sha256, None, None, stored.stored_at, None)
+    waiting = CaseDocument(
+        id=stored.id,
+        case_id=case.id,
+        state="waiting",
+        title=document.title,
+        loinc=document.loinc,
+        clinical_date=document.clinical_date,
+        original_sha256=sha256,
+        cleared_sha256=None,
+        cleared_by=None,
+        created_at=stored.stored_at,
+        cleared_at=None,
+    )
     cases.add_document(connection, waiting)
     audit.record(
         connection,

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from gateway.domain.consent import Item, Outcome
+from fhir_mappings.codes import CONSULT_NOTE, LOINC
+from gateway.domain.consent import Coding, Item, Outcome
 from gateway.domain.delivery import GRANT_LIFETIME, DeliveryKind, DeliveryState, EgressGrant
 from gateway.domain.errors import Conflict, Transient
 from gateway.domain.ids import new_id
@@ -13,15 +14,9 @@ from gateway.domain.record import Case, Delivery
 from gateway.domain.work import JobKind
 from gateway.services.consents import Recorded, decide_and_record
 from gateway.services.core import Core
-from gateway.store import audit, cases, deliveries, outbox, parties
+from gateway.store import audit, cases, deliveries, outbox, parties, reports, studies
 
 UNSENT = (DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.AMBIGUOUS)
-RESOURCE_CLASS = {
-    DeliveryKind.STUDY_TO_REVIEWER: "ImagingStudy",
-    DeliveryKind.DOCUMENT_TO_REVIEWER: "DocumentReference",
-    DeliveryKind.REPORT_TO_EHR: "DiagnosticReport",
-    DeliveryKind.REPORT_TO_PACS: "DiagnosticReport",
-}
 
 
 def open_delivery(
@@ -64,14 +59,14 @@ def decide(connection: Connection, case: Case, delivery: Delivery, *, stage: str
 
     The caller has locked the case row, so that every decision stands wholly before or after a revocation.
     """
-    recipient, items = recipient_and_items(connection, delivery)
+    recipient, item = recipient_and_item(connection, delivery)
     recorded = decide_and_record(
         connection,
         case,
         flow=delivery.kind.flow,
         stage=stage,
         recipient=recipient,
-        items=items,
+        items=(item,),
         payload_sha256=delivery.payload_sha256,
         delivery_id=delivery.id,
         now=now,
@@ -160,11 +155,25 @@ def require_open(core: Core, granted: EgressGrant) -> EgressGrant:
     return renewed
 
 
-def recipient_and_items(connection: Connection, delivery: Delivery) -> tuple[Party, tuple[Item, ...]]:
-    """Who would receive the delivery, and each thing that would leave, as consent sees it."""
+def recipient_and_item(connection: Connection, delivery: Delivery) -> tuple[Party, Item]:
+    """Who would receive the delivery, and what would leave as a consent may name it: class, code and clinical date."""
     endpoint = parties.endpoint_by_id(connection, delivery.endpoint_id)
-    item = Item(id=delivery.subject_id, resource_class=RESOURCE_CLASS[delivery.kind])
-    return parties.party_by_id(connection, endpoint.party_id), (item,)
+    return parties.party_by_id(connection, endpoint.party_id), _item(connection, delivery)
+
+
+def _item(connection: Connection, delivery: Delivery) -> Item:
+    subject_id = delivery.subject_id
+    if delivery.kind is DeliveryKind.STUDY_TO_REVIEWER:
+        study = studies.by_id(connection, subject_id)
+        return Item(study.id, "ImagingStudy", date=study.study_date)
+    if delivery.kind is DeliveryKind.DOCUMENT_TO_REVIEWER:
+        document = cases.document_by_id(connection, subject_id)
+        code = Coding(LOINC, document.loinc)
+        return Item(document.id, "DocumentReference", frozenset({code}), document.clinical_date)
+    version = reports.by_id(connection, subject_id)
+    code = Coding(LOINC, CONSULT_NOTE)
+    names = frozenset({f"DiagnosticReport/{version.diagnostic_report_id}"})
+    return Item(version.id, "DiagnosticReport", frozenset({code}), version.created_at.date(), names)
 
 
 def next_job(delivery: Delivery) -> tuple[JobKind, str]:

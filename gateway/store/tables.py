@@ -183,6 +183,8 @@ document = Table(
     _ref("case_id", "case.id"),
     Column("state", String(16), nullable=False),  # waiting | cleared | rejected
     Column("title", String(255), nullable=False),
+    Column("loinc", String(16), nullable=False),
+    Column("clinical_date", Date, nullable=False),
     Column("original_sha256", String(64), nullable=False),
     Column("cleared_sha256", String(64)),
     Column("cleared_by", String(100)),

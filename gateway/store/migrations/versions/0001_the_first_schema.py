@@ -231,6 +231,8 @@ def upgrade() -> None:
         sa.Column("case_id", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("title", sa.String(length=255), nullable=False),
+        sa.Column("loinc", sa.String(length=16), nullable=False),
+        sa.Column("clinical_date", sa.Date(), nullable=False),
         sa.Column("original_sha256", sa.String(length=64), nullable=False),
         sa.Column("cleared_sha256", sa.String(length=64), nullable=True),
         sa.Column("cleared_by", sa.String(length=100), nullable=True),
