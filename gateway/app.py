@@ -47,7 +47,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
     def load_config(self) -> None:
         web = self._settings.web
         options: dict[str, Any] = {
-            "bind": f"{web.host}:{web.port}",
+            "bind": f"[{web.host}]:{web.port}" if ":" in web.host else f"{web.host}:{web.port}",
             "workers": web.workers,
             "threads": web.threads,
             "worker_class": "gthread",

@@ -17,7 +17,7 @@ from gateway.domain.work import RetryPolicy
 from gateway.services.core import Core
 from gateway.store.blobs import BlobDirectory
 from gateway.store.engine import Database
-from gateway.store.keys import key_or_new
+from gateway.store.keys import existing_key, key_or_new
 
 
 def open_core(settings: Settings) -> Core:
@@ -27,12 +27,18 @@ def open_core(settings: Settings) -> Core:
         database=Database(settings.database_url_resolved),
         blobs=BlobDirectory(settings.blob_dir, min_free_bytes=settings.storage.min_free_bytes),
         now=lambda: datetime.now(UTC),
-        pseudonym_key=key_or_new(settings.pseudonym_key_path),
+        pseudonym_key=_pseudonym_key(settings),
         token_prefix=settings.pseudonym.prefix,
         quiet_period=timedelta(seconds=settings.study.quiet_period_s),
         retry=RetryPolicy(retry.base_s, retry.cap_s, retry.max_attempts, settings.worker.lease_s),
         institution=Institution(institution.name, institution.contact, institution.invitation),
     )
+
+
+def _pseudonym_key(settings: Settings) -> bytes:
+    """A key file that was named has to be there; the gateway's own is made at the first start."""
+    path = settings.pseudonym_key_path
+    return existing_key(path) if settings.pseudonym.key_file else key_or_new(path)
 
 
 def prepare_process(settings: Settings) -> None:

@@ -8,7 +8,7 @@
 # a password only when something is missing. No service is started or enabled: the tests run their own Orthanc.
 set -eu
 
-RUNTIME_PACKAGES="libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz0b libharfbuzz-subset0 fontconfig fonts-noto-core"
+RUNTIME_PACKAGES="libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz0b libharfbuzz-subset0 fontconfig fonts-noto-core tzdata"
 TEST_PACKAGES="dcmtk orthanc"
 POLICY=/usr/sbin/policy-rc.d # asked by invoke-rc.d and deb-systemd-invoke before they start anything
 POLICY_MARK="written by system-packages.sh of consilium"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
-from pynetdicom import AE
+from pynetdicom import AE, _config
 
 from dicom_node.part10 import build_file_header, split_file
 from dicom_node.status import CANNOT_UNDERSTAND, SOP_CLASS_MISMATCH, SUCCESS
@@ -94,20 +94,21 @@ def _first_one_leaves(stage: Stage, case: Case, first: Dataset, reason: str) -> 
     assert len(stage.at_reviewer(case)) == 1
 
 
-def test_what_is_no_dicom_object_is_refused_and_the_others_are_kept(stage: Stage, files: Path) -> None:
+def test_what_is_no_dicom_object_is_refused_and_the_others_are_kept(
+    stage: Stage, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     case = stage.open_case()
     first, cut, foreign, last = _images(case, 4)
-    cut_file, foreign_file = truncated(part10(cut)), part10(foreign)
-    cut_data, foreign_data = (content[split_file(content)[1] :] for content in (cut_file, foreign_file))
     statuses = _store_raw(
+        monkeypatch,
         stage.gateway.address,
         files,
         [
-            (first.SOPInstanceUID, part10(first)[split_file(part10(first))[1] :]),
+            (first.SOPInstanceUID, _data_set(part10(first))),
             (generate_uid(), jpeg_pretending_to_be_dicom()),
-            (cut.SOPInstanceUID, cut_data),
-            (generate_uid(), foreign_data),
-            (last.SOPInstanceUID, part10(last)[split_file(part10(last))[1] :]),
+            (cut.SOPInstanceUID, _data_set(truncated(part10(cut)))),
+            (generate_uid(), _data_set(part10(foreign))),
+            (last.SOPInstanceUID, _data_set(part10(last))),
         ],
     )
     assert statuses == [SUCCESS, CANNOT_UNDERSTAND, CANNOT_UNDERSTAND, SOP_CLASS_MISMATCH, SUCCESS]
@@ -128,6 +129,11 @@ def _images(case: Case, slices: int) -> list[Dataset]:
     )
 
 
+def _data_set(part10_bytes: bytes) -> bytes:
+    """What follows the file meta information."""
+    return part10_bytes[split_file(part10_bytes)[1] :]
+
+
 def _objects(stage: Stage, case: Case) -> int:
     """How many objects of the study `study list` shows."""
     [study] = stage.studies(case.data.study_instance_uid)
@@ -142,11 +148,14 @@ def _compressed(tool: str, content: bytes, folder: Path) -> bytes:
     return target.read_bytes()
 
 
-def _store_raw(node: DicomAddress, folder: Path, objects: list[tuple[str, bytes]]) -> list[int]:
+def _store_raw(
+    monkeypatch: pytest.MonkeyPatch, node: DicomAddress, folder: Path, objects: list[tuple[str, bytes]]
+) -> list[int]:
     """C-STORE these bytes as data sets in one association, whatever they are; gives the statuses."""
     folder.mkdir(exist_ok=True)
     entity = AE(PACS_AE_TITLE)
     entity.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
+    monkeypatch.setattr(_config, "STORE_SEND_CHUNKED_DATASET", True)  # the bytes as they are, not read first
     association = entity.associate(node.host, node.port, ae_title=node.ae_title)
     assert association.is_established
     statuses = []
