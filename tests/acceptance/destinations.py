@@ -6,13 +6,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom import Dataset
+from pydicom.dataset import FileDataset
 
 from gateway.demo import resources
 from gateway.domain.party import Identifier
-from tests.acceptance.gateway import wait_for
 from tests.acceptance.scene import Json, Order, address
-from tests.acceptance.stage import DOCUMENT, EHR_REPORT, PACS_REPORT, PATIENCE_S, RETURN, Stage, somebody
+from tests.acceptance.stage import DOCUMENT, EHR_REPORT, PACS_REPORT, RETURN, Stage, somebody
 from tests.peers import dcmtk
 from tests.peers.generated import Person, ct_series, part10
 from tests.peers.registered_study import RegisteredStudy
@@ -60,10 +59,6 @@ class Clinic:
         """What `delivery show` keeps of the destination's answer."""
         found = self.stage.delivery(self.order.case_id, kind)
         return dict(self.stage.gateway.shown("delivery", "show", found["id"])["receipt"])
-
-    def returned_objects(self) -> list[Dataset]:
-        """What the archive keeps."""
-        return self.archive.stored
 
 
 def _cast() -> dict[str, tuple[StrictEhr, StrictPacs]]:
@@ -118,13 +113,12 @@ def _open(stage: Stage, name: str, ehr: StrictEhr, archive: StrictPacs, folder: 
     return Clinic(stage, name, ehr, archive, patient, order)
 
 
-def _image(data: resources.CaseData, patient: Person) -> Dataset:
+def _image(data: resources.CaseData, patient: Person) -> FileDataset:
     accession, uid = data.accession_number, data.study_instance_uid
     return ct_series(slices=1, patient=patient, study_instance_uid=uid, accession=accession)[0]
 
 
 def _until_opened(clinic: Clinic) -> None:
     """Until the report is rendered and stands in the outbox for both destinations."""
-    kinds = {EHR_REPORT, PACS_REPORT}
-    case_id = clinic.order.case_id
-    wait_for(lambda: kinds <= {one["kind"] for one in clinic.stage.deliveries(case_id)}, "deliveries", PATIENCE_S)
+    for kind in (EHR_REPORT, PACS_REPORT):
+        clinic.stage.until(clinic.order.case_id, kind, lambda found: bool(found.payload_sha256), f"{kind} to be opened")

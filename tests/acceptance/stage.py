@@ -57,11 +57,12 @@ class Stage(Scene):
         self.pacs, self.ehr, self.node = pacs, ehr, node
         self.database = Database(f"sqlite:///{gateway.environment['CONSILIUM_DATA_DIR']}/consilium.db")
 
-    def add_reviewer(self, name: str, node: DicomAddress) -> Identifier:
-        """Register another reviewer with a node and a client; gives what orders and consents call them."""
+    def add_reviewer(self, name: str, node: DicomAddress | None = None) -> Identifier:
+        """Register another reviewer with a client; gives what orders and consents call them."""
         identifier = Identifier("https://reviewer.example/id", name)
-        who = ("--identifier", f"{identifier.system}|{identifier.value}", "--node", address(node))
-        self.gateway.cli("reviewer", "add", name, *who, "--country", "TR", "--time-zone", "Europe/Istanbul")
+        who = ("--identifier", f"{identifier.system}|{identifier.value}", "--country", "TR")
+        where = ("--time-zone", "Europe/Istanbul", *(("--node", address(node)) if node else ()))
+        self.gateway.cli("reviewer", "add", name, *who, *where)
         self.add_client(name)
         return identifier
 

@@ -113,7 +113,8 @@ def test_what_is_no_dicom_object_is_refused_and_the_others_are_kept(
     )
     assert statuses == [SUCCESS, CANNOT_UNDERSTAND, CANNOT_UNDERSTAND, SOP_CLASS_MISMATCH, SUCCESS]
     assert _objects(stage, case) == 2
-    assert list((Path(stage.gateway.environment["CONSILIUM_DATA_DIR"]) / "spool").iterdir()) == []
+    spool = Path(stage.gateway.environment["CONSILIUM_DATA_DIR"]) / "spool"
+    assert [path for path in spool.rglob("*") if path.is_file() and path.stat().st_size] == []
     stage.until_matched(case.id)
 
 
