@@ -10,8 +10,6 @@ import click
 
 from config.settings import Settings
 from gateway.cli.office import Office, pass_office
-from gateway.store.engine import Database
-from gateway.store.schema import upgrade as upgrade_schema
 from gateway.supervisor import Program, Supervisor
 
 _PROBE_TIMEOUT_S = 1.0
@@ -69,18 +67,20 @@ def upgrade(office: Office) -> None:
     click.echo("the database is up to date")
 
 
-@click.command(
-    add_help_option=False,  # the demo has options of its own and explains them
-    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-)
-@click.pass_context
-def demo(ctx: click.Context) -> None:
+@click.command()
+@click.option("--once", is_flag=True, help="End when the report has arrived, instead of staying up until Ctrl-C.")
+@click.option("--data-dir", type=click.Path(file_okay=False), help="Where the run's folder is made.")
+def demo(once: bool, data_dir: str | None) -> None:
     """Play the hospital, the reviewer and the EHR against a gateway of its own."""
+    options = [*(["--once"] if once else []), *(["--data-dir", data_dir] if data_dir else [])]
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "gateway.demo", *ctx.args])  # noqa: S606 - this very program
+    os.execv(sys.executable, [sys.executable, "-m", "gateway.demo", *options])  # noqa: S606 - this very program
 
 
 def _upgrade(settings: Settings) -> None:
+    from gateway.store.engine import Database  # what only an upgrade needs is loaded for it alone
+    from gateway.store.schema import upgrade as upgrade_schema
+
     database = Database(settings.database_url_resolved)
     try:
         upgrade_schema(database)

@@ -77,7 +77,7 @@ def _quarantine(
     studies.change(connection, study.id, state=StudyState.QUARANTINED)
     shown = {"differences": [[one.field, one.in_header, one.in_order] for one in differences]}
     fields = ", ".join(one.field for one in differences)
-    reason = f"identity: {fields} in the images differs from the order (matched {found.because})"
+    reason = f"identity: {fields} in the images differs from the order (matched by {found.because})"
     place = Place(case_id, study.id, None)
     studies.put_in_quarantine(connection, "identity", reason, place, details=shown, now=now)
     audit.record(
@@ -128,7 +128,7 @@ def _find(connection: Connection, study: Study) -> _Match:
 
 def _only(found: list[Case], key: str) -> _Match:
     if len(found) == 1:
-        return _Match(found[0], f"by {key}")
+        return _Match(found[0], key)
     return _Match(None, f"{len(found)} open orders have this {key}; exactly one would match")
 
 

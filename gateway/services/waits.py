@@ -48,17 +48,24 @@ def study_wait(connection: Connection, study: Study) -> str:
 
 
 def _study_waits(connection: Connection, case: Case) -> Iterator[Wait]:
-    of_case = studies.listed(connection, case_id=case.id)
-    for study in of_case:
-        if study.state is StudyState.RECEIVING:
-            yield Wait(_QUIET, study.last_received_at, "nobody: time")
-    quarantined = {entry.id: entry for entry in studies.quarantined(connection, case_id=case.id)}
-    for study in of_case:  # an object may have been quarantined before its study had a case
-        quarantined |= {entry.id: entry for entry in studies.quarantined(connection, study_id=study.id)}
-    for entry in sorted(quarantined.values(), key=lambda one: one.created_at):
+    quarantined = studies.quarantined(connection, case_id=case.id)
+    for entry in quarantined:
         yield Wait(entry.reason, entry.created_at, f"{COORDINATOR}: consilium quarantine show {entry.id}")
-    if not of_case and not quarantined:
+    if quarantined or studies.listed(connection, case_id=case.id):
+        return
+    arriving = _arriving(connection, case)
+    for study in arriving:
+        yield Wait("the study to go quiet", study.last_received_at, "nobody: time")
+    if not arriving:
         yield Wait("the study", case.created_at, "the hospital's PACS team: send it by C-STORE")
+
+
+def _arriving(connection: Connection, case: Case) -> list[Study]:
+    """Studies that still come in and that the order names."""
+    uids = cases.keys(connection, case.id, cases.STUDY_INSTANCE_UID)
+    numbers = cases.keys(connection, case.id, cases.ACCESSION_NUMBER)
+    receiving = studies.listed(connection, clinic_id=case.clinic_id, state=StudyState.RECEIVING)
+    return [one for one in receiving if one.study_instance_uid in uids or one.accession_number in numbers]
 
 
 def _delivery_waits(connection: Connection, delivery: Delivery) -> Iterator[Wait]:

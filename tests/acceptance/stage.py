@@ -191,7 +191,7 @@ class Stage(Scene):
 
 def received_by(node: dcmtk.StoreScp) -> list[Dataset]:
     """The headers of what a node has received; a file that is still being written is passed over."""
-    found = []
+    found: list[Dataset] = []
     for path in node.files():
         try:
             found.append(dcmread(path, stop_before_pixels=True))

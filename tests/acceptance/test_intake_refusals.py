@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom import Dataset, dcmread
+from pydicom import dcmread
+from pydicom.dataset import FileDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from pynetdicom import AE, _config
 
@@ -76,7 +77,7 @@ def test_other_pixels_under_the_same_uid_are_both_kept(stage: Stage, files: Path
     _first_one_leaves(stage, case, image, "collision: another object")
 
 
-def _first_one_leaves(stage: Stage, case: Case, first: Dataset, reason: str) -> None:
+def _first_one_leaves(stage: Stage, case: Case, first: FileDataset, reason: str) -> None:
     stage.until_delivery(case.id, STUDY, "delivered")
     assert _objects(stage, case) == 2
     [study] = stage.studies(case.data.study_instance_uid)
@@ -118,7 +119,7 @@ def test_what_is_no_dicom_object_is_refused_and_the_others_are_kept(
     stage.until_matched(case.id)
 
 
-def _images(case: Case, slices: int) -> list[Dataset]:
+def _images(case: Case, slices: int) -> list[FileDataset]:
     data = case.data
     return list(
         ct_series(

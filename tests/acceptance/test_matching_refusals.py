@@ -99,7 +99,8 @@ def test_a_rejected_identity_keeps_the_study_from_the_case(stage: Stage, files: 
 
 
 @pytest.mark.parametrize(
-    ("family", "given"), [("OZTURK", "AYSE ISIL"), ("Oeztuerk", "Ayse Isil"), ("Işıl Öztürk", "Ayşe"), ("öztürk", "ayşe ışıl")]
+    ("family", "given"),
+    [("OZTURK", "AYSE ISIL"), ("Oeztuerk", "Ayse Isil"), ("Işıl Öztürk", "Ayşe"), ("öztürk", "ayşe ışıl")],
 )
 def test_one_name_in_other_letters_is_one_name(stage: Stage, files: Path, family: str, given: str) -> None:
     case = stage.open_case(DISCLOSE)

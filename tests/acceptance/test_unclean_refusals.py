@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from pydicom import Dataset
+from pydicom.dataset import FileDataset
 from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
 from dicom_node.encapsulated_pdf import PdfDocument, StudyIdentity, build_encapsulated_pdf
@@ -54,7 +54,9 @@ def _document(case: Case) -> bytes:
     ],
     ids=["burned in", "secondary capture", "document"],
 )
-def test_one_object_that_may_identify_holds_the_whole_study(stage: Stage, files: Path, build: Callable[[Case], bytes], reason: str) -> None:
+def test_one_object_that_may_identify_holds_the_whole_study(
+    stage: Stage, files: Path, build: Callable[[Case], bytes], reason: str
+) -> None:
     case = stage.open_case(DISCLOSE)
     assert stage.send([*map(part10, _images(case)), build(case)], files).stored == 3
     entry = _quarantined(stage, case)
@@ -73,13 +75,13 @@ def test_one_object_that_may_identify_holds_the_whole_study(stage: Stage, files:
     assert len(stage.granted(case)) == 1
 
 
-def _images(case: Case) -> list[Dataset]:
+def _images(case: Case) -> list[FileDataset]:
     """The two images that may leave."""
     accession, uid = case.data.accession_number, case.data.study_instance_uid
     return list(ct_series(slices=2, patient=case.person, study_instance_uid=uid, accession=accession))
 
 
-def _renamed(image: Dataset) -> bytes:
+def _renamed(image: FileDataset) -> bytes:
     """The image as a third object of the study."""
     image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = generate_uid()
     image.InstanceNumber = 3

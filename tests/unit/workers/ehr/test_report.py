@@ -263,9 +263,10 @@ def test_an_ehr_without_any_safeguard_gets_one_attempt() -> None:
     with pytest.raises(Ambiguous):
         deliver(ehr)
     sent = len(ehr.reports)
-    with pytest.raises(Ambiguous, match="a person has to ask"):
+    with pytest.raises(Ambiguous, match="a person has to ask") as unclear:
         deliver(ehr, read_back_first=True)
 
+    assert unclear.value.is_for_person
     assert (sent, len(ehr.reports)) == (1, 1)
 
 
