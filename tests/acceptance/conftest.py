@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.destinations import Clinic, destinations
 from tests.acceptance.gateway import Gateway
 from tests.acceptance.scene import PACS_AE_TITLE
 from tests.acceptance.stage import Stage
@@ -39,10 +38,3 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         Gateway(folder / "gateway", CONSILIUM_DELIVERY__RESPONSE_TIMEOUT_S="2") as gateway,
     ):
         yield Stage(gateway, pacs=pacs, ehr=ehr, node=node)
-
-
-@pytest.fixture(scope="session")
-def clinics(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Clinic]]:
-    """Clinics of every temper, each with a report on its way; a test looks at one destination of one of them."""
-    with destinations(stage, tmp_path_factory.mktemp("destinations")) as opened:
-        yield opened

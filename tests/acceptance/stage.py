@@ -12,7 +12,8 @@ from gateway.demo import resources
 from gateway.domain.delivery import Flow
 from gateway.domain.party import DicomAddress, Identifier
 from gateway.domain.record import Delivery
-from gateway.store import deliveries
+from gateway.domain.study import StudyState
+from gateway.store import deliveries, studies
 from gateway.store.engine import Database
 from tests.acceptance.gateway import Gateway, wait_for
 from tests.acceptance.scene import Json, Order, Scene, address
@@ -89,8 +90,36 @@ class Stage(Scene):
         return self.send_study(data, folder, patient=patient, slices=slices)
 
     def until_matched(self, case_id: str) -> None:
-        """Until the story says that the study is the case's."""
-        wait_for(lambda: "study matched with the case" in self.told(case_id), "the study to be matched", PATIENCE_S)
+        """Until a study is the case's."""
+
+        def is_matched() -> bool:
+            with self.database.read() as connection:
+                return bool(studies.listed(connection, case_id=case_id, state=StudyState.MATCHED))
+
+        wait_for(is_matched, "the study to be matched", PATIENCE_S)
+
+    def until_study(self, study_instance_uid: str, state: str) -> Json:
+        """Until the study of that UID is in the state; gives what `study list` shows of it."""
+
+        def is_so() -> bool:
+            with self.database.read() as connection:
+                found = studies.listed(connection, state=StudyState(state))
+            return any(one.study_instance_uid == study_instance_uid for one in found)
+
+        wait_for(is_so, f"the study {state}", PATIENCE_S)
+        [line] = self.studies(study_instance_uid)
+        return line
+
+    def until_quarantined(self, case: Case) -> Json:
+        """Until something of the case is in quarantine; gives the one entry of `quarantine list`."""
+
+        def is_there() -> bool:
+            with self.database.read() as connection:
+                return bool(studies.quarantined(connection, case_id=case.id))
+
+        wait_for(is_there, "an entry in quarantine", PATIENCE_S)
+        [entry] = self.quarantined(case)
+        return entry
 
     def consent(self, case: Case, flow: Flow) -> str:
         """The clinic's EHR posts one more consent of the patient; gives its id."""

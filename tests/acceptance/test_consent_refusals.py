@@ -10,8 +10,6 @@ from tests.acceptance.stage import DISCLOSE, EHR_REPORT, PACS_REPORT, PATIENCE_S
 from tests.peers.dcmtk import StoreScp
 from tests.peers.strict_ehr_script import refuse
 
-pytestmark = pytest.mark.xdist_group("refusals-outbound")
-
 SLICES = 6
 
 

@@ -20,8 +20,6 @@ from tests.peers import dcmtk
 from tests.peers.generated import ct_series, jpeg_pretending_to_be_dicom, part10, truncated
 from tests.peers.processes import LOOPBACK, free_port
 
-pytestmark = pytest.mark.xdist_group("refusals-inbound")
-
 
 def test_an_ae_title_that_nobody_registered_is_rejected_until_it_is(stage: Stage, files: Path) -> None:
     images = [part10(ds) for ds in ct_series(slices=1)]

@@ -8,10 +8,7 @@ from typing import Any
 import pytest
 from pydicom.uid import generate_uid
 
-from tests.acceptance.gateway import wait_for
-from tests.acceptance.stage import DISCLOSE, PATIENCE_S, STUDY, Case, Stage, somebody
-
-pytestmark = pytest.mark.xdist_group("refusals-inbound")
+from tests.acceptance.stage import DISCLOSE, STUDY, Stage, somebody
 
 UNNAMED = {"study_instance_uid": "", "accession_number": ""}
 """An order that names no study."""
@@ -23,7 +20,7 @@ def test_a_study_nobody_ordered_joins_the_case_when_the_order_comes(stage: Stage
     wanted = stage.case_data(patient=patient)
     foreign = patient if key == "record_number" else replace(patient, patient_id=somebody().patient_id)
     assert stage.send_study(wanted, files, patient=foreign, slices=1).is_success
-    line = _until_state(stage, wanted.study_instance_uid, "unmatched")
+    line = stage.until_study(wanted.study_instance_uid, "unmatched")
     assert line["case_id"] == ""
     assert "no open order names the study" in line["waits_for"]
     assert f"consilium study link {line['id']}" in line["waits_for"]
@@ -32,7 +29,7 @@ def test_a_study_nobody_ordered_joins_the_case_when_the_order_comes(stage: Stage
     case = stage.open_case(DISCLOSE, patient=patient, **named)
     stage.until_delivery(case.id, STUDY, "delivered")
     assert len(stage.at_reviewer(case)) == 1
-    assert _until_state(stage, wanted.study_instance_uid, "matched")["case_id"] == case.id
+    assert stage.until_study(wanted.study_instance_uid, "matched")["case_id"] == case.id
 
 
 def test_a_study_that_fits_two_open_orders_is_left_to_a_person(stage: Stage, files: Path) -> None:
@@ -40,7 +37,7 @@ def test_a_study_that_fits_two_open_orders_is_left_to_a_person(stage: Stage, fil
     first, second = (stage.open_case(DISCLOSE, patient=patient, **UNNAMED) for _ in range(2))
     uid = generate_uid()
     assert stage.send_study(first.data, files, patient=patient, slices=1, study_instance_uid=uid).is_success
-    line = _until_state(stage, uid, "unmatched")
+    line = stage.until_study(uid, "unmatched")
     assert "2 open orders have this patient identifier" in line["waits_for"]
     for case in (first, second):
         assert [one["what"] for one in stage.waits(case.id) if "study" in one["what"]] == ["the study"]
@@ -66,7 +63,7 @@ def test_a_study_of_another_person_waits_with_both_values_shown(
 ) -> None:
     case = stage.open_case(DISCLOSE)
     assert stage.send_images(case, files, person=replace(case.person, **change)).is_success
-    entry = _quarantined(stage, case)
+    entry = stage.until_quarantined(case)
     assert entry["reason"].startswith(f"identity: {field} in the images differs from the order")
     [wait] = [one for one in stage.waits(case.id) if "identity" in one["what"]]
     assert wait["who"] == f"a coordinator: consilium quarantine show {entry['id']}"
@@ -90,8 +87,8 @@ def test_a_study_of_another_person_waits_with_both_values_shown(
 def test_a_rejected_identity_keeps_the_study_from_the_case(stage: Stage, files: Path) -> None:
     case = stage.open_case(DISCLOSE)
     assert stage.send_images(case, files, person=replace(case.person, sex="M")).is_success
-    stage.gateway.cli("quarantine", "reject", _quarantined(stage, case)["id"])
-    line = _until_state(stage, case.data.study_instance_uid, "rejected")
+    stage.gateway.cli("quarantine", "reject", stage.until_quarantined(case)["id"])
+    line = stage.until_study(case.data.study_instance_uid, "rejected")
     assert line["case_id"] == ""
     assert stage.deliveries(case.id) == []
     assert stage.at_reviewer(case) == []
@@ -109,21 +106,3 @@ def test_one_name_in_other_letters_is_one_name(stage: Stage, files: Path, family
     stage.until_delivery(case.id, STUDY, "delivered")
     [received] = stage.at_reviewer(case)
     assert received.PatientName == received.PatientID
-
-
-def _until_state(stage: Stage, study_instance_uid: str, state: str) -> dict[str, Any]:
-    """Until `study list` shows the study so; gives the line."""
-    shown: list[dict[str, Any]] = []
-
-    def is_shown() -> bool:
-        shown[:] = stage.studies(study_instance_uid)
-        return bool(shown) and shown[0]["state"] == state
-
-    wait_for(is_shown, f"the study {state}", PATIENCE_S)
-    return shown[0]
-
-
-def _quarantined(stage: Stage, case: Case) -> dict[str, Any]:
-    wait_for(lambda: stage.quarantined(case), "the study in quarantine", PATIENCE_S)
-    [entry] = stage.quarantined(case)
-    return dict(entry)

@@ -15,8 +15,6 @@ from tests.acceptance.stage import DISCLOSE, PATIENCE_S, STUDY, Case, Stage, som
 from tests.peers import dcmtk
 from tests.peers.files import Kind, RealFile, real_files
 
-pytestmark = pytest.mark.xdist_group("refusals-inbound")
-
 PROPOSED = {ImplicitVRLittleEndian: "-xi", ExplicitVRBigEndian: "-xb"}
 """storescu's option for what dcmsend would turn into explicit VR little endian."""
 MAY_SHOW_TEXT = "images of this SOP class may show text, and nothing declares that they do not"

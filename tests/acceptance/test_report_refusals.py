@@ -10,8 +10,6 @@ from gateway.demo import resources
 from tests.acceptance.scene import Json
 from tests.acceptance.stage import DISCLOSE, RETURN, Case, Stage
 
-pytestmark = pytest.mark.xdist_group("refusals-outbound")
-
 
 @pytest.fixture(scope="module")
 def case(stage: Stage) -> Iterator[Case]:

@@ -9,12 +9,8 @@ from pydicom.dataset import FileDataset
 from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
 from dicom_node.encapsulated_pdf import PdfDocument, StudyIdentity, build_encapsulated_pdf
-from tests.acceptance.gateway import wait_for
-from tests.acceptance.scene import Json
-from tests.acceptance.stage import DISCLOSE, DOCUMENT, PATIENCE_S, STUDY, Case, Stage
+from tests.acceptance.stage import DISCLOSE, DOCUMENT, STUDY, Case, Stage
 from tests.peers.generated import ct_series, part10
-
-pytestmark = pytest.mark.xdist_group("refusals-inbound")
 
 
 def _burned_in(case: Case) -> bytes:
@@ -59,7 +55,7 @@ def test_one_object_that_may_identify_holds_the_whole_study(
 ) -> None:
     case = stage.open_case(DISCLOSE)
     assert stage.send([*map(part10, _images(case)), build(case)], files).stored == 3
-    entry = _quarantined(stage, case)
+    entry = stage.until_quarantined(case)
     assert reason in entry["reason"]
     [held] = stage.deliveries(case.id)
     assert held["waits_for"].startswith("a person: 1 of the study's objects could not be proven clean")
@@ -86,9 +82,3 @@ def _renamed(image: FileDataset) -> bytes:
     image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = generate_uid()
     image.InstanceNumber = 3
     return part10(image)
-
-
-def _quarantined(stage: Stage, case: Case) -> Json:
-    wait_for(lambda: stage.quarantined(case), "the object in quarantine", PATIENCE_S)
-    [entry] = stage.quarantined(case)
-    return dict(entry)

@@ -1,17 +1,72 @@
-"""Archives that refuse, change or lose the answer to the report's PDF, or know the study otherwise than the order."""
+"""EHRs and archives that fail, fall silent, refuse or change what they are sent: one copy there, or the reason shown."""
 
+import base64
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from pydicom.uid import EncapsulatedPDFStorage
 
-from tests.acceptance.destinations import Clinic
-from tests.acceptance.stage import PACS_REPORT
+from tests.acceptance.destinations import Clinic, destinations
+from tests.acceptance.stage import EHR_REPORT, PACS_REPORT, Stage
 from tests.peers.strict_pacs import COERCED_SERIES_DESCRIPTION, SOP_CLASS_NOT_SUPPORTED
 
-pytestmark = pytest.mark.xdist_group("refusals-outbound")
-
 REFUSED_AS_OLD_ARCHIVES_DO = 0xA800
+
+
+@pytest.fixture(scope="module")
+def clinics(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Clinic]]:
+    """Clinics of every temper, each with a report on its way; a test looks at one destination of one of them."""
+    with destinations(stage, tmp_path_factory.mktemp("destinations")) as opened:
+        yield opened
+
+
+def test_an_ehr_that_answers_503_first_ends_with_one_report(clinics: dict[str, Clinic]) -> None:
+    busy = clinics["busy"]
+    assert busy.until(EHR_REPORT, "delivered")["attempts"] == 3
+    _ehr_holds_exactly_one(busy)
+    assert len(busy.ehr.writes()) == 3
+    assert busy.receipt(EHR_REPORT)["status"] == "HTTP 201"
+
+
+def test_an_ehr_that_stores_and_falls_silent_ends_with_one_report(clinics: dict[str, Clinic]) -> None:
+    silent = clinics["silent"]
+    silent.until(EHR_REPORT, "delivered")
+    _ehr_holds_exactly_one(silent)
+    assert len(silent.ehr.writes()) == 1
+    assert silent.receipt(EHR_REPORT)["note"] == "was there already"
+
+
+def test_an_ehr_with_update_and_no_conditional_create_ends_with_one_report(clinics: dict[str, Clinic]) -> None:
+    updating = clinics["updating"]
+    updating.until(EHR_REPORT, "delivered")
+    _ehr_holds_exactly_one(updating)
+    assert {one.method for one in updating.ehr.writes()} == {"PUT"}
+    assert len({one.path for one in updating.ehr.writes()}) == 1
+
+
+def test_an_ehr_that_offers_no_way_to_look_is_left_to_a_person(clinics: dict[str, Clinic]) -> None:
+    closed = clinics["closed"]
+    assert closed.until(EHR_REPORT, "ambiguous")["waits_for"].startswith("an administrator: ")
+    [shown] = [one for one in closed.stage.waits(closed.order.case_id) if EHR_REPORT in one["what"]]
+    assert "a person has to ask there" in shown["what"]
+    assert len(closed.ehr.writes()) == 1
+
+
+def test_an_ehr_that_refuses_or_drops_the_pdf_is_shown_to_an_administrator(clinics: dict[str, Clinic]) -> None:
+    forgetful = clinics["forgetful"]
+    assert forgetful.failed(EHR_REPORT, "HTTP 422")["who"] == "an administrator"
+    assert forgetful.ehr.reports() == []
+
+    forgetful.retry(EHR_REPORT)
+    assert forgetful.failed(EHR_REPORT, "The EHR stored the report without its PDF")["who"] == "an administrator"
+    assert len(forgetful.ehr.reports()) == 1
+    assert len(forgetful.ehr.writes()) == 2
+
+
+def _ehr_holds_exactly_one(clinic: Clinic) -> None:
+    [report] = clinic.ehr.reports()
+    assert base64.b64decode(report["presentedForm"][0]["data"]).startswith(b"%PDF-")
 
 
 def test_an_archive_that_takes_no_pdf_fails_with_the_remedy_until_it_is_enabled(clinics: dict[str, Clinic]) -> None:
@@ -32,7 +87,7 @@ def test_an_archive_that_takes_no_pdf_fails_with_the_remedy_until_it_is_enabled(
     archive.pdf_status = None
     clinics["busy"].retry(PACS_REPORT)
     clinics["busy"].until(PACS_REPORT, "delivered")
-    _keeps_exactly_one(clinics["busy"])
+    _archive_keeps_exactly_one(clinics["busy"])
 
 
 def test_a_duplicate_uid_is_read_back_and_a_coercion_is_noted(clinics: dict[str, Clinic]) -> None:
@@ -43,14 +98,14 @@ def test_a_duplicate_uid_is_read_back_and_a_coercion_is_noted(clinics: dict[str,
     receipt = silent.receipt(PACS_REPORT)
     assert receipt["status"] == "0xB000"
     assert "coerced" in receipt["note"]
-    _keeps_exactly_one(silent)
+    _archive_keeps_exactly_one(silent)
     assert silent.archive.stored[0].SeriesDescription == COERCED_SERIES_DESCRIPTION
 
 
 def test_an_answer_after_the_time_out_leaves_exactly_one_object(clinics: dict[str, Clinic]) -> None:
     late = clinics["updating"]
     late.until(PACS_REPORT, "delivered")
-    _keeps_exactly_one(late)
+    _archive_keeps_exactly_one(late)
     assert len(late.archive.received) == 1
     assert late.receipt(PACS_REPORT)["note"] == "was there already"
 
@@ -58,7 +113,7 @@ def test_an_answer_after_the_time_out_leaves_exactly_one_object(clinics: dict[st
 def test_an_archive_out_of_resources_is_tried_again(clinics: dict[str, Clinic]) -> None:
     full = clinics["closed"]
     assert full.until(PACS_REPORT, "delivered")["attempts"] == 3
-    _keeps_exactly_one(full)
+    _archive_keeps_exactly_one(full)
 
 
 def test_a_study_unknown_or_of_another_patient_there_is_shown_to_a_person(clinics: dict[str, Clinic]) -> None:
@@ -76,11 +131,11 @@ def test_a_study_unknown_or_of_another_patient_there_is_shown_to_a_person(clinic
     forgetful.archive.register(merged)
     forgetful.retry(PACS_REPORT)
     forgetful.until(PACS_REPORT, "delivered")
-    _keeps_exactly_one(forgetful)
+    _archive_keeps_exactly_one(forgetful)
     assert forgetful.archive.stored[0].PatientID == "MERGED-1"
 
 
-def _keeps_exactly_one(clinic: Clinic) -> None:
+def _archive_keeps_exactly_one(clinic: Clinic) -> None:
     [kept] = clinic.archive.stored
     assert kept.SOPClassUID == EncapsulatedPDFStorage
     assert kept.StudyInstanceUID == clinic.order.data.study_instance_uid

@@ -1,0 +1,143 @@
+"""One job ends done, comes back at a later time, or is dead with its reason; a worker's death is one attempt."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from gateway.domain.errors import Ambiguous, Full, Invalid, Permanent, Transient
+from gateway.domain.report import Institution
+from gateway.domain.work import Job, JobKind, RetryPolicy
+from gateway.services.core import Core
+from gateway.services.work import run_job
+from gateway.store import outbox
+from gateway.store.blobs import BlobDirectory
+from gateway.store.engine import Database
+from gateway.store.tables import audit
+from gateway.store.tables import outbox as rows
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+KIND = JobKind.STUDY_SETTLE
+POLICY = RetryPolicy(base_s=4, cap_s=60, max_attempts=3, lease_s=30)
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def core(database: Database, tmp_path: Path, clock: Clock) -> Core:
+    return Core(
+        database=database,
+        blobs=BlobDirectory(tmp_path / "blobs"),
+        now=clock,
+        pseudonym_key=b"k" * 32,
+        token_prefix="CS",
+        quiet_period=timedelta(seconds=60),
+        retry=POLICY,
+        institution=Institution("centre", "", ""),
+    )
+
+
+@pytest.fixture
+def job_id(core: Core) -> str:
+    with core.database.write("test") as connection:
+        return outbox.enqueue(connection, KIND, "study", case_id=None, now=START)
+
+
+def _failing(error: Exception) -> Callable[[Job], None]:
+    def handler(_job: Job) -> None:
+        raise error
+
+    return handler
+
+
+def _row(core: Core, job_id: str) -> rows.c:  # type: ignore[name-defined]
+    with core.database.read() as connection:
+        return connection.execute(select(rows).where(rows.c.id == job_id)).one()
+
+
+def test_work_that_succeeds_is_done_once(core: Core, job_id: str) -> None:
+    seen: list[Job] = []
+    assert run_job(core, job_id, {KIND: seen.append})
+    assert not run_job(core, job_id, {KIND: seen.append})
+    assert [(job.subject_id, job.attempt) for job in seen] == [("study", 1)]
+    assert _row(core, job_id).state == "done"
+
+
+@pytest.mark.parametrize("error", [Transient("away"), Ambiguous("no answer"), Full("no room"), RuntimeError("ours")])
+def test_what_may_succeed_later_comes_back(core: Core, job_id: str, error: Exception) -> None:
+    run_job(core, job_id, {KIND: _failing(error)})
+    row = _row(core, job_id)
+    assert (row.state, row.attempts) == ("pending", 1)
+    assert START <= row.next_try_at < START + timedelta(seconds=POLICY.base_s)
+    assert type(error).__name__ in row.last_error
+
+
+def test_the_other_sides_wish_is_the_least_to_wait(core: Core, job_id: str) -> None:
+    run_job(core, job_id, {KIND: _failing(Transient("busy", retry_after_s=120))})
+    assert _row(core, job_id).next_try_at == START + timedelta(seconds=120)
+
+
+@pytest.mark.parametrize(
+    "error", [Permanent("refused"), Invalid("bad"), Ambiguous("nobody can look", is_for_person=True)]
+)
+def test_what_needs_a_person_is_dead_at_once_and_audited(core: Core, job_id: str, error: Exception) -> None:
+    run_job(core, job_id, {KIND: _failing(error)})
+    row = _row(core, job_id)
+    assert (row.state, row.attempts) == ("dead", 1)
+    with core.database.read() as connection:
+        assert connection.execute(select(audit.c.action)).scalar_one() == "job.dead"
+
+
+def test_hope_ends_after_the_last_attempt(core: Core, job_id: str, clock: Clock) -> None:
+    for _ in range(POLICY.max_attempts):
+        run_job(core, job_id, {KIND: _failing(Transient("away"))})
+        clock.now += timedelta(hours=1)
+    row = _row(core, job_id)
+    assert (row.state, row.attempts) == ("dead", POLICY.max_attempts)
+
+
+def test_a_job_that_kills_every_worker_stops_being_handed_out(core: Core, job_id: str, clock: Clock) -> None:
+    for _ in range(POLICY.max_attempts):  # each worker claims it and dies before it can settle
+        with core.database.write("test") as connection:
+            assert outbox.claim(connection, job_id, owner="dead", now=clock.now, lease_s=POLICY.lease_s) is not None
+        clock.now += timedelta(seconds=POLICY.lease_s + 1)
+    handled: list[Job] = []
+    run_job(core, job_id, {KIND: handled.append})
+    assert handled == []
+    assert _row(core, job_id).state == "dead"
+
+
+def test_an_unexpected_error_leaves_its_kind_and_not_its_words(core: Core, job_id: str) -> None:
+    run_job(core, job_id, {KIND: _failing(RuntimeError("Ayşe Öztürk"))})
+    assert _row(core, job_id).last_error == "RuntimeError: unexpected RuntimeError"
+
+
+def test_a_long_job_keeps_its_lease(core: Core, job_id: str, clock: Clock) -> None:
+    quick = replace(core, retry=replace(POLICY, lease_s=0.3))
+
+    def work(_job: Job) -> None:
+        clock.now += timedelta(seconds=100)
+        deadline = datetime.now(UTC) + timedelta(seconds=5)
+        while _row(core, job_id).lease_until <= clock.now and datetime.now(UTC) < deadline:
+            pass
+
+    run_job(quick, job_id, {KIND: work})
+    row = _row(core, job_id)
+    assert row.lease_until > clock.now
+    assert row.state == "done"

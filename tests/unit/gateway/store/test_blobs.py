@@ -1,0 +1,45 @@
+"""Blobs are named by their content, are whole or not there, and stop before the disk is full."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.errors import Full, NotFound, Transient
+from gateway.store.blobs import BlobDirectory
+
+CONTENT = b"a study"
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+def test_the_same_bytes_are_one_file(tmp_path: Path) -> None:
+    blobs = BlobDirectory(tmp_path)
+    assert blobs.put(CONTENT) == blobs.put(CONTENT) == DIGEST
+    assert blobs.get(DIGEST) == CONTENT
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [DIGEST]
+
+
+def test_a_spool_file_moves_to_its_place(tmp_path: Path) -> None:
+    blobs = BlobDirectory(tmp_path / "blobs")
+    for _ in range(2):
+        spooled = tmp_path / "spooled"
+        spooled.write_bytes(CONTENT)
+        blobs.adopt(spooled, DIGEST)
+        assert not spooled.exists()
+        assert blobs.get(DIGEST) == CONTENT
+
+
+def test_damage_is_seen_and_absence_is_said(tmp_path: Path) -> None:
+    blobs = BlobDirectory(tmp_path)
+    blobs.path(blobs.put(CONTENT)).write_bytes(b"rotten")
+    with pytest.raises(Transient, match="damaged"):
+        blobs.get(DIGEST)
+    with pytest.raises(NotFound):
+        blobs.get("0" * 64)
+
+
+def test_nothing_is_taken_into_the_reserve(tmp_path: Path) -> None:
+    blobs = BlobDirectory(tmp_path, min_free_bytes=1 << 62)
+    with pytest.raises(Full):
+        blobs.put(CONTENT)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -1,0 +1,87 @@
+"""Writers take turns from their first statement, readers take no write lock, hooks surround each commit."""
+
+import threading
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import OperationalError
+
+from gateway.domain import hooks
+from gateway.domain.errors import Transient
+from gateway.store.engine import Database
+from gateway.store.schema import differences, is_current, upgrade
+from gateway.store.tables import party
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+def _add(database: Database, name: str) -> None:
+    with database.write("test") as connection:
+        connection.execute(
+            insert(party).values(id=name, kind="clinic", name=name, country="TR", time_zone="UTC", created_at=NOW)
+        )
+
+
+def test_read_then_write_loses_no_update(database: Database) -> None:
+    _add(database, "0")
+
+    def rename() -> None:
+        for _ in range(20):
+            with database.write("test") as connection:
+                count = int(connection.execute(select(party.c.name)).scalar_one())
+                connection.execute(party.update().values(name=str(count + 1)))
+
+    threads = [threading.Thread(target=rename) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with database.read() as connection:
+        assert connection.execute(select(party.c.name)).scalar_one() == "80"
+
+
+def test_a_reader_cannot_write_and_is_not_blocked_by_a_writer(database: Database) -> None:
+    _add(database, "a")
+    with database.write("test") as writer:
+        writer.execute(party.update().values(name="b"))
+        with database.read() as reader:
+            assert reader.execute(select(party.c.name)).scalar_one() == "a"
+    with pytest.raises(Transient), database.read() as reader:
+        reader.execute(party.update().values(name="c"))
+
+
+def test_sqlite_is_as_durable_as_promised(database: Database) -> None:
+    with database.write("test") as connection:
+        assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
+        assert connection.execute(text("PRAGMA synchronous")).scalar_one() == 2  # FULL
+        assert connection.execute(text("PRAGMA busy_timeout")).scalar_one() >= 15_000
+
+
+def test_hooks_stand_around_the_commit_and_not_around_a_rollback(database: Database) -> None:
+    reached: list[str] = []
+    hooks.observe(reached.append)
+    try:
+        _add(database, "a")
+        with pytest.raises(ValueError, match="undone"), database.write("other"):
+            raise ValueError("undone")
+    finally:
+        hooks.forget(reached.append)
+    assert reached == ["test.before_commit", "test.after_commit"]
+
+
+def test_an_error_of_the_database_carries_no_value(database: Database) -> None:
+    with pytest.raises(Transient) as caught, database.read() as connection:
+        connection.execute(text("SELECT secret FROM nowhere WHERE name = 'Ayşe'"))
+    assert "Ayşe" not in str(caught.value)
+    assert isinstance(caught.value.__cause__, OperationalError)
+
+
+def test_the_migrations_make_the_tables_of_the_code(tmp_path: object) -> None:
+    fresh = Database(f"sqlite:///{tmp_path}/new.db")
+    assert not is_current(fresh)
+    upgrade(fresh)
+    upgrade(fresh)
+    assert is_current(fresh)
+    assert differences(fresh) == []
+    fresh.dispose()
