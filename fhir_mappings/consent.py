@@ -62,7 +62,7 @@ _GRANTEES = frozenset({"Organization", "Practitioner", "PractitionerRole"})
 def consent_from_fhir(
     resource: dict[str, Any],
     *,
-    id: str,  # noqa: A002 - the name FHIR gives it
+    id: str,
     version: int,
     is_signed: bool = False,
     is_authority_recorded: bool = False,

@@ -48,10 +48,13 @@ def study_wait(connection: Connection, study: Study) -> str:
 
 
 def _study_waits(connection: Connection, case: Case) -> Iterator[Wait]:
-    quarantined = studies.quarantined(connection, case_id=case.id)
-    for entry in quarantined:
+    of_case = studies.listed(connection, case_id=case.id)
+    waiting = {entry.id: entry for entry in studies.quarantined(connection, case_id=case.id)}
+    for study in of_case:  # an object may have come into quarantine before its study had a case
+        waiting |= {entry.id: entry for entry in studies.quarantined(connection, study_id=study.id)}
+    for entry in sorted(waiting.values(), key=lambda one: one.created_at):
         yield Wait(entry.reason, entry.created_at, f"{COORDINATOR}: consilium quarantine show {entry.id}")
-    if quarantined or studies.listed(connection, case_id=case.id):
+    if waiting or of_case:
         return
     arriving = _arriving(connection, case)
     for study in arriving:

@@ -1,4 +1,4 @@
-"""EHRs and archives that fail, fall silent, refuse or change what they are sent: one copy there, or the reason shown."""
+"""EHRs and archives that fail, fall silent, refuse or change what they get: one copy there, or the reason shown."""
 
 import base64
 from collections.abc import Iterator
