@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from dicom_node.deidentify import pseudonym_token
 from dicom_node.equivalence import Likeness, compare
-from gateway.domain.errors import Conflict, Transient
+from gateway.domain.errors import Transient
 from gateway.domain.identity import PersonIdentity, contradictions
 from gateway.domain.party import Endpoint
 from gateway.domain.record import Instance, Study
@@ -47,40 +47,53 @@ class _Verdict:
     seen: frozenset[int] = frozenset()
 
 
+_NEVER_SEEN = _Verdict(InstanceState.STORED)
+_MOST_RACES = 5
+
+
 def receive(core: Core, arrival: Arrival) -> None:
     """Make one object durable; when this returns it is kept, catalogued and its study will be looked at.
 
-    The same object again is a no-op. Raises Transient, Full or Conflict; nothing was promised then.
+    The same object again is a no-op. Raises Transient or Full; nothing was promised then.
     """
     core.blobs.require_room(arrival.size_bytes)
-    verdict = _judge(core, arrival)
-    if verdict is None:
-        arrival.path.unlink(missing_ok=True)
-        return
     core.blobs.adopt(arrival.path, arrival.blob_sha256)
+    verdict: _Verdict | None = _NEVER_SEEN
+    for _ in range(_MOST_RACES):
+        if verdict is None or _is_catalogued(core, arrival, verdict):
+            return
+        verdict = _judge(core, arrival)
+    raise Transient("the same SOP Instance UID keeps arriving on other associations; send it again")
+
+
+def _is_catalogued(core: Core, arrival: Arrival, verdict: _Verdict) -> bool:
+    """False when the verdict was made without something that arrived meanwhile; nothing was written then."""
+    clinic_id, uid = arrival.endpoint.party_id, arrival.header.sop_instance_uid
     try:
         with core.database.write("intake") as connection:
+            earlier = studies.same_sop_instance(connection, clinic_id, uid)
+            if frozenset(one.id for one in earlier) != verdict.seen:
+                return False
             _catalogue(core, connection, arrival, verdict)
-    except IntegrityError as exc:
-        raise Transient("the same object arrived twice at once; send it again") from exc
+    except IntegrityError:  # on PostgreSQL two transactions may see nothing of each other until one commits
+        return False
+    return True
 
 
 def _judge(core: Core, arrival: Arrival) -> _Verdict | None:
-    """None when the very same object is kept already (preamble and group 2 aside)."""
+    """How it relates to what is there; None when the very same object is kept already (preamble, group 2 aside)."""
     with core.database.read() as connection:
         uid = arrival.header.sop_instance_uid
         earlier = studies.same_sop_instance(connection, arrival.endpoint.party_id, uid)
     if any(one.blob_sha256 == arrival.blob_sha256 for one in earlier):
         return None
-    kept = [one for one in earlier if one.state != InstanceState.REJECTED]
-    if not kept:
-        return _Verdict(InstanceState.STORED, seen=frozenset(one.id for one in earlier))
     seen = frozenset(one.id for one in earlier)
-    return _compared(core, arrival, kept, seen)
+    kept = [one for one in earlier if one.state != InstanceState.REJECTED]
+    return _compared(core, arrival, kept, seen) if kept else _Verdict(InstanceState.STORED, seen=seen)
 
 
 def _compared(core: Core, arrival: Arrival, kept: list[Instance], seen: frozenset[int]) -> _Verdict:
-    content = arrival.path.read_bytes()
+    content = core.blobs.get(arrival.blob_sha256)
     likeness = {compare(core.blobs.get(one.blob_sha256), content) for one in kept}
     if likeness & {Likeness.SAME_BYTES, Likeness.SAME_CONTENT}:
         return _Verdict(InstanceState.ENCODING, seen=seen)
@@ -94,9 +107,6 @@ def _compared(core: Core, arrival: Arrival, kept: list[Instance], seen: frozense
 def _catalogue(core: Core, connection: Connection, arrival: Arrival, verdict: _Verdict) -> None:
     header, clinic_id, now = arrival.header, arrival.endpoint.party_id, core.now()
     study = studies.by_uid(connection, clinic_id, header.study_instance_uid)
-    earlier = studies.same_sop_instance(connection, clinic_id, header.sop_instance_uid)
-    if frozenset(one.id for one in earlier) != verdict.seen:
-        raise Conflict("the same SOP Instance UID is being received on another association; send it again")
     study_id = study.id if study else studies.add(connection, _study_values(core, arrival))
     differences = contradictions(_identity(header), _stated(study)) if study else ()
     if differences and verdict.state is InstanceState.STORED:
@@ -107,7 +117,7 @@ def _catalogue(core: Core, connection: Connection, arrival: Arrival, verdict: _V
         shown = {"differences": [[one.field, one.in_header, one.in_order] for one in differences]}
         where = Place(None, study_id, instance_id)
         studies.put_in_quarantine(connection, "instance", verdict.reason, where, details=shown, now=now)
-    studies.change(connection, study_id, last_received_at=now)
+    studies.touch(connection, study_id, now)
     audit.record(
         connection,
         at=now,

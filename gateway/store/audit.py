@@ -16,6 +16,8 @@ from sqlalchemy import Connection, Row, delete, func, insert, select
 from gateway.store.tables import audit, audit_seal, audit_tail
 
 GENESIS = "0" * 64
+_ADD = insert(audit).returning(audit.c.id)
+_ADD_TO_TAIL = insert(audit_tail)
 
 
 def record(
@@ -32,8 +34,8 @@ def record(
     """Add one row to the current transaction. `subject` and `details` hold ids and codes, never patient data."""
     row = {"at": at, "actor": actor, "action": action, "outcome": outcome, "case_id": case_id}
     values = row | {"subject": subject, "details": dict(details or {})}
-    audit_id = connection.execute(insert(audit).values(values).returning(audit.c.id)).scalar_one()
-    connection.execute(insert(audit_tail).values(audit_id=audit_id))
+    audit_id = connection.execute(_ADD, values).scalar_one()
+    connection.execute(_ADD_TO_TAIL, {"audit_id": audit_id})
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ class BlobDirectory:
         digest = hashlib.sha256(content).hexdigest()
         target = self.path(digest)
         if target.exists():
+            sync_folder(target.parent)  # whoever put it there may not have come so far yet
             return digest
         self.require_room(len(content))
         partial = self._partial(digest)
@@ -35,6 +36,7 @@ class BlobDirectory:
         """Move a spool file, already fsynced and on the same file system, to its place; `digest` is its SHA-256."""
         target = self.path(digest)
         if target.exists():
+            sync_folder(target.parent)
             spooled.unlink()
             return
         self._publish(spooled, target)

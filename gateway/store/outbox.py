@@ -8,13 +8,26 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, insert, or_, select, update
 
 from gateway.domain.ids import new_id
 from gateway.domain.work import Job, JobKind
 from gateway.store.tables import outbox
 
 PENDING, CLAIMED, DONE, DEAD = "pending", "claimed", "done", "dead"
+
+# Built once: these run for every received object.
+_PENDING_OF = select(outbox.c.id).where(
+    outbox.c.subject_id == bindparam("of_subject"),
+    outbox.c.kind == bindparam("of_kind"),
+    outbox.c.state == PENDING,
+)
+_MOVE = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("row_id"))
+    .values(next_try_at=bindparam("next_try_at"), case_id=bindparam("case_id"), rung_at=None)
+)
+_ADD = insert(outbox)
 
 
 def enqueue(
@@ -28,11 +41,9 @@ def enqueue(
 ) -> str:
     """Put one job in, or move the pending one of the same kind and subject to `due_at`; gives the row's id."""
     due_at = due_at or now
-    is_same = and_(outbox.c.subject_id == subject_id, outbox.c.kind == kind, outbox.c.state == PENDING)
-    pending_id = connection.execute(select(outbox.c.id).where(is_same)).scalar()
+    pending_id = connection.execute(_PENDING_OF, {"of_subject": subject_id, "of_kind": kind}).scalar()
     if pending_id is not None:
-        moved = {"next_try_at": due_at, "rung_at": None, "case_id": case_id}
-        connection.execute(update(outbox).where(outbox.c.id == pending_id).values(moved))
+        connection.execute(_MOVE, {"row_id": pending_id, "next_try_at": due_at, "case_id": case_id})
         return str(pending_id)
     row_id = new_id()
     row: dict[str, object] = {
@@ -43,7 +54,7 @@ def enqueue(
         "state": PENDING,
     }
     row |= {"next_try_at": due_at, "attempts": 0, "last_error": "", "created_at": now}
-    connection.execute(insert(outbox).values(row))
+    connection.execute(_ADD, row)
     return row_id
 
 

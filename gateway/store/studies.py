@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from gateway.domain.errors import NotFound
 from gateway.domain.ids import new_id
@@ -15,11 +15,25 @@ from gateway.store.tables import instance, quarantine, study
 
 _INSTANCE_FIELDS = tuple(instance.c[name] for name in Instance.__dataclass_fields__)
 
+# Run for every received object: built once, since building a statement costs more than running it.
+_BY_UID = (
+    select(study)
+    .where(study.c.clinic_id == bindparam("of_clinic"), study.c.study_instance_uid == bindparam("uid"))
+    .with_for_update()
+)
+_SAME_SOP_INSTANCE = (
+    select(*_INSTANCE_FIELDS)
+    .where(instance.c.clinic_id == bindparam("of_clinic"), instance.c.sop_instance_uid == bindparam("uid"))
+    .order_by(instance.c.id)
+)
+_TOUCH = update(study).where(study.c.id == bindparam("of_study")).values(last_received_at=bindparam("last_received_at"))
+_ADD_INSTANCE = insert(instance)
+
 
 def by_uid(connection: Connection, clinic_id: str, study_instance_uid: str) -> Study | None:
     """The clinic's study of that UID, its row locked for the transaction."""
-    is_it = (study.c.clinic_id == clinic_id) & (study.c.study_instance_uid == study_instance_uid)
-    row = connection.execute(select(study).where(is_it).with_for_update()).one_or_none()
+    named = {"of_clinic": clinic_id, "uid": study_instance_uid}
+    row = connection.execute(_BY_UID, named).one_or_none()
     return None if row is None else _study(row)
 
 
@@ -44,6 +58,11 @@ def change(connection: Connection, study_id: str, **values: object) -> None:
     connection.execute(update(study).where(study.c.id == study_id).values(**values))
 
 
+def touch(connection: Connection, study_id: str, now: datetime) -> None:
+    """Something of it arrived just now."""
+    connection.execute(_TOUCH, {"of_study": study_id, "last_received_at": now})
+
+
 def listed(
     connection: Connection,
     *,
@@ -60,7 +79,7 @@ def listed(
 
 def add_instance(connection: Connection, values: Mapping[str, Any]) -> int:
     """Insert one instance; gives its id."""
-    inserted = connection.execute(insert(instance).values(**values)).inserted_primary_key
+    inserted = connection.execute(_ADD_INSTANCE, dict(values)).inserted_primary_key
     return int(inserted[0]) if inserted else 0
 
 
@@ -74,9 +93,8 @@ def instances(connection: Connection, study_id: str, *, state: InstanceState | N
 
 def same_sop_instance(connection: Connection, clinic_id: str, sop_instance_uid: str) -> list[Instance]:
     """Everything the clinic has sent under that SOP Instance UID."""
-    is_it = (instance.c.clinic_id == clinic_id) & (instance.c.sop_instance_uid == sop_instance_uid)
-    query = select(*_INSTANCE_FIELDS).where(is_it).order_by(instance.c.id)
-    return [Instance(**row._mapping) for row in connection.execute(query)]
+    rows = connection.execute(_SAME_SOP_INSTANCE, {"of_clinic": clinic_id, "uid": sop_instance_uid})
+    return [Instance(**row._mapping) for row in rows]
 
 
 def set_instance_state(connection: Connection, instance_id: int, state: InstanceState) -> None:
