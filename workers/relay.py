@@ -10,7 +10,6 @@ from typing import Protocol
 
 import structlog
 
-from gateway.domain.errors import GatewayError
 from gateway.domain.work import JobKind
 from gateway.store import audit, outbox
 from gateway.store.engine import Database
@@ -60,7 +59,7 @@ class Relay:
                 while self.ring() and not ended.is_set():
                     pass
                 self.seal()
-            except GatewayError as exc:
+            except Exception as exc:  # noqa: BLE001  # a process edge: a relay that ends would strand everything
                 _log.warning("relay.waiting", error=type(exc).__name__)
 
     def ring(self) -> int:

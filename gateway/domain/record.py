@@ -42,7 +42,7 @@ class Study:
     accession_pseudonym: str
     study_date: date | None
     study_description: str
-    is_identity_accepted: bool
+    accepted_case_id: str | None
     first_received_at: datetime
     last_received_at: datetime
     matched_at: datetime | None

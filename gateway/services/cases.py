@@ -1,28 +1,24 @@
 """An order opens a case; a case gets its reviewer."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from dicom_node.deidentify import pseudonym_token
-from fhir_mappings.patient import patient_from_fhir
 from fhir_mappings.service_request import order_from_fhir
 from gateway.domain.case import Order
+from gateway.domain.delivery import DeliveryState, Flow
 from gateway.domain.errors import Conflict, Unprocessable
 from gateway.domain.party import Party, PartyKind
-from gateway.domain.record import Case
+from gateway.domain.record import Case, Study
 from gateway.domain.resource import StoredResource
 from gateway.domain.study import StudyState
 from gateway.domain.work import JobKind
 from gateway.services.core import Core
-from gateway.store import audit, cases, outbox, parties, reports, resources, studies
+from gateway.store import audit, cases, deliveries, outbox, parties, reports, resources, studies
 
 CLOSING_STATUS = ("revoked", "completed", "entered-in-error")
-
-
-def patient_stored(_connection: Connection, stored: StoredResource) -> None:
-    """Effect of a Patient: one that images could not be compared with is refused now, not when they arrive."""
-    patient_from_fhir(stored.content)
 
 
 def order_stored(core: Core, connection: Connection, stored: StoredResource) -> None:
@@ -32,11 +28,18 @@ def order_stored(core: Core, connection: Connection, stored: StoredResource) -> 
         case = _opened(core, connection, stored, order)
     else:
         case = cases.lock(connection, stored.id)
-        cases.set_state(connection, case.id, "closed" if order.status in CLOSING_STATUS else "open")
+        _change_state(connection, case, order, stored)
     keys = [(cases.STUDY_INSTANCE_UID, uid) for uid in order.study_instance_uids]
     keys += [(cases.ACCESSION_NUMBER, number) for number in order.accession_numbers]
     cases.replace_keys(connection, case, keys)
-    _look_again_at_unmatched(connection, stored)
+    named = {value for _, value in keys}
+    patient = resources.identifiers(connection, stored.party_id, case.patient_id)
+    numbers = {identifier.value for identifier in patient}
+
+    def may_be_its(study: Study) -> bool:
+        return bool({study.study_instance_uid, study.accession_number} & named) or study.patient_id in numbers
+
+    look_again_at_unmatched(connection, stored.party_id, may_be_its, now=stored.stored_at)
 
 
 def assign(core: Core, case_id: str, reviewer_name: str, *, actor: str) -> None:
@@ -101,6 +104,23 @@ def _reviewer(connection: Connection, clinic_id: str, order: Order) -> Party | N
     return parties.party_by_identifier(connection, identifiers, PartyKind.REVIEWER)
 
 
-def _look_again_at_unmatched(connection: Connection, stored: StoredResource) -> None:
-    for study in studies.listed(connection, clinic_id=stored.party_id, state=StudyState.UNMATCHED):
-        outbox.enqueue(connection, JobKind.STUDY_SETTLE, study.id, case_id=None, now=stored.stored_at)
+def look_again_at_unmatched(
+    connection: Connection, clinic_id: str, may_be_its: Callable[[Study], bool], *, now: datetime
+) -> None:
+    """Match anew the clinic's unmatched studies that fit what has just come."""
+    for study in studies.listed(connection, clinic_id=clinic_id, state=StudyState.UNMATCHED):
+        if may_be_its(study):
+            outbox.enqueue(connection, JobKind.STUDY_SETTLE, study.id, case_id=None, now=now)
+
+
+def _change_state(connection: Connection, case: Case, order: Order, stored: StoredResource) -> None:
+    """A closed case discloses nothing more; what was not sent to the reviewer is cancelled with its grants."""
+    is_closed = order.status in CLOSING_STATUS
+    cases.set_state(connection, case.id, "closed" if is_closed else "open")
+    for delivery in deliveries.listed(connection, case_id=case.id) if is_closed else ():
+        is_disclosure = delivery.kind.flow is Flow.DISCLOSE_TO_REVIEWER
+        if is_disclosure and delivery.state not in (DeliveryState.DELIVERED, DeliveryState.CANCELLED):
+            deliveries.cancel_grants(connection, delivery.id, stored.stored_at)
+            why = f"a person: the order is {order.status}, nothing more is disclosed"
+            cancelled = {"state": DeliveryState.CANCELLED, "waits_for": why}
+            deliveries.change(connection, delivery.id, now=stored.stored_at, **cancelled)

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from fhir_mappings.consent import consent_from_fhir
+from fhir_mappings.patient import patient_from_fhir
 from gateway.domain.consent import Consent, Decision, DisclosureRequest, Item, Outcome, Recipient, decide, indeterminate
 from gateway.domain.delivery import Flow
 from gateway.domain.errors import GatewayError
@@ -67,6 +68,9 @@ def _decide(
     connection: Connection, case: Case, flow: Flow, recipient: Party, items: tuple[Item, ...], now: datetime
 ) -> Decision:
     try:
+        if not _is_patient_still(connection, case):
+            reason = "the patient's record is not active or was merged into another one; order under that one"
+            return Decision(Outcome.DENY, (reason,), (), None)
         consents = _load(connection, case)
     except GatewayError as exc:
         reason = f"a consent could not be read ({type(exc).__name__}); nothing is sent until it can"
@@ -83,6 +87,12 @@ def _decide(
         zone=ZoneInfo(clinic.time_zone),
     )
     return decide(consents, request)
+
+
+def _is_patient_still(connection: Connection, case: Case) -> bool:
+    """A merged-away patient is not a patient."""
+    patient = patient_from_fhir(resources.current(connection, case.clinic_id, "Patient", case.patient_id).content)
+    return patient.is_active and not patient.replaced_by
 
 
 def _load(connection: Connection, case: Case) -> list[Consent]:

@@ -11,7 +11,7 @@ from gateway.services.sending import Permission, Sending
 from gateway.services.to_ehr import send_to_ehr
 from gateway.services.to_pacs import send_to_pacs
 from gateway.services.to_reviewer import send_to_reviewer
-from gateway.store import audit, deliveries
+from gateway.store import audit, cases, deliveries
 
 EXITS = {
     DeliveryKind.STUDY_TO_REVIEWER: send_to_reviewer,
@@ -57,6 +57,7 @@ def _note(core: Core, delivery: Delivery, job: Job, exc: GatewayError) -> None:
     """Keep why this attempt ended; a person is named where one is needed."""
     with core.database.write("delivery.note") as connection:
         now = core.now()
+        cases.lock(connection, delivery.case_id)
         noted: dict[str, object] = {"attempts": job.attempt, "last_error": f"{type(exc).__name__}: {exc}"}
         current = deliveries.by_id(connection, delivery.id)
         if isinstance(exc, Ambiguous):
@@ -81,6 +82,7 @@ def _note(core: Core, delivery: Delivery, job: Job, exc: GatewayError) -> None:
 
 def _settle(core: Core, delivery: Delivery, job: Job, receipt: Receipt) -> None:
     with core.database.write("delivery.settle") as connection:
+        cases.lock(connection, delivery.case_id)
         deliveries.set_receipt(connection, delivery.id, receipt)
         deliveries.change(connection, delivery.id, now=receipt.at, attempts=job.attempt)
         details = {"status": receipt.status, "reference": receipt.reference, "sha256": receipt.sha256}

@@ -12,8 +12,8 @@ STUCK = (DeliveryState.FAILED, DeliveryState.AMBIGUOUS, DeliveryState.PENDING, D
 def retry(core: Core, delivery_id: str, *, actor: str) -> None:
     """Try again now; consent is decided anew. Raises NotFound, and Conflict for one that has ended."""
     with core.database.write("delivery.retry") as connection:
+        cases.lock(connection, deliveries.by_id(connection, delivery_id).case_id)
         now, delivery = core.now(), deliveries.by_id(connection, delivery_id)
-        cases.lock(connection, delivery.case_id)
         if delivery.state not in STUCK:
             raise Conflict(f"delivery {delivery_id} is {delivery.state}")
         deliveries.change(connection, delivery.id, now=now, state=DeliveryState.PENDING, waits_for="", last_error="")
@@ -31,12 +31,14 @@ def retry(core: Core, delivery_id: str, *, actor: str) -> None:
 def cancel(core: Core, delivery_id: str, *, actor: str) -> None:
     """Stop it for good; what runs under a grant ends. Raises NotFound, and Conflict for one that has ended."""
     with core.database.write("delivery.cancel") as connection:
+        cases.lock(connection, deliveries.by_id(connection, delivery_id).case_id)
         now, delivery = core.now(), deliveries.by_id(connection, delivery_id)
-        cases.lock(connection, delivery.case_id)
         if delivery.state not in STUCK:
             raise Conflict(f"delivery {delivery_id} is {delivery.state}")
         deliveries.cancel_grants(connection, delivery.id, now)
-        deliveries.change(connection, delivery.id, now=now, state=DeliveryState.CANCELLED, waits_for="")
+        deliveries.change(
+            connection, delivery.id, now=now, state=DeliveryState.CANCELLED, waits_for=f"{actor}: cancelled it"
+        )
         audit.record(
             connection,
             at=now,

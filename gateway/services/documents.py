@@ -1,14 +1,12 @@
 """A document cannot be proven clean: it waits until a person vouches for it, and leaves as an Encapsulated PDF."""
 
-import base64
-
 from sqlalchemy import Connection
 
 from dicom_node.deidentify import pseudonymous_uid
 from dicom_node.encapsulated_pdf import CONTEXT, PdfDocument, StudyIdentity, build_encapsulated_pdf
 from fhir_mappings.document_reference import check_pdf, document_from_fhir
 from gateway.domain.delivery import DeliveryKind
-from gateway.domain.errors import Conflict, NotFound, Unprocessable
+from gateway.domain.errors import Conflict, Unprocessable
 from gateway.domain.party import Endpoint
 from gateway.domain.record import Case, CaseDocument, Delivery, DeliveryItem, Study
 from gateway.domain.resource import StoredResource
@@ -16,6 +14,7 @@ from gateway.domain.study import StudyState
 from gateway.domain.work import Job, JobKind
 from gateway.services import egress
 from gateway.services.core import Core
+from gateway.services.egress import business_key
 from gateway.services.release import ISSUER, fix_payload, reviewer_node
 from gateway.store import audit, cases, outbox, resources, studies
 
@@ -30,12 +29,12 @@ def document_stored(core: Core, connection: Connection, stored: StoredResource) 
         raise Conflict("a document is not changed; send a new DocumentReference that replaces it")
     document = document_from_fhir(stored.content, max_size_bytes=MAX_DOCUMENT_BYTES)
     case_id = document.order_reference.removeprefix("ServiceRequest/")
-    case = next((one for one in cases.listed(connection, clinic_id=stored.party_id) if one.id == case_id), None)
+    case = cases.of_clinic(connection, stored.party_id, case_id)
     if case is None:
         raise Unprocessable("the order is not one of this clinic", at="DocumentReference.context.related")
     if document.patient_reference != f"Patient/{case.patient_id}":
         raise Unprocessable("the document is of another patient than its order", at="DocumentReference.subject")
-    content = document.data or _binary(connection, stored.party_id, document.binary_url)
+    content = document.data or resources.binary(connection, stored.party_id, document.binary_url)
     check_pdf(content, max_size_bytes=MAX_DOCUMENT_BYTES, at="DocumentReference.content.attachment")
     sha256 = core.blobs.put(content)
     waiting = CaseDocument(
@@ -100,7 +99,7 @@ def release_document(core: Core, job: Job) -> None:
         case = cases.lock(connection, document.case_id)
         study = _study_of(connection, case)
         node = reviewer_node(connection, case) if case.reviewer_id else None
-        if document.state != "cleared" or node is None or study is None:
+        if document.state != "cleared" or case.state != "open" or node is None or study is None:
             return
         delivery = _open_delivery(core, connection, case, document, node)
         if delivery.payload_sha256:
@@ -109,14 +108,6 @@ def release_document(core: Core, job: Job) -> None:
         if recorded.is_permit:
             fix_payload(core, connection, delivery, [_item(core, case, study, document, delivery)])
     egress.require_decided(recorded)
-
-
-def _binary(connection: Connection, clinic_id: str, url: str) -> bytes:
-    try:
-        binary = resources.current(connection, clinic_id, "Binary", url.rpartition("/")[2])
-    except NotFound as exc:
-        raise Unprocessable("the url leads to no Binary of this clinic", at="DocumentReference.content") from exc
-    return base64.b64decode(binary.content.get("data", ""))
 
 
 def _waiting(connection: Connection, document_id: str) -> CaseDocument:
@@ -148,7 +139,7 @@ def _open_delivery(core: Core, connection: Connection, case: Case, document: Cas
         kind=DeliveryKind.DOCUMENT_TO_REVIEWER,
         endpoint_id=node.id,
         subject_id=document.id,
-        business_key=f"document:{document.id}:{node.id}",
+        business_key=business_key("document", document.id, node.id, 0),
         now=core.now(),
     )
 

@@ -15,7 +15,7 @@ Effect = Callable[[Connection, StoredResource], None]
 def effects(core: Core) -> dict[str, Effect]:
     """Resource type -> effect. A raised error undoes the whole transaction: nothing is stored without its effect."""
     return {
-        "Patient": cases.patient_stored,
+        "Patient": revocation.patient_stored,
         "ServiceRequest": partial(cases.order_stored, core),
         "Consent": revocation.consent_stored,
         "DocumentReference": partial(documents.document_stored, core),

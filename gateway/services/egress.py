@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from fhir_mappings.codes import CONSULT_NOTE, LOINC
 from gateway.domain.consent import Coding, Item, Outcome
-from gateway.domain.delivery import GRANT_LIFETIME, DeliveryKind, DeliveryState, EgressGrant
+from gateway.domain.delivery import GRANT_LIFETIME, DeliveryKind, DeliveryState, EgressGrant, Flow
 from gateway.domain.errors import Conflict, Transient
 from gateway.domain.ids import new_id
 from gateway.domain.party import Party
@@ -52,6 +52,11 @@ def open_delivery(
     )
     deliveries.add(connection, delivery)
     return delivery
+
+
+def business_key(kind: str, subject: str, endpoint_id: str, number: int) -> str:
+    """What there is one delivery of: the n-th version or addition of a subject for an endpoint."""
+    return f"{kind}:{subject}:{endpoint_id}:{number}"
 
 
 def decide(connection: Connection, case: Case, delivery: Delivery, *, stage: str, now: datetime) -> Recorded:
@@ -114,7 +119,9 @@ def grant(core: Core, delivery_id: str) -> EgressGrant | None:
         now = core.now()
         case = cases.lock(connection, deliveries.by_id(connection, delivery_id).case_id)
         delivery = deliveries.by_id(connection, delivery_id)
-        if delivery.state not in (DeliveryState.PENDING, DeliveryState.HELD) or not delivery.payload_sha256:
+        is_over = case.state != "open" and delivery.kind.flow is Flow.DISCLOSE_TO_REVIEWER
+        is_waiting = delivery.state in (DeliveryState.PENDING, DeliveryState.HELD)
+        if is_over or not is_waiting or not delivery.payload_sha256:
             return None
         recorded = decide(connection, case, delivery, stage="grant", now=now)
         granted = _granted(connection, case, delivery, recorded, now) if recorded.is_permit else None

@@ -115,7 +115,7 @@ def _catalogue(core: Core, connection: Connection, arrival: Arrival, verdict: _V
     instance_id = studies.add_instance(connection, values)
     if verdict.state is InstanceState.QUARANTINED:
         shown = {"differences": [[one.field, one.in_header, one.in_order] for one in differences]}
-        where = Place(None, study_id, instance_id)
+        where = Place(study.case_id if study else None, study_id, instance_id)
         studies.put_in_quarantine(connection, "instance", verdict.reason, where, details=shown, now=now)
     studies.touch(connection, study_id, now)
     audit.record(

@@ -20,10 +20,7 @@ def link(core: Core, study_id: str, case_id: str, *, actor: str) -> None:
             raise Conflict(f"case {case.id} belongs to another clinic than study {study.id}")
         if case.state != "open":
             raise Conflict(f"case {case.id} is {case.state}")
-        uids = {*cases.keys(connection, case.id, cases.STUDY_INSTANCE_UID), study.study_instance_uid}
-        numbers = cases.keys(connection, case.id, cases.ACCESSION_NUMBER)
-        keys = [(cases.STUDY_INSTANCE_UID, uid) for uid in sorted(uids)]
-        cases.replace_keys(connection, case, keys + [(cases.ACCESSION_NUMBER, number) for number in numbers])
+        cases.add_key(connection, case, cases.LINKED_STUDY, study.study_instance_uid)
         audit.record(
             connection, at=now, actor=actor, action="study.linked", case_id=case.id, subject=f"study/{study.id}"
         )

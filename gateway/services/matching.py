@@ -34,6 +34,7 @@ def why_unmatched(connection: Connection, study: Study) -> str:
 def settle(core: Core, job: Job) -> None:
     """Match a quiet study with its case; one that is still receiving is looked at again when it has gone quiet."""
     with core.database.write("study.settle") as connection:
+        resources.lock_party(connection, studies.by_id(connection, job.subject_id).clinic_id)
         now, study = core.now(), studies.by_id(connection, job.subject_id)
         quiet_at = study.last_received_at + core.quiet_period
         if now < quiet_at:
@@ -50,7 +51,7 @@ def _match(core: Core, connection: Connection, study: Study) -> None:
     if found.case is None:
         _unmatched(core, connection, study, found.because)
         return
-    differences = () if study.is_identity_accepted else _differences(connection, study, found.case)
+    differences = () if study.accepted_case_id == found.case.id else _differences(connection, study, found.case)
     if differences:
         _quarantine(core, connection, study, found, differences)
         return
@@ -97,7 +98,8 @@ def _matched(core: Core, connection: Connection, study: Study, case: Case, becau
     first = {} if study.matched_at else {"matched_at": now}
     studies.change(connection, study.id, state=StudyState.MATCHED, case_id=case.id, **first)
     instances = studies.instances(connection, study.id, state=InstanceState.STORED)
-    store_internal(connection, case.clinic_id, imaging_study_to_fhir(study, instances, case), now=now)
+    if instances:
+        store_internal(connection, case.clinic_id, imaging_study_to_fhir(study, instances, case), now=now)
     audit.record(
         connection,
         at=now,
@@ -113,6 +115,9 @@ def _matched(core: Core, connection: Connection, study: Study, case: Case, becau
 def _find(connection: Connection, study: Study) -> _Match:
     """StudyInstanceUID, else accession number and clinic, else patient identifier when exactly one case is open."""
     uid, accession, clinic_id = study.study_instance_uid, study.accession_number, study.clinic_id
+    linked = cases.open_by_key(connection, clinic_id, cases.LINKED_STUDY, uid)
+    if linked:
+        return _only(linked, "a person's link")
     by_uid = cases.open_by_key(connection, clinic_id, cases.STUDY_INSTANCE_UID, uid)
     if by_uid:
         return _only(by_uid, "StudyInstanceUID")

@@ -19,10 +19,10 @@ def accept(core: Core, quarantine_id: str, *, actor: str) -> None:
         entry = _open(connection, quarantine_id)
         if entry.kind == "deidentification":
             raise Conflict("what the engine cannot treat is not sent; reject it to send the study without it")
-        if entry.kind == "instance" and not entry.reason.startswith("identity"):
-            raise Conflict("the first object under this SOP Instance UID is in use; reject this one")
+        if entry.kind == "instance" and _is_uid_in_use(connection, entry):
+            raise Conflict("another object under this SOP Instance UID is in use; reject that one or this one")
         if entry.kind == "identity" and entry.study_id:
-            studies.change(connection, entry.study_id, is_identity_accepted=True, state=StudyState.UNMATCHED)
+            studies.change(connection, entry.study_id, accepted_case_id=entry.case_id, state=StudyState.UNMATCHED)
         if entry.instance_id is not None:
             studies.set_instance_state(connection, entry.instance_id, InstanceState.STORED)
         _resolve(core, connection, entry, "accepted", actor)
@@ -37,6 +37,13 @@ def reject(core: Core, quarantine_id: str, *, actor: str) -> None:
         if entry.instance_id is not None:
             studies.set_instance_state(connection, entry.instance_id, InstanceState.REJECTED)
         _resolve(core, connection, entry, "rejected", actor)
+
+
+def _is_uid_in_use(connection: Connection, entry: Quarantined) -> bool:
+    if entry.instance_id is None:
+        return False
+    same = studies.sharing_uid(connection, entry.instance_id)
+    return any(one.id != entry.instance_id and one.state == InstanceState.STORED for one in same)
 
 
 def _open(connection: Connection, quarantine_id: str) -> Quarantined:

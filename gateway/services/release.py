@@ -15,6 +15,7 @@ from gateway.domain.study import InstanceState
 from gateway.domain.work import Job, JobKind
 from gateway.services import egress
 from gateway.services.core import Core
+from gateway.services.egress import business_key
 from gateway.store import audit, cases, deliveries, outbox, parties, resources, studies
 from gateway.store.studies import Place
 
@@ -107,7 +108,7 @@ def _open_delivery(core: Core, connection: Connection, case: Case, study: Study)
         kind=DeliveryKind.STUDY_TO_REVIEWER,
         endpoint_id=node.id,
         subject_id=study.id,
-        business_key=f"study:{study.id}:{node.id}:{len(earlier)}",
+        business_key=business_key("study", study.id, node.id, len(earlier)),
         now=core.now(),
     )
 
@@ -148,7 +149,8 @@ def _keep(core: Core, delivery: Delivery, study: Study, treated: list[_Treated])
         if deliveries.by_id(connection, delivery.id).payload_sha256:
             return
         if not treated:
-            deliveries.change(connection, delivery.id, now=core.now(), state=DeliveryState.CANCELLED, waits_for="")
+            why = "the hospital's PACS team: no object of the study is left to send"
+            deliveries.change(connection, delivery.id, now=core.now(), state=DeliveryState.CANCELLED, waits_for=why)
             return
         unclean = [one for one in treated if one.findings]
         if unclean:

@@ -4,12 +4,14 @@ from sqlalchemy import Connection
 
 from fhir_mappings.patient import patient_from_fhir
 from gateway.domain.delivery import DeliveryKind
+from gateway.domain.errors import Transient
 from gateway.domain.party import Endpoint, EndpointRole
-from gateway.domain.record import Case
+from gateway.domain.record import Case, ReportVersion
 from gateway.domain.report import ReportSubject
 from gateway.domain.work import Job
 from gateway.services import egress
 from gateway.services.core import Core
+from gateway.services.egress import business_key
 from gateway.services.outside import Renderer
 from gateway.services.signing import load_report
 from gateway.store import audit, cases, deliveries, parties, reports, resources, studies
@@ -24,6 +26,7 @@ def render(core: Core, job: Job, *, renderer: Renderer) -> None:
         case = cases.by_id(connection, version.case_id)
         report = load_report(connection, version)
         subject = _subject(connection, case)
+        _require_turn(reports.listed(connection, case.id), version)
     if version.rendered_at is None:
         rendition = renderer(report, subject, fixed_identifier=version.id)
         pdf, html = core.blobs.put(rendition.pdf), core.blobs.put(rendition.html)
@@ -42,13 +45,20 @@ def render(core: Core, job: Job, *, renderer: Renderer) -> None:
     _open_deliveries(core, version.id)
 
 
+def _require_turn(versions: list[ReportVersion], version: ReportVersion) -> None:
+    """An amendment's deliveries are opened after those of the report it amends."""
+    earlier = [one for one in versions if one.report_key == version.report_key and one.version < version.version]
+    if any(one.rendered_at is None for one in earlier):
+        raise Transient("an earlier version is rendered first")
+
+
 def _open_deliveries(core: Core, report_id: str) -> None:
     with core.database.write("report.deliveries") as connection:
         now, version = core.now(), reports.by_id(connection, report_id)
         case = cases.lock(connection, version.case_id)
         for endpoint in _receiving(connection, case):
-            business_key = f"report:{version.report_key}:{version.version}:{endpoint.id}"
-            if deliveries.by_business_key(connection, business_key) is not None:
+            key = business_key("report", version.report_key, endpoint.id, version.version)
+            if deliveries.by_business_key(connection, key) is not None:
                 continue
             delivery = egress.open_delivery(
                 connection,
@@ -56,7 +66,7 @@ def _open_deliveries(core: Core, report_id: str) -> None:
                 kind=KIND_BY_ROLE[endpoint.role],
                 endpoint_id=endpoint.id,
                 subject_id=version.id,
-                business_key=business_key,
+                business_key=key,
                 payload_sha256=str(version.pdf_sha256),
                 now=now,
             )

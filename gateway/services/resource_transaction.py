@@ -29,6 +29,8 @@ from gateway.store import audit, resources
 Effect = Callable[[Connection, StoredResource], None]
 """What storing a resource sets in motion, in the transaction that stores it."""
 
+_EFFECT_RANK = {"Patient": 0, "ServiceRequest": 1}
+"""The order of a transaction's entries means nothing (https://hl7.org/fhir/R4/http.html#trules): causes come first."""
 _ACTIONS = {"created": "fhir.create", "updated": "fhir.update", "found": "fhir.read"}
 
 
@@ -72,7 +74,7 @@ class _Plan:
 
 
 def run(connection: Connection, request: Request, effects: Mapping[str, Effect], now: datetime) -> list[Stored]:
-    """Store every entry, then run the effects in the order of the entries; what each became, in that order."""
+    """Store every entry, then run the effects, patients and orders first; what each became, in that order."""
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)  # as precise as meta.lastUpdated
     plans = {id(entry): _planned(connection, request, entry) for entry in request.entries}
     links = _links(connection, request, list(plans.values()))
@@ -82,7 +84,8 @@ def run(connection: Connection, request: Request, effects: Mapping[str, Effect],
         with _placed(entry):
             became[id(entry)] = _stored(connection, request, plans[id(entry)], links, coming, now)
     ordered = [became[id(entry)] for entry in request.entries]
-    for entry, stored in zip(request.entries, ordered, strict=True):
+    pairs = list(zip(request.entries, ordered, strict=True))
+    for entry, stored in sorted(pairs, key=lambda pair: _EFFECT_RANK.get(pair[1].resource.type, len(_EFFECT_RANK))):
         effect = effects.get(stored.resource.type)
         if effect is not None and stored.outcome != "found":
             with _placed(entry):

@@ -1,24 +1,31 @@
 """A consent came, changed or went: what waited for it looks again, what rested on it stops, what left is recalled."""
 
-from collections.abc import Iterable
-
 from sqlalchemy import Connection
 
 from fhir_mappings.consent import consent_from_fhir
+from fhir_mappings.patient import patient_from_fhir
 from gateway.domain.delivery import DeliveryState
+from gateway.domain.errors import Unprocessable
 from gateway.domain.record import Case, Delivery
 from gateway.domain.resource import StoredResource
 from gateway.services import egress
+from gateway.services.cases import look_again_at_unmatched
 from gateway.store import audit, cases, deliveries, resources
 
 
 def consent_stored(connection: Connection, stored: StoredResource) -> None:
     """Effect of a Consent version, in the transaction that stores it and serialised with every grant of its cases.
 
-    Raises Unprocessable when the consent carries an element that the decision does not evaluate.
+    Raises Unprocessable when the consent carries an element that the decision does not evaluate, or is not tied to a
+    Patient of this clinic: a consent that nobody would find is refused, not kept.
     """
     consent_from_fhir(stored.content, id=stored.id, version=stored.version)
-    for case in _cases_of(connection, stored):
+    patients = [
+        one for one in resources.targets(connection, stored.id, "patient") if _is_patient(connection, stored, one)
+    ]
+    if len(patients) != 1:
+        raise Unprocessable("name the patient as Patient/id of this server", at="Consent.patient")
+    for case in cases.listed(connection, patient_id=patients[0], clinic_id=stored.party_id):
         locked = cases.lock(connection, case.id)
         audit.record(
             connection,
@@ -29,29 +36,51 @@ def consent_stored(connection: Connection, stored: StoredResource) -> None:
             subject=f"Consent/{stored.id}/_history/{stored.version}",
             details={"status": str(stored.content.get("status"))},
         )
-        for delivery in deliveries.listed(connection, case_id=case.id):
-            if delivery.state not in (DeliveryState.CANCELLED, DeliveryState.FAILED):
-                _reconsider(connection, locked, delivery, stored)
+        _reconsider_case(connection, locked, stored)
 
 
-def _cases_of(connection: Connection, stored: StoredResource) -> Iterable[Case]:
-    for patient_id in resources.targets(connection, stored.id, "patient"):
-        yield from cases.listed(connection, patient_id=patient_id, clinic_id=stored.party_id)
+def patient_stored(connection: Connection, stored: StoredResource) -> None:
+    """Effect of a Patient: what images could not be compared with is refused now, not when they arrive.
+
+    A later version may have merged the patient away, or brought the identifier that a study waits for.
+    """
+    patient = patient_from_fhir(stored.content)
+    if stored.version == 1:
+        return
+    for case in cases.listed(connection, patient_id=stored.id, clinic_id=stored.party_id):
+        _reconsider_case(connection, cases.lock(connection, case.id), stored)
+    values = {identifier.value for identifier in patient.identifiers}
+    look_again_at_unmatched(connection, stored.party_id, lambda study: study.patient_id in values, now=stored.stored_at)
+
+
+def _is_patient(connection: Connection, stored: StoredResource, resource_id: str) -> bool:
+    return resources.type_of(connection, stored.party_id, resource_id) == "Patient"
+
+
+def _reconsider_case(connection: Connection, case: Case, stored: StoredResource) -> None:
+    ended = (DeliveryState.CANCELLED, DeliveryState.FAILED)
+    for delivery in deliveries.listed(connection, case_id=case.id):
+        if delivery.state not in ended or deliveries.has_been_granted(connection, delivery.id):
+            _reconsider(connection, case, delivery, stored)
 
 
 def _reconsider(connection: Connection, case: Case, delivery: Delivery, stored: StoredResource) -> None:
     recorded = egress.decide(connection, case, delivery, stage="consent", now=stored.stored_at)
-    if not recorded.is_permit:
-        _stop(connection, delivery, stored)
-    elif delivery.state is DeliveryState.HELD:
-        egress.enqueue_next(connection, delivery, now=stored.stored_at)
-
-
-def _stop(connection: Connection, delivery: Delivery, stored: StoredResource) -> None:
-    """Cancel what is being sent; where something may have left already, say so to whoever has to recall it."""
-    deliveries.cancel_grants(connection, delivery.id, stored.stored_at)
-    if not deliveries.has_been_granted(connection, delivery.id):
+    if recorded.is_permit:
+        if delivery.state is DeliveryState.HELD:
+            egress.enqueue_next(connection, delivery, now=stored.stored_at)
         return
+    used = {one.id for one in recorded.decision.consents}
+    granting = deliveries.granting_consents(connection, delivery.id)
+    deliveries.cancel_grants(connection, delivery.id, stored.stored_at)
+    if not recorded.is_denied and delivery.state is DeliveryState.PENDING:
+        egress.enqueue_next(connection, delivery, now=stored.stored_at)
+    if granting and (stored.id in granting or (stored.id in used and not granting & used)):
+        _recall(connection, delivery, stored)
+
+
+def _recall(connection: Connection, delivery: Delivery, stored: StoredResource) -> None:
+    """Something may have left under a permit that this version took away: say so to whoever has to recall it."""
     reason = f"consent {stored.id} version {stored.version} no longer permits what may have left already"
     deliveries.add_recall_notice(
         connection,

@@ -72,7 +72,7 @@ def _arriving(connection: Connection, case: Case) -> list[Study]:
 
 
 def _delivery_waits(connection: Connection, delivery: Delivery) -> Iterator[Wait]:
-    if delivery.state in (DeliveryState.DELIVERED, DeliveryState.CANCELLED):
+    if delivery.state is DeliveryState.DELIVERED:
         return
     if delivery.waits_for:
         who, _, why = delivery.waits_for.partition(": ")

@@ -11,7 +11,7 @@ from gateway.domain.errors import Ambiguous, Full, GatewayError, Permanent, Tran
 from gateway.domain.ids import new_id
 from gateway.domain.work import Job, JobKind
 from gateway.services.core import Core
-from gateway.store import audit, outbox
+from gateway.store import audit, deliveries, outbox
 
 Handler = Callable[[Job], None]
 _log = structlog.get_logger()
@@ -58,6 +58,8 @@ def _failed(core: Core, job: Job, exc: Exception) -> None:
         now = core.now()
         if is_hopeless or is_for_person or job.attempt >= core.retry.max_attempts:
             outbox.settle(connection, job, now=now, error=error, is_dead=True)
+            if job.kind is JobKind.DELIVERY_SEND:
+                deliveries.give_up(connection, job.subject_id, now=now, error=error)
             details = {"kind": str(job.kind), "attempts": job.attempt, "error": type(exc).__name__}
             audit.record(
                 connection,
@@ -85,7 +87,7 @@ def _heartbeat(core: Core, job: Job) -> Iterator[None]:
             try:
                 with core.database.write("job.heartbeat") as connection:
                     is_mine = outbox.extend(connection, job, now=core.now(), lease_s=core.retry.lease_s)
-            except Transient:
+            except GatewayError:
                 continue
             if not is_mine:
                 return

@@ -25,11 +25,16 @@ class BlobDirectory:
             return digest
         self.require_room(len(content))
         partial = self._partial(digest)
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        self._publish(partial, target)
+        try:
+            with partial.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            self._publish(partial, target)
+        except OSError as exc:
+            raise Full(f"the blob store cannot be written ({exc.strerror})") from exc
+        finally:
+            partial.unlink(missing_ok=True)
         return digest
 
     def adopt(self, spooled: Path, digest: str) -> None:

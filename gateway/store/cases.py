@@ -12,6 +12,8 @@ from gateway.domain.record import Case, CaseDocument
 from gateway.store.tables import case, case_key, document, resource_identifier
 
 STUDY_INSTANCE_UID, ACCESSION_NUMBER = "study-instance-uid", "accession-number"
+LINKED_STUDY = "linked-study"
+"""Kinds of keys: two that the order names, and the StudyInstanceUID of a study that a person tied to the case."""
 
 
 def add(connection: Connection, new: Case) -> None:
@@ -25,6 +27,13 @@ def by_id(connection: Connection, case_id: str) -> Case:
     if row is None:
         raise NotFound(f"no case {case_id}")
     return _case(row)
+
+
+def of_clinic(connection: Connection, clinic_id: str, case_id: str) -> Case | None:
+    """The clinic's case of that id; None for anybody else's."""
+    is_it = (case.c.id == case_id) & (case.c.clinic_id == clinic_id)
+    row = connection.execute(select(case).where(is_it)).one_or_none()
+    return None if row is None else _case(row)
 
 
 def by_pseudonym(connection: Connection, pseudonym: str) -> Case | None:
@@ -68,11 +77,16 @@ def set_reviewer(connection: Connection, case_id: str, reviewer_id: str) -> None
 
 
 def replace_keys(connection: Connection, of: Case, keys: Iterable[tuple[str, str]]) -> None:
-    """Set the (kind, value) pairs that the order names."""
-    connection.execute(delete(case_key).where(case_key.c.case_id == of.id))
+    """Set the (kind, value) pairs that the order names; what a person linked stays."""
+    connection.execute(delete(case_key).where(case_key.c.case_id == of.id, case_key.c.kind != LINKED_STUDY))
     for kind, value in keys:
-        row = {"case_id": of.id, "clinic_id": of.clinic_id, "kind": kind, "value": value}
-        connection.execute(insert(case_key).values(row))
+        add_key(connection, of, kind, value)
+
+
+def add_key(connection: Connection, of: Case, kind: str, value: str) -> None:
+    """Let studies find the case by one more value."""
+    row = {"case_id": of.id, "clinic_id": of.clinic_id, "kind": kind, "value": value}
+    connection.execute(insert(case_key).values(row))
 
 
 def keys(connection: Connection, case_id: str, kind: str) -> list[str]:

@@ -52,10 +52,11 @@ def listed(
 
 
 def earlier_versions(connection: Connection, of: Delivery) -> list[Delivery]:
-    """What was opened before it for the same case, kind and endpoint, oldest first."""
-    same = [one for one in listed(connection, case_id=of.case_id) if one.endpoint_id == of.endpoint_id]
-    before = [one for one in same if one.kind is of.kind and one.created_at < of.created_at]
-    return [one for one in before if one.business_key.split(":")[1] == of.business_key.split(":")[1]]
+    """Deliveries of the same subject to the same endpoint with a lower number in their business key, lowest first."""
+    subject, _, number = of.business_key.rpartition(":")
+    numbered = [(one.business_key.rpartition(":"), one) for one in listed(connection, case_id=of.case_id)]
+    lower = [(int(n), one) for (key, _, n), one in numbered if key == subject and int(n) < int(number)]
+    return [one for _, one in sorted(lower, key=lambda pair: pair[0])]
 
 
 def earlier_receipts(connection: Connection, of: Delivery) -> list[dict[str, Any]]:
@@ -67,6 +68,13 @@ def earlier_receipts(connection: Connection, of: Delivery) -> list[dict[str, Any
 def change(connection: Connection, delivery_id: str, *, now: datetime, **values: object) -> None:
     """Set columns of one delivery."""
     connection.execute(update(delivery).where(delivery.c.id == delivery_id).values(changed_at=now, **values))
+
+
+def give_up(connection: Connection, delivery_id: str, *, now: datetime, error: str) -> None:
+    """A delivery that is still pending when its work is dead has failed, and an administrator has to look."""
+    is_it = (delivery.c.id == delivery_id) & (delivery.c.state == DeliveryState.PENDING)
+    failed = {"state": DeliveryState.FAILED, "waits_for": f"an administrator: {error}", "last_error": error}
+    connection.execute(update(delivery).where(is_it).values(failed | {"changed_at": now}))
 
 
 def set_receipt(connection: Connection, delivery_id: str, receipt: Receipt) -> None:
@@ -154,6 +162,13 @@ def has_been_granted(connection: Connection, delivery_id: str) -> bool:
     return connection.execute(query).scalar() is not None
 
 
+def granting_consents(connection: Connection, delivery_id: str) -> set[str]:
+    """The ids of the consents under which anything of the delivery may have left."""
+    granted = select(decision.c.consents).join(egress_grant, egress_grant.c.decision_id == decision.c.id)
+    rows = connection.execute(granted.where(egress_grant.c.delivery_id == delivery_id))
+    return {consent_id for row in rows for consent_id, _ in row.consents}
+
+
 def cancel_grants(connection: Connection, delivery_id: str, now: datetime) -> None:
     """Stop what still runs under any grant of the delivery."""
     is_open = and_(egress_grant.c.delivery_id == delivery_id, egress_grant.c.cancelled_at.is_(None))
@@ -173,12 +188,6 @@ def add_recall_notice(
             "consent_id": consent_id,
         }
         connection.execute(insert(recall_notice).values(row | {"reason": reason, "created_at": now}))
-
-
-def recall_notices(connection: Connection, case_id: str) -> list[Row[Any]]:
-    """Of one case, oldest first."""
-    query = select(recall_notice).where(recall_notice.c.case_id == case_id).order_by(recall_notice.c.created_at)
-    return list(connection.execute(query).all())
 
 
 def _delivery(row: Row[Any]) -> Delivery:

@@ -17,15 +17,13 @@ from gateway.store.tables import outbox
 PENDING, CLAIMED, DONE, DEAD = "pending", "claimed", "done", "dead"
 
 # Built once: these run for every received object.
-_PENDING_OF = select(outbox.c.id).where(
-    outbox.c.subject_id == bindparam("of_subject"),
-    outbox.c.kind == bindparam("of_kind"),
-    outbox.c.state == PENDING,
-)
 _MOVE = (
     update(outbox)
-    .where(outbox.c.id == bindparam("row_id"))
+    .where(outbox.c.subject_id == bindparam("of_subject"))
+    .where(outbox.c.kind == bindparam("of_kind"))
+    .where(outbox.c.state == PENDING)
     .values(next_try_at=bindparam("next_try_at"), case_id=bindparam("case_id"), rung_at=None)
+    .returning(outbox.c.id)
 )
 _ADD = insert(outbox)
 
@@ -41,9 +39,9 @@ def enqueue(
 ) -> str:
     """Put one job in, or move the pending one of the same kind and subject to `due_at`; gives the row's id."""
     due_at = due_at or now
-    pending_id = connection.execute(_PENDING_OF, {"of_subject": subject_id, "of_kind": kind}).scalar()
+    moved = {"of_subject": subject_id, "of_kind": kind, "next_try_at": due_at, "case_id": case_id}
+    pending_id = connection.execute(_MOVE, moved).scalar()
     if pending_id is not None:
-        connection.execute(_MOVE, {"row_id": pending_id, "next_try_at": due_at, "case_id": case_id})
         return str(pending_id)
     row_id = new_id()
     row: dict[str, object] = {
@@ -98,12 +96,19 @@ def claim(connection: Connection, job_id: str, *, owner: str, now: datetime, lea
         return None
     is_due = row.state == PENDING and row.next_try_at <= now
     is_orphaned = row.state == CLAIMED and row.lease_until <= now
-    if not is_due and not is_orphaned:
+    if not (is_due or is_orphaned) or _is_being_done(connection, row, now):
         return None
     taken = {"state": CLAIMED, "attempts": row.attempts + 1, "lease_owner": owner}
     taken |= {"lease_until": now + timedelta(seconds=lease_s)}
     connection.execute(update(outbox).where(outbox.c.id == job_id).values(taken))
     return Job(row.id, JobKind(row.kind), row.subject_id, row.case_id, row.attempts + 1, owner)
+
+
+def _is_being_done(connection: Connection, row: Row[Any], now: datetime) -> bool:
+    """True while another row of the same kind and subject is at work: they take turns."""
+    is_other = and_(outbox.c.subject_id == row.subject_id, outbox.c.kind == row.kind, outbox.c.id != row.id)
+    is_working = and_(outbox.c.state == CLAIMED, outbox.c.lease_until > now)
+    return connection.execute(select(outbox.c.id).where(is_other, is_working).limit(1)).scalar() is not None
 
 
 def extend(connection: Connection, job: Job, *, now: datetime, lease_s: float) -> bool:

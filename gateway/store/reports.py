@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from gateway.domain.errors import NotFound
 from gateway.domain.record import ReportVersion
@@ -29,12 +29,8 @@ def listed(connection: Connection, case_id: str) -> list[ReportVersion]:
     return [ReportVersion(**row._mapping) for row in connection.execute(query)]
 
 
-def latest_version(connection: Connection, report_key: str) -> int:
-    """0 when there is none yet."""
-    return connection.execute(select(func.max(report.c.version)).where(report.c.report_key == report_key)).scalar() or 0
-
-
 def set_rendition(connection: Connection, report_id: str, *, pdf: str, html: str, now: datetime) -> None:
-    """The blobs of the PDF and the HTML."""
+    """The blobs of the PDF and the HTML; what was rendered first stays."""
     rendered = {"pdf_sha256": pdf, "html_sha256": html, "rendered_at": now}
-    connection.execute(update(report).where(report.c.id == report_id).values(rendered))
+    is_first = (report.c.id == report_id) & report.c.rendered_at.is_(None)
+    connection.execute(update(report).where(is_first).values(rendered))

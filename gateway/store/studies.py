@@ -48,7 +48,7 @@ def by_id(connection: Connection, study_id: str) -> Study:
 def add(connection: Connection, values: Mapping[str, Any]) -> str:
     """Insert a study in state `receiving`; gives its id."""
     study_id = new_id()
-    row = {"id": study_id, "state": StudyState.RECEIVING, "is_identity_accepted": False}
+    row = {"id": study_id, "state": StudyState.RECEIVING}
     connection.execute(insert(study).values(row | dict(values)))
     return study_id
 
@@ -95,6 +95,12 @@ def same_sop_instance(connection: Connection, clinic_id: str, sop_instance_uid: 
     """Everything the clinic has sent under that SOP Instance UID."""
     rows = connection.execute(_SAME_SOP_INSTANCE, {"of_clinic": clinic_id, "uid": sop_instance_uid})
     return [Instance(**row._mapping) for row in rows]
+
+
+def sharing_uid(connection: Connection, instance_id: int) -> list[Instance]:
+    """The instance and every other one that the same clinic sent under its SOP Instance UID."""
+    query = select(instance.c.clinic_id, instance.c.sop_instance_uid).where(instance.c.id == instance_id)
+    return same_sop_instance(connection, *connection.execute(query).one())
 
 
 def set_instance_state(connection: Connection, instance_id: int, state: InstanceState) -> None:

@@ -1,6 +1,7 @@
 """The schema. Ids are random text, instants are UTC, JSON columns hold small facts that are only ever shown.
 
-Patient data stands in `resource_version`, `study`, `quarantine.details` and the blobs, and nowhere else.
+Patient data stands in `resource_version`, `resource_identifier`, `case_key`, `document.title`, `study`,
+`quarantine.details` and the blobs, and nowhere else.
 """
 
 from datetime import UTC, datetime
@@ -141,6 +142,8 @@ resource_identifier = Table(
     Column("system", String(255), nullable=False),
     Column("value", String(255), nullable=False),
     UniqueConstraint("party_id", "type", "system", "value"),
+    Index(None, "party_id", "system", "value"),
+    Index(None, "party_id", "type", "value"),
     Index(None, "resource_id"),
 )
 resource_reference = Table(
@@ -182,7 +185,7 @@ document = Table(
     _id(),  # the logical id of the DocumentReference
     _ref("case_id", "case.id"),
     Column("state", String(16), nullable=False),  # waiting | cleared | rejected
-    Column("title", String(255), nullable=False),
+    Column("title", Text, nullable=False),
     Column("loinc", String(16), nullable=False),
     Column("clinical_date", Date, nullable=False),
     Column("original_sha256", String(64), nullable=False),
@@ -208,11 +211,11 @@ study = Table(
     Column("patient_names", JSON, nullable=False),
     Column("birth_date", Date),
     Column("sex", String(8), nullable=False),
-    Column("accession_number", String(16), nullable=False),
+    Column("accession_number", String(64), nullable=False),
     Column("accession_pseudonym", String(16), nullable=False, unique=True),
     Column("study_date", Date),
-    Column("study_description", String(255), nullable=False),
-    Column("is_identity_accepted", Boolean, nullable=False),
+    Column("study_description", Text, nullable=False),
+    _ref("accepted_case_id", "case.id", is_optional=True),  # a person said: this is that patient
     Column("first_received_at", Instant, nullable=False),
     Column("last_received_at", Instant, nullable=False),
     Column("matched_at", Instant),
@@ -231,24 +234,14 @@ instance = Table(
     Column("sop_class_uid", String(64), nullable=False),
     Column("transfer_syntax_uid", String(64), nullable=False),
     Column("modality", String(16), nullable=False),
-    Column("series_number", Integer),
-    Column("instance_number", Integer),
+    Column("series_number", BigInteger),
+    Column("instance_number", BigInteger),
     Column("state", String(16), nullable=False),
     Column("blob_sha256", String(64), nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
     Column("received_at", Instant, nullable=False),
     UniqueConstraint("clinic_id", "sop_instance_uid", "blob_sha256"),
     Index(None, "study_id"),
-)
-pseudonym = Table(
-    "pseudonym",
-    metadata,
-    _ref("reviewer_id", "party.id"),
-    Column("kind", String(16), nullable=False),  # uid
-    Column("original", String(128), nullable=False),
-    Column("replacement", String(128), nullable=False),
-    UniqueConstraint("reviewer_id", "kind", "original"),
-    UniqueConstraint("reviewer_id", "kind", "replacement"),
 )
 quarantine = Table(
     "quarantine",
@@ -310,6 +303,7 @@ delivery = Table(
     Column("created_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
     Index(None, "case_id"),
+    Index(None, "subject_id"),
 )
 delivery_item = Table(
     "delivery_item",

@@ -201,9 +201,12 @@ class _Delivery:
                 )
         except Transient as exc:
             raise Ambiguous(f"HTTP {answer.status}, and reading the report back failed: {exc}") from exc
-        may_look = self.offered.may_search_by_identifier or (self.offered.may_read and report_id)
-        if may_look or answer.status != 201:
-            raise Ambiguous(f"The EHR answered HTTP {answer.status}, and the report is not there when read back.")
+        may_read = bool(self.offered.may_read and report_id)
+        if may_read or self.offered.may_search_by_identifier or answer.status != 201:
+            # Where only a search can look, its index may lag behind, and sending again could make a second report.
+            is_blind = not may_read and self.strategy is WriteStrategy.SEARCH_THEN_CREATE
+            sentence = f"The EHR answered HTTP {answer.status}, and the report is not there when read back."
+            raise Ambiguous(sentence, is_for_person=is_blind)
         reference = f"DiagnosticReport/{report_id}" if report_id else ""
         return _Outcome("HTTP 201", reference, "not read back: the EHR offers no way to look")
 

@@ -94,18 +94,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("system", "value", name=op.f("uq_party_identifier_system_value")),
     )
     op.create_table(
-        "pseudonym",
-        sa.Column("reviewer_id", sa.String(length=64), nullable=False),
-        sa.Column("kind", sa.String(length=16), nullable=False),
-        sa.Column("original", sa.String(length=128), nullable=False),
-        sa.Column("replacement", sa.String(length=128), nullable=False),
-        sa.ForeignKeyConstraint(["reviewer_id"], ["party.id"], name=op.f("fk_pseudonym_reviewer_id")),
-        sa.UniqueConstraint("reviewer_id", "kind", "original", name=op.f("uq_pseudonym_reviewer_id_kind_original")),
-        sa.UniqueConstraint(
-            "reviewer_id", "kind", "replacement", name=op.f("uq_pseudonym_reviewer_id_kind_replacement")
-        ),
-    )
-    op.create_table(
         "resource",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("party_id", sa.String(length=64), nullable=False),
@@ -159,6 +147,12 @@ def upgrade() -> None:
         ),
     )
     with op.batch_alter_table("resource_identifier", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_resource_identifier_party_id_system_value"), ["party_id", "system", "value"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_resource_identifier_party_id_type_value"), ["party_id", "type", "value"], unique=False
+        )
         batch_op.create_index(batch_op.f("ix_resource_identifier_resource_id"), ["resource_id"], unique=False)
 
     op.create_table(
@@ -224,13 +218,14 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_delivery_case_id"), ["case_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_delivery_subject_id"), ["subject_id"], unique=False)
 
     op.create_table(
         "document",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("case_id", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
-        sa.Column("title", sa.String(length=255), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
         sa.Column("loinc", sa.String(length=16), nullable=False),
         sa.Column("clinical_date", sa.Date(), nullable=False),
         sa.Column("original_sha256", sa.String(length=64), nullable=False),
@@ -308,14 +303,15 @@ def upgrade() -> None:
         sa.Column("patient_names", sa.JSON(), nullable=False),
         sa.Column("birth_date", sa.Date(), nullable=True),
         sa.Column("sex", sa.String(length=8), nullable=False),
-        sa.Column("accession_number", sa.String(length=16), nullable=False),
+        sa.Column("accession_number", sa.String(length=64), nullable=False),
         sa.Column("accession_pseudonym", sa.String(length=16), nullable=False),
         sa.Column("study_date", sa.Date(), nullable=True),
-        sa.Column("study_description", sa.String(length=255), nullable=False),
-        sa.Column("is_identity_accepted", sa.Boolean(), nullable=False),
+        sa.Column("study_description", sa.Text(), nullable=False),
+        sa.Column("accepted_case_id", sa.String(length=64), nullable=True),
         sa.Column("first_received_at", tables.Instant(timezone=True), nullable=False),
         sa.Column("last_received_at", tables.Instant(timezone=True), nullable=False),
         sa.Column("matched_at", tables.Instant(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["accepted_case_id"], ["case.id"], name=op.f("fk_study_accepted_case_id")),
         sa.ForeignKeyConstraint(["case_id"], ["case.id"], name=op.f("fk_study_case_id")),
         sa.ForeignKeyConstraint(["clinic_id"], ["party.id"], name=op.f("fk_study_clinic_id")),
         sa.ForeignKeyConstraint(["endpoint_id"], ["endpoint.id"], name=op.f("fk_study_endpoint_id")),
@@ -371,8 +367,8 @@ def upgrade() -> None:
         sa.Column("sop_class_uid", sa.String(length=64), nullable=False),
         sa.Column("transfer_syntax_uid", sa.String(length=64), nullable=False),
         sa.Column("modality", sa.String(length=16), nullable=False),
-        sa.Column("series_number", sa.Integer(), nullable=True),
-        sa.Column("instance_number", sa.Integer(), nullable=True),
+        sa.Column("series_number", sa.BigInteger(), nullable=True),
+        sa.Column("instance_number", sa.BigInteger(), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("blob_sha256", sa.String(length=64), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),

@@ -69,7 +69,7 @@ def core(database: Database, tmp_path: Path) -> Core:
             "study_instance_uid": STUDY_UID,
         }
         study |= {"state": "unmatched", "patient_id": "1", "issuer_of_patient_id": "", "patient_names": []}
-        study |= {"sex": "", "accession_number": "", "study_description": "", "is_identity_accepted": False}
+        study |= {"sex": "", "accession_number": "", "study_description": ""}
         study |= {"accession_pseudonym": "AC1", "first_received_at": NOW, "last_received_at": NOW}
         connection.execute(insert(tables.study).values(study))
     return Core(
@@ -87,7 +87,8 @@ def core(database: Database, tmp_path: Path) -> Core:
 def test_the_order_names_the_study_from_now_on_and_it_is_matched_anew(core: Core) -> None:
     link(core, "study", "case-ankara", actor="cli:test")
     with core.database.read() as connection:
-        assert cases.keys(connection, "case-ankara", cases.STUDY_INSTANCE_UID) == [STUDY_UID, OTHER_UID]
+        assert cases.keys(connection, "case-ankara", cases.LINKED_STUDY) == [STUDY_UID]
+        assert cases.keys(connection, "case-ankara", cases.STUDY_INSTANCE_UID) == [OTHER_UID]
         assert cases.keys(connection, "case-ankara", cases.ACCESSION_NUMBER) == ["A1"]
         job = connection.execute(select(tables.outbox.c.kind, tables.outbox.c.subject_id)).one()
         row = connection.execute(select(tables.audit.c.action, tables.audit.c.case_id, tables.audit.c.actor)).one()

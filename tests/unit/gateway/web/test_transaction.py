@@ -42,7 +42,7 @@ def test_entries_refer_to_each_other_by_their_full_urls(world: World) -> None:
         "etag": 'W/"1"',
         "lastModified": "2026-03-02T09:30:00.123Z",
     }
-    assert [one.type for one in world.effects.seen] == ["ServiceRequest", "Patient"]
+    assert [one.type for one in world.effects.seen] == ["Patient", "ServiceRequest"]
     assert len(world.audit_rows("fhir.create")) == 2
 
 

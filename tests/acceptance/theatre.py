@@ -1,15 +1,13 @@
-"""The worker is killed (SIGKILL) at each of its hooks; started again, it ends with the same result, once."""
+"""Where the worker is killed: one gateway without a worker, strict peers, and the hooks to be killed at."""
 
-import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pydicom
-import pytest
 
 from gateway.demo import resources
 from tests.acceptance.gateway import Gateway
-from tests.acceptance.killing import wait_until_killed, worker
 from tests.acceptance.scene import PACS_AE_TITLE, Order, Scene
 from tests.peers.dcmtk import StoreScp
 from tests.peers.generated import ct_series
@@ -17,7 +15,6 @@ from tests.peers.registered_study import RegisteredStudy
 from tests.peers.strict_ehr import StrictEhr
 from tests.peers.strict_pacs import StrictPacs
 
-ROOT = Path(__file__).parents[2]
 EDGES = {  # reached by the web, the DICOM node and commands, or only when something goes wrong
     "case.assign", "client.add", "delivery.cancel", "delivery.note", "delivery.retry", "dicom", "document.approve",
     "document.redact", "document.reject", "fhir.read", "fhir.store", "intake", "job.fail", "job.heartbeat",
@@ -35,21 +32,10 @@ TO_THE_CLINIC = (
 )  # fmt: skip
 
 
-def _hooks(points: tuple[str, ...]) -> list[str]:
+def hooks(points: tuple[str, ...]) -> list[str]:
     return [
         f"{name}.{when}_{what}" for point in points for name, what in [point.split()] for when in ("before", "after")
     ]
-
-
-def test_every_hook_in_the_code_is_killed_at_or_belongs_to_an_edge() -> None:
-    found = set()
-    for package in ("gateway", "workers", "dicom_node"):
-        for path in (ROOT / package).rglob("*.py"):
-            text = path.read_text()
-            found |= set(re.findall(r'database\.write\("([^"]+)"\)', text))
-            found |= {name.rpartition(".")[0] for name in re.findall(r'reach\("([^"]+)"\)', text)}
-    killed = {point.split()[0] for point in TO_THE_REVIEWER + TO_THE_CLINIC}
-    assert found - EDGES == killed
 
 
 class Theatre:
@@ -58,13 +44,13 @@ class Theatre:
     def __init__(self, gateway: Gateway, pacs: StrictPacs, ehr: StrictEhr, node: StoreScp) -> None:
         self.gateway, self.pacs, self.ehr, self.node = gateway, pacs, ehr, node
         self.scene = Scene(gateway, pacs=pacs.address, ehr_url=ehr.base_url, node=node.address)
+        ehr.add_patient(resources.patient_resource(self.scene.case_data()))
 
     def case_on_its_way(self, folder: Path) -> Order:
         """Ordered, consented, sent and its document cleared; nothing has been worked on."""
         data = self.scene.case_data()
         [ds] = ct_series(slices=1, study_instance_uid=data.study_instance_uid, accession=data.accession_number)
         self.pacs.register(RegisteredStudy.of(ds))
-        self.ehr.add_patient(resources.patient_resource(data))
         order = self.scene.order(data)
         self.scene.send_study(data, folder, slices=2)
         self.gateway.cli("document", "approve", order.ids["DocumentReference"][0])
@@ -102,9 +88,9 @@ class Theatre:
         assert len(delivered) == len(set(delivered)) == len(kinds)
 
 
-@pytest.fixture(scope="module")
-def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    folder = tmp_path_factory.mktemp("kill-points")
+@contextmanager
+def open_theatre(folder: Path) -> Iterator[Theatre]:
+    """Everything running but a worker."""
     with (
         StrictPacs(PACS_AE_TITLE) as pacs,
         StrictEhr() as ehr,
@@ -113,35 +99,3 @@ def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
     ):
         gateway.programs["worker"].stop()
         yield Theatre(gateway, pacs, ehr, node)
-
-
-@pytest.mark.parametrize("hook", _hooks(TO_THE_REVIEWER))
-def test_killed_on_the_way_to_the_reviewer(hook: str, theatre: Theatre, files: Path) -> None:
-    order = theatre.case_on_its_way(files)
-    with worker(theatre.gateway.environment, kill_at=hook) as process:
-        wait_until_killed(process)
-    with worker(theatre.gateway.environment):
-        theatre.settle_to_reviewer(order)
-    theatre.assert_arrived_once(order)
-
-
-@pytest.fixture(scope="module")
-def reviewed(theatre: Theatre, tmp_path_factory: pytest.TempPathFactory) -> list[Order]:
-    """One case for each hook, already with the reviewer."""
-    folder = tmp_path_factory.mktemp("reviewed")
-    orders = [theatre.case_on_its_way(folder) for _ in _hooks(TO_THE_CLINIC)]
-    with worker(theatre.gateway.environment):
-        for order in orders:
-            theatre.settle_to_reviewer(order)
-    return orders
-
-
-@pytest.mark.parametrize("hook", _hooks(TO_THE_CLINIC))
-def test_killed_on_the_way_to_the_clinic(hook: str, theatre: Theatre, reviewed: list[Order]) -> None:
-    order = reviewed.pop()
-    theatre.scene.report(order.case_id)
-    with worker(theatre.gateway.environment, kill_at=hook) as process:
-        wait_until_killed(process)
-    with worker(theatre.gateway.environment):
-        theatre.settle_to_clinic(order)
-    theatre.assert_returned_once(order)
