@@ -14,7 +14,6 @@ from gateway.domain.party import DicomAddress, Identifier
 from gateway.domain.record import Delivery
 from gateway.domain.study import StudyState
 from gateway.store import deliveries, studies
-from gateway.store.engine import Database
 from tests.acceptance.gateway import Gateway, wait_for
 from tests.acceptance.scene import Json, Order, Scene, address
 from tests.peers import dcmtk
@@ -56,7 +55,6 @@ class Stage(Scene):
     def __init__(self, gateway: Gateway, *, pacs: StrictPacs, ehr: StrictEhr, node: dcmtk.StoreScp) -> None:
         super().__init__(gateway, pacs=pacs.address, ehr_url=ehr.base_url, node=node.address)
         self.pacs, self.ehr, self.node = pacs, ehr, node
-        self.database = Database(f"sqlite:///{gateway.environment['CONSILIUM_DATA_DIR']}/consilium.db")
 
     def add_reviewer(self, name: str, node: DicomAddress | None = None) -> Identifier:
         """Register another reviewer with a client; gives what orders and consents call them."""
