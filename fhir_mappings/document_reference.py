@@ -59,7 +59,10 @@ def document_from_fhir(resource: dict[str, Any], *, max_size_bytes: int) -> Inco
         patient_reference=required_literal(resource.get("subject", {}), "Patient", at="DocumentReference.subject"),
         order_reference=_order_reference(resource),
         loinc=loinc[0],
-        title=attachment.get("title") or resource.get("description") or concept_label(resource["type"]) or f"LOINC {loinc[0]}",
+        title=attachment.get("title")
+        or resource.get("description")
+        or concept_label(resource["type"])
+        or f"LOINC {loinc[0]}",
         clinical_date=_clinical_date(resource),
         data=data,
         binary_url=binary_url,

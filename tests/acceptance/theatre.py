@@ -44,13 +44,14 @@ class Theatre:
     def __init__(self, gateway: Gateway, pacs: StrictPacs, ehr: StrictEhr, node: StoreScp) -> None:
         self.gateway, self.pacs, self.ehr, self.node = gateway, pacs, ehr, node
         self.scene = Scene(gateway, pacs=pacs.address, ehr_url=ehr.base_url, node=node.address)
-        ehr.add_patient(resources.patient_resource(self.scene.case_data()))
+        self._patient_id = ehr.add_patient(resources.patient_resource(self.scene.case_data()))
 
     def case_on_its_way(self, folder: Path) -> Order:
         """Ordered, consented, sent and its document cleared; nothing has been worked on."""
         data = self.scene.case_data()
         [ds] = ct_series(slices=1, study_instance_uid=data.study_instance_uid, accession=data.accession_number)
         self.pacs.register(RegisteredStudy.of(ds))
+        self.ehr.add_order(resources.service_request(data, f"Patient/{self._patient_id}", "Organization/none"))
         order = self.scene.order(data)
         self.scene.send_study(data, folder, slices=2)
         self.gateway.cli("document", "approve", order.ids["DocumentReference"][0])
