@@ -52,7 +52,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "threads": web.threads,
             "worker_class": "gthread",
             "graceful_timeout": 15,
-            "loglevel": "warning",
+            "loglevel": "error",  # its warnings quote request lines, which may hold a name
             "proc_name": "consilium-web",
             "control_socket_disable": True,
         }

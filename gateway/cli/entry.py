@@ -1,6 +1,7 @@
 """The group `consilium`: finds the settings, gathers the commands, turns errors into one sentence."""
 
 import importlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ class Commands(click.Group):
 @click.pass_context
 def main(ctx: click.Context, config_file: Path | None) -> None:
     """Second opinions: studies, orders and consents come in, de-identified cases go out, signed reports go back."""
+    os.umask(0o077)  # patient data and keys: what any command creates is readable by its own user only
     office = Office(config_file)
     ctx.obj = office
     ctx.call_on_close(office.close)

@@ -30,11 +30,20 @@ class Office:
     @cached_property
     def core(self) -> Core:
         """The stores and rules. Raises Permanent while the database lacks its tables."""
+        self._require_gateway()
         core = open_core(self.settings)
         if not is_current(core.database):
             core.database.dispose()
             raise Permanent("the database is not of this version; run: consilium db upgrade")
         return core
+
+    def _require_gateway(self) -> None:
+        """A command in the wrong folder must not begin a second gateway with a key of its own."""
+        if not self.settings.database_url and not self.settings.data_dir.is_dir():
+            raise Permanent(
+                f"no gateway keeps its data in {self.settings.data_dir}; run the command where it runs, set data_dir "
+                "or CONSILIUM_CONFIG, or begin a new one here: consilium db upgrade"
+            )
 
     @property
     def actor(self) -> str:

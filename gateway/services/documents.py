@@ -62,6 +62,21 @@ def document_stored(core: Core, connection: Connection, stored: StoredResource) 
     )
 
 
+def original(core: Core, document_id: str, *, actor: str) -> bytes:
+    """The PDF as the clinic sent it, for the person who has to clear it; who looked is kept. Raises NotFound."""
+    with core.database.write("document.show") as connection:
+        document = cases.document_by_id(connection, document_id)
+        audit.record(
+            connection,
+            at=core.now(),
+            actor=actor,
+            action="document.shown",
+            case_id=document.case_id,
+            subject=f"document/{document.id}",
+        )
+    return core.blobs.get(document.original_sha256)
+
+
 def approve(core: Core, document_id: str, *, actor: str) -> None:
     """A person has read the document and found no identity in it. Raises NotFound, Conflict."""
     with core.database.write("document.approve") as connection:

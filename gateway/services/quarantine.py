@@ -20,7 +20,7 @@ def accept(core: Core, quarantine_id: str, *, actor: str) -> None:
         if entry.kind == "deidentification":
             raise Conflict("what the engine cannot treat is not sent; reject it to send the study without it")
         if entry.kind == "instance" and _is_uid_in_use(connection, entry):
-            raise Conflict("another object under this SOP Instance UID is in use; reject that one or this one")
+            raise Conflict("another object under this SOP Instance UID is in use; reject this one")
         if entry.kind == "identity" and entry.study_id:
             studies.change(connection, entry.study_id, accepted_case_id=entry.case_id, state=StudyState.UNMATCHED)
         if entry.instance_id is not None:

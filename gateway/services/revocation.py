@@ -82,7 +82,7 @@ def _reconsider(connection: Connection, case: Case, delivery: Delivery, stored: 
 def _recall(connection: Connection, delivery: Delivery, stored: StoredResource) -> None:
     """Something may have left under a permit that this version took away: say so to whoever has to recall it."""
     reason = f"consent {stored.id} version {stored.version} no longer permits what may have left already"
-    deliveries.add_recall_notice(
+    is_new = deliveries.add_recall_notice(
         connection,
         case_id=delivery.case_id,
         delivery_id=delivery.id,
@@ -90,6 +90,8 @@ def _recall(connection: Connection, delivery: Delivery, stored: StoredResource) 
         reason=reason,
         now=stored.stored_at,
     )
+    if not is_new:
+        return
     audit.record(
         connection,
         at=stored.stored_at,

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from fhir_mappings.diagnostic_report import report_from_fhir, report_identifier
 from fhir_mappings.literal_references import search_targets
-from gateway.domain.errors import Unprocessable
+from gateway.domain.errors import Conflict, Unprocessable
 from gateway.domain.ids import new_id
 from gateway.domain.record import Case, ReportVersion
 from gateway.domain.report import Report
@@ -24,6 +24,8 @@ def report_stored(connection: Connection, stored: StoredResource) -> None:
     composition = _composition(connection, stored)
     report = report_from_fhir(stored.content, composition.content, id=stored.id, version=stored.version)
     case = _case(connection, stored, report)
+    if any(one.report_key != stored.id for one in reports.listed(connection, case.id)):
+        raise Conflict("the case has a report already; amend that one by PUT to its id")
     content = json.dumps([stored.content, composition.content], sort_keys=True, default=str).encode()
     version = ReportVersion(
         id=new_id(),

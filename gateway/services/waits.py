@@ -94,8 +94,9 @@ def _report_waits(connection: Connection, case: Case) -> Iterator[Wait]:
     if versions:
         if not any(one.role is EndpointRole.EHR for one in parties.endpoints(connection, party_id=case.clinic_id)):
             yield Wait("an EHR endpoint of the clinic", versions[-1].created_at, ADMINISTRATOR)
-        if versions[-1].rendered_at is None:
-            yield Wait("the report to be rendered", versions[-1].created_at, "nobody: the workers")
+        for version in versions:
+            if version.rendered_at is None:
+                yield Wait("the report to be rendered", version.created_at, "nobody: the workers")
         return
     sent = [one for one in deliveries.listed(connection, case_id=case.id) if one.state is DeliveryState.DELIVERED]
     images = [one for one in sent if one.kind is DeliveryKind.STUDY_TO_REVIEWER]

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy import Connection, Row, and_, case, insert, select, update
 
 from gateway.domain.delivery import DeliveryKind, DeliveryState, EgressGrant, Flow, Receipt
 from gateway.domain.errors import NotFound
@@ -66,8 +66,10 @@ def earlier_receipts(connection: Connection, of: Delivery) -> list[dict[str, Any
 
 
 def change(connection: Connection, delivery_id: str, *, now: datetime, **values: object) -> None:
-    """Set columns of one delivery."""
-    connection.execute(update(delivery).where(delivery.c.id == delivery_id).values(changed_at=now, **values))
+    """Set columns of one delivery; `changed_at` is since when it has been in its state."""
+    is_same = delivery.c.state == values.get("state", delivery.c.state)
+    since = case((is_same, delivery.c.changed_at), else_=now)
+    connection.execute(update(delivery).where(delivery.c.id == delivery_id).values(changed_at=since, **values))
 
 
 def give_up(connection: Connection, delivery_id: str, *, now: datetime, error: str) -> None:
@@ -177,10 +179,11 @@ def cancel_grants(connection: Connection, delivery_id: str, now: datetime) -> No
 
 def add_recall_notice(
     connection: Connection, *, case_id: str, delivery_id: str, consent_id: str, reason: str, now: datetime
-) -> None:
-    """One notice per delivery and revoked consent; a second one is not added."""
+) -> bool:
+    """One notice per delivery and revoked consent; False when there is one already."""
     is_it = and_(recall_notice.c.delivery_id == delivery_id, recall_notice.c.consent_id == consent_id)
-    if connection.execute(select(recall_notice.c.id).where(is_it)).scalar() is None:
+    is_new = connection.execute(select(recall_notice.c.id).where(is_it)).scalar() is None
+    if is_new:
         row: dict[str, object] = {
             "id": new_id(),
             "case_id": case_id,
@@ -188,6 +191,7 @@ def add_recall_notice(
             "consent_id": consent_id,
         }
         connection.execute(insert(recall_notice).values(row | {"reason": reason, "created_at": now}))
+    return is_new
 
 
 def _delivery(row: Row[Any]) -> Delivery:

@@ -17,7 +17,8 @@ from tests.peers.strict_pacs import StrictPacs
 
 EDGES = {  # reached by the web, the DICOM node and commands, or only when something goes wrong
     "case.assign", "client.add", "delivery.cancel", "delivery.note", "delivery.retry", "dicom", "document.approve",
-    "document.redact", "document.reject", "fhir.read", "fhir.store", "intake", "job.fail", "job.heartbeat",
+    "document.redact", "document.reject",
+    "document.show", "fhir.read", "fhir.store", "intake", "job.fail", "job.heartbeat",
     "oauth.token", "quarantine.accept", "quarantine.reject", "quarantine.show", "registry.client", "registry.endpoint",
     "registry.party", "schema.upgrade", "study.link",
 }  # fmt: skip

@@ -53,7 +53,13 @@ def test_every_command_explains_itself(name: str) -> None:
     assert f"Usage: main {name}" in run(name, "--help").stdout
 
 
+def test_a_command_where_no_gateway_is_begins_none(data_folder: Path) -> None:
+    assert "no gateway keeps its data in" in run("clinic", "list", exit_code=1).stderr
+    assert not data_folder.exists()
+
+
 def test_a_database_of_no_version_says_what_to_run(data_folder: Path) -> None:
+    data_folder.mkdir()
     assert run("clinic", "list", exit_code=1).stderr == (
         "Error: the database is not of this version; run: consilium db upgrade\n"
     )
