@@ -12,7 +12,7 @@ from gateway.domain.errors import Transient
 from gateway.domain.identity import PersonIdentity, contradictions
 from gateway.domain.party import Endpoint
 from gateway.domain.record import Instance, Study
-from gateway.domain.study import InstanceHeader, InstanceState
+from gateway.domain.study import InstanceHeader, InstanceState, StudyState
 from gateway.domain.work import JobKind
 from gateway.services.core import Core
 from gateway.store import audit, outbox, studies
@@ -107,6 +107,8 @@ def _compared(core: Core, arrival: Arrival, kept: list[Instance], seen: frozense
 def _catalogue(core: Core, connection: Connection, arrival: Arrival, verdict: _Verdict) -> None:
     header, clinic_id, now = arrival.header, arrival.endpoint.party_id, core.now()
     study = studies.by_uid(connection, clinic_id, header.study_instance_uid)
+    if study and study.state is StudyState.REJECTED:
+        study = _begun_anew(core, connection, arrival, study)
     study_id = study.id if study else studies.add(connection, _study_values(core, arrival))
     differences = contradictions(_identity(header), _stated(study)) if study else ()
     if differences and verdict.state is InstanceState.STORED:
@@ -129,6 +131,13 @@ def _catalogue(core: Core, connection: Connection, arrival: Arrival, verdict: _V
     )
     due_at = now + core.quiet_period
     outbox.enqueue(connection, JobKind.STUDY_SETTLE, study_id, case_id=None, now=now, due_at=due_at)
+
+
+def _begun_anew(core: Core, connection: Connection, arrival: Arrival, study: Study) -> Study:
+    """A rejected study comes again, corrected: it is what the new object says, and nothing of before is used."""
+    stated = _study_values(core, arrival) | {"state": StudyState.RECEIVING, "case_id": None, "accepted_case_id": None}
+    studies.change(connection, study.id, **stated)
+    return studies.by_id(connection, study.id)
 
 
 def _study_values(core: Core, arrival: Arrival) -> dict[str, object]:

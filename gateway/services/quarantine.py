@@ -34,6 +34,7 @@ def reject(core: Core, quarantine_id: str, *, actor: str) -> None:
         entry = _open(connection, quarantine_id)
         if entry.kind == "identity" and entry.study_id:
             studies.change(connection, entry.study_id, state=StudyState.REJECTED)
+            studies.reject_instances(connection, entry.study_id)
         if entry.instance_id is not None:
             studies.set_instance_state(connection, entry.instance_id, InstanceState.REJECTED)
         _resolve(core, connection, entry, "rejected", actor)

@@ -97,6 +97,12 @@ def same_sop_instance(connection: Connection, clinic_id: str, sop_instance_uid: 
     return [Instance(**row._mapping) for row in rows]
 
 
+def reject_instances(connection: Connection, study_id: str) -> None:
+    """Nothing that the study holds now is used."""
+    rejected = update(instance).where(instance.c.study_id == study_id).values(state=InstanceState.REJECTED)
+    connection.execute(rejected)
+
+
 def sharing_uid(connection: Connection, instance_id: int) -> list[Instance]:
     """The instance and every other one that the same clinic sent under its SOP Instance UID."""
     query = select(instance.c.clinic_id, instance.c.sop_instance_uid).where(instance.c.id == instance_id)

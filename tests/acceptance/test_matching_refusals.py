@@ -95,6 +95,15 @@ def test_a_rejected_identity_keeps_the_study_from_the_case(stage: Stage, files: 
     assert any(one["what"] == "the study" for one in stage.waits(case.id))
 
 
+def test_a_rejected_study_that_comes_again_corrected_goes_on(stage: Stage, files: Path) -> None:
+    case = stage.open_case(DISCLOSE)
+    assert stage.send_images(case, files, person=replace(case.person, sex="M")).is_success
+    stage.gateway.cli("quarantine", "reject", stage.until_quarantined(case)["id"])
+    assert stage.send_images(case, files).is_success
+    stage.until_delivery(case.id, STUDY, "delivered")
+    assert len(stage.at_reviewer(case)) == 2
+
+
 @pytest.mark.parametrize(
     ("family", "given"),
     [("OZTURK", "AYSE ISIL"), ("Oeztuerk", "Ayse Isil"), ("Işıl Öztürk", "Ayşe"), ("öztürk", "ayşe ışıl")],
