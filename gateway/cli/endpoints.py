@@ -40,7 +40,7 @@ def endpoint() -> None:
 @json_option
 @pass_office
 def add_dicom(office: Office, name: str, address: DicomAddress, party_name: str, is_tls: bool, is_json: bool) -> None:
-    """Register the DICOM node NAME at AE@HOST:PORT."""
+    """Register the DICOM node NAME at AE@HOST:PORT, or change where a registered one is."""
     with office.core.database.read() as connection:
         kind = parties.party_by_name(connection, party_name).kind
     role = EndpointRole.PACS if kind is PartyKind.CLINIC else EndpointRole.REVIEWER_NODE
@@ -72,7 +72,7 @@ def add_fhir(
     allow_plain_http: bool,
     is_json: bool,
 ) -> None:
-    """Register the FHIR server NAME at BASE_URL."""
+    """Register the FHIR server NAME at BASE_URL, or change where a registered one is."""
     address = FhirAddress(
         base_url,
         token_file=str(token_file or ""),

@@ -73,14 +73,23 @@ def register_party(
 
 
 def register_endpoint(database: Database, *, party_name: str, new: NewEndpoint, actor: str, now: datetime) -> Endpoint:
-    """Add an endpoint to a party. Raises NotFound (the party), Invalid, Conflict (name, AE title or role taken)."""
+    """Add an endpoint to a party, or give the one of that name its new address.
+
+    Raises NotFound (the party), Invalid, Conflict (name, AE title or role taken).
+    """
     with database.write("registry.endpoint") as connection:
         party = parties.party_by_name(connection, party_name)
-        if parties.endpoints(connection, party_id=party.id, role=new.role):
-            raise Conflict(f"{party.name} has an endpoint of role {new.role} already; remove it first")
         endpoint = _checked_endpoint(new, party)
-        _add(connection, endpoint, actor=actor, now=now)
-    return endpoint
+        present = parties.endpoints(connection, party_id=party.id, role=new.role)
+        if not present:
+            _add(connection, endpoint, actor=actor, now=now)
+            return endpoint
+        if present[0].name != new.name:
+            raise Conflict(f"{party.name} has a {new.role} already; give {present[0].name} the new address")
+        moved = replace(endpoint, id=present[0].id)
+        parties.change_address(connection, moved)
+        audit.record(connection, at=now, actor=actor, action="endpoint.change", subject=f"endpoint/{moved.id}")
+        return moved
 
 
 def remove_endpoint(database: Database, name: str, *, actor: str, now: datetime) -> None:

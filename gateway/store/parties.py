@@ -74,6 +74,16 @@ def add_endpoint(connection: Connection, new: Endpoint, *, now: datetime) -> Non
         raise Conflict(f"the endpoint name {new.name!r} or its AE title is registered already") from exc
 
 
+def change_address(connection: Connection, changed: Endpoint) -> None:
+    """The endpoint of that id is reached there from now on. Raises Conflict when the AE title is another's."""
+    address = asdict(changed.dicom) if changed.dicom else asdict(changed.fhir) if changed.fhir else {}
+    values = {"address": address, "ae_title": changed.dicom.ae_title if changed.dicom else None}
+    try:
+        connection.execute(update(endpoint).where(endpoint.c.id == changed.id).values(values))
+    except IntegrityError as exc:
+        raise Conflict("another endpoint is registered under that AE title") from exc
+
+
 def remove_endpoint(connection: Connection, name: str) -> None:
     """Raises NotFound, and Conflict when deliveries or studies refer to it."""
     found = endpoint_by_name(connection, name)

@@ -100,11 +100,22 @@ def test_an_endpoint_is_removed_and_another_takes_its_role(database: Database) -
     clinic(database)
     moved = replace(PACS, name="ankara-new", dicom=DicomAddress("NEWPACS", "10.0.0.6", 104))
     add = {"party_name": "ankara", "new": moved, "actor": "cli:test", "now": NOW}
-    with pytest.raises(Conflict, match="role pacs already"):
+    with pytest.raises(Conflict, match="has a pacs already"):
         registry.register_endpoint(database, **add)  # type: ignore[arg-type]
     registry.remove_endpoint(database, "ankara-pacs", actor="cli:test", now=NOW)
     assert registry.register_endpoint(database, **add).name == "ankara-new"  # type: ignore[arg-type]
     assert [action for action, _ in audited(database)][-2:] == ["endpoint.remove", "endpoint.add"]
+
+
+def test_an_endpoint_in_use_moves_and_keeps_its_id(database: Database) -> None:
+    before = next(one for one in clinic(database).endpoints if one.name == PACS.name)
+    moved = replace(PACS, dicom=DicomAddress("NEWPACS", "10.0.0.6", 104))
+    after = registry.register_endpoint(database, party_name="ankara", new=moved, actor="cli:test", now=NOW)
+    assert after.id == before.id
+    with database.read() as connection:
+        assert parties.pacs_by_ae_title(connection, "NEWPACS") == after
+        assert parties.pacs_by_ae_title(connection, "ANKPACS") is None
+    assert audited(database)[-1] == ("endpoint.change", "cli:test")
 
 
 def test_a_clinic_is_not_found_among_the_reviewers(database: Database) -> None:
