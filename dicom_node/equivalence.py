@@ -29,6 +29,7 @@ class Likeness(StrEnum):
 
 _PIXELS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
 _PIXEL_ENCODING = {  # change with the transfer syntax while the pixels stay
+    0x00082111,  # DerivationDescription, where lossless compressors say what they did
     0x00280004,  # PhotometricInterpretation, compared apart
     0x00280006,  # PlanarConfiguration
     0x7FE00001,  # ExtendedOffsetTable

@@ -51,8 +51,7 @@ def test_dcmsend_sends_compressed_files_as_they_are() -> None:
 def test_storescp_can_misbehave(option: str) -> None:
     with dcmtk.StoreScp(options=[option]) as sink:
         outcome = dcmtk.storescu(sink.address, [local_path("CT_small.dcm")])
-    assert not outcome.is_success
-    assert outcome.stored == 0
+    assert outcome.stored == 0  # storescu 3.6.7 may end with 0 when it is aborted after its last object
 
 
 def test_nobody_listening_is_a_failure() -> None:
