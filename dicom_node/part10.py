@@ -55,7 +55,7 @@ def read_object(part10: bytes) -> FileDataset:
     """The file as a data set, values decoded as they are asked for. Raises Invalid for what cannot be read."""
     try:
         return dcmread(BytesIO(part10))
-    except Exception as exc:
+    except Exception as exc:  # pydicom raises whatever the bytes provoke
         raise Invalid("the object cannot be read") from exc
 
 
