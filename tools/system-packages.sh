@@ -2,14 +2,15 @@
 # Installs the Debian or Ubuntu packages that Consilium needs and that are not there yet.
 #
 #   tools/system-packages.sh runtime   what rendering a report needs (Pango, HarfBuzz, Fontconfig, fonts), and venv
-#   tools/system-packages.sh test      the same, and the peers the tests talk to (dcmtk, Orthanc)
+#   tools/system-packages.sh test      the same, and the peers the tests talk to (curl, dcmtk, Orthanc, PostgreSQL, RabbitMQ)
 #
 # PYTHON names the interpreter that will make the virtual environment (default: python3). Needs root or sudo without
-# a password only when something is missing. No service is started or enabled: the tests run their own Orthanc.
+# a password only when something is missing. No service is started or enabled: the tests run their own.
 set -eu
 
 RUNTIME_PACKAGES="libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz0b libharfbuzz-subset0 fontconfig fonts-noto-core tzdata"
-TEST_PACKAGES="dcmtk orthanc"
+TEST_PACKAGES="curl dcmtk orthanc postgresql rabbitmq-server"
+SERVICES="orthanc postgresql rabbitmq-server" # of the packages above, none is wanted as a service
 POLICY=/usr/sbin/policy-rc.d # asked by invoke-rc.d and deb-systemd-invoke before they start anything
 POLICY_MARK="written by system-packages.sh of consilium"
 
@@ -102,14 +103,16 @@ forbid_service_starts
 # shellcheck disable=SC2086
 install_packages $missing
 
-case " $missing " in
-*" orthanc "*)
-    if command -v systemctl >/dev/null 2>&1; then
-        $as_root systemctl disable orthanc.service >/dev/null 2>&1 ||
-            say "could not keep orthanc.service from starting at the next boot; see: systemctl disable orthanc"
-    fi
-    ;;
-esac
+for service in $SERVICES; do
+    case " $missing " in
+    *" $service "*)
+        if command -v systemctl >/dev/null 2>&1; then
+            $as_root systemctl disable "$service.service" >/dev/null 2>&1 ||
+                say "could not keep $service.service from starting at the next boot; see: systemctl disable $service"
+        fi
+        ;;
+    esac
+done
 
 # shellcheck disable=SC2046,SC2086
 still_missing=$(missing_packages $wanted $(venv_package))

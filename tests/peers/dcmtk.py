@@ -12,11 +12,9 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from gateway.domain.party import DicomAddress
-from tests.peers.processes import LOOPBACK, DataFolder, PeerFailure, Process, free_port
+from tests.peers.processes import LOOPBACK, DataFolder, Peer, PeerFailure, Process, free_port
 
 NO_NAGLE = {"TCP_NODELAY": "1"}
 """Read by dcmtk's network layer; without it each small PDU waits for the acknowledgement of the one before."""
@@ -114,7 +112,7 @@ def movescu(
     return _run("movescu", target, calling, ("-v", "-aem", destination, *options, *_keys(keys)))
 
 
-class StoreScp:
+class StoreScp(Peer):
     """dcmtk's `storescp`, writing every object as received to a file of its own in `received`, the same one twice too.
 
     `options` are added to the command, for instance `--refuse`, `--abort-after`, `--sleep-after 5`, `+xa`.
@@ -135,10 +133,6 @@ class StoreScp:
             environment=NO_NAGLE,
         )
 
-    def start(self) -> Self:
-        self.process.start(is_ready=self._is_ready)
-        return self
-
     def files(self) -> list[Path]:
         """What was received, oldest first."""
         return sorted(self.received.iterdir(), key=lambda path: path.stat().st_mtime_ns)
@@ -151,16 +145,6 @@ class StoreScp:
     def _is_ready(self) -> bool:
         outcome = echoscu(self.address, options=("-to", "2", "-ta", "2", "-td", "2"))
         return outcome.is_success or "Refus" in outcome.output or "Reject" in outcome.output
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            error.add_note(self.process.describe_log())
-        self.close()
 
 
 def _keys(keys: Mapping[str, str]) -> list[str]:

@@ -7,18 +7,17 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
 from gateway.domain.party import DicomAddress
-from tests.peers.processes import LOOPBACK, DataFolder, PeerFailure, Process, free_port, is_listening
+from tests.peers.processes import LOOPBACK, DataFolder, Peer, PeerFailure, Process, free_port, is_listening
 
 _REQUEST_TIMEOUT_S = 60
 
 
-class Orthanc:
+class Orthanc(Peer):
     """A private Orthanc on two free ports. Accepts anything from anybody, as Orthanc does.
 
     `options` are merged over the configuration written here (the names are those of Orthanc's own file).
@@ -46,11 +45,6 @@ class Orthanc:
     def address(self) -> DicomAddress:
         """Where its DICOM node listens."""
         return DicomAddress(self.ae_title, LOOPBACK, self.dicom_port)
-
-    def start(self) -> Self:
-        """Start (again, with the data of before) and wait until the REST API answers and the DICOM port is open."""
-        self.process.start(is_ready=self._is_ready)
-        return self
 
     def stop(self) -> None:
         """Stop the process; the data stay until `close`."""
@@ -156,16 +150,6 @@ class Orthanc:
             "SaveJobs": False,
             **self._options,
         }
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            error.add_note(self.process.describe_log())
-        self.close()
 
 
 def _binary() -> str:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -175,6 +176,35 @@ class Process:
         self.stop()
         if error is not None:
             error.add_note(self.describe_log())
+
+
+class Peer(ABC):
+    """A program of somebody else's, as a context manager; what it wrote is added to an error inside the block."""
+
+    process: Process
+
+    @abstractmethod
+    def _is_ready(self) -> bool:
+        """Does it answer?"""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop, and remove the folder if it was a temporary one."""
+
+    def start(self) -> Self:
+        """Start, again with the data of before, and wait until it answers."""
+        self.process.start(is_ready=self._is_ready)
+        return self
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            error.add_note(self.process.describe_log())
+        self.close()
 
 
 def is_group_alive(group_id: int) -> bool:

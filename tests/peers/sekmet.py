@@ -7,18 +7,17 @@ https://pypi.org/project/sekmet-fhir/
 import json
 import sys
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
-from tests.peers.processes import LOOPBACK, DataFolder, PeerFailure, Process, free_port
+from tests.peers.processes import LOOPBACK, DataFolder, Peer, PeerFailure, Process, free_port
 
 FHIR_JSON = {"Content-Type": "application/fhir+json", "Accept": "application/fhir+json"}
 _REQUEST_TIMEOUT_S = 30
 
 
-class Sekmet:
+class Sekmet(Peer):
     """A private server on a free port with its own database; no authentication, no simulated departments."""
 
     def __init__(self, *, folder: Path | None = None) -> None:
@@ -30,11 +29,6 @@ class Sekmet:
         settings.write_text(json.dumps(self._settings()), encoding="utf-8")  # JSON is YAML
         command = (sys.executable, "-m", "sekmet.cli", "serve", "--config", str(settings))
         self.process = Process("sekmet", command, folder=self._folder.path)
-
-    def start(self) -> Self:
-        """Start (again, with the data of before) and wait until the CapabilityStatement comes."""
-        self.process.start(is_ready=self._is_ready)
-        return self
 
     def stop(self) -> None:
         """Stop the process; the data stay until `close`."""
@@ -86,16 +80,6 @@ class Sekmet:
             "data_dir": str(self._folder.path / "data"),
             "simulator": {"enabled": False},
         }
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            error.add_note(self.process.describe_log())
-        self.close()
 
 
 def _matches(bundle: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,6 +1,5 @@
 """The strict EHR refuses what a strict EHR refuses and finds what it holds."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,26 +8,12 @@ from tests.integration.peers.strict_ehr_calls import (
     PATIENT_IDENTIFIER,
     REPORT_TOKEN,
     client,
-    fill,
     get,
     post,
     put,
     refusal,
-    report_of_p1,
 )
 from tests.peers.strict_ehr import StrictEhr
-
-
-@pytest.fixture
-def ehr() -> Iterator[StrictEhr]:
-    with StrictEhr() as started:
-        fill(started)
-        yield started
-
-
-@pytest.fixture
-def report() -> dict[str, Any]:
-    return report_of_p1()
 
 
 def test_a_report_is_created_read_found_and_updated(ehr: StrictEhr, report: dict[str, Any]) -> None:

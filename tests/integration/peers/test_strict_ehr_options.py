@@ -1,7 +1,6 @@
 """The strict EHR offers what its options say, and misbehaves when told to."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -15,24 +14,11 @@ from tests.integration.peers.strict_ehr_calls import (
     get,
     post,
     put,
-    report_of_p1,
 )
 from tests.peers.processes import is_listening
 from tests.peers.strict_ehr import StrictEhr
 from tests.peers.strict_ehr_access import Access
 from tests.peers.strict_ehr_script import lose, refuse, store_then_silence
-
-
-@pytest.fixture
-def ehr() -> Iterator[StrictEhr]:
-    with StrictEhr() as started:
-        fill(started)
-        yield started
-
-
-@pytest.fixture
-def report() -> dict[str, Any]:
-    return report_of_p1()
 
 
 def test_conditional_create_keeps_one(ehr: StrictEhr, report: dict[str, Any]) -> None:
