@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from gateway.store.engine import Database
-from gateway.store.tables import metadata
+from gateway.store.schema import upgrade
+from tests.guards import keep_blobs_out_of_transactions
+
+
+@pytest.fixture(autouse=True)
+def _guards(monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_blobs_out_of_transactions(monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +21,7 @@ def empty_database_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A closed SQLite file with the current schema, to be copied."""
     path = tmp_path_factory.mktemp("schema") / "empty.db"
     fresh = Database(f"sqlite:///{path}")
-    metadata.create_all(fresh._writer)
+    upgrade(fresh)
     fresh.dispose()
     return path
 

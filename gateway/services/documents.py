@@ -1,30 +1,49 @@
-"""A document cannot be proven clean: it waits until a person vouches for it, and leaves as an Encapsulated PDF."""
+"""A document cannot be proven clean: it waits until a person vouches for it."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import Connection
 
-from dicom_node.deidentify import pseudonymous_uid
-from dicom_node.encapsulated_pdf import CONTEXT, PdfDocument, StudyIdentity, build_encapsulated_pdf
+from fhir_mappings.binary import binary_data
 from fhir_mappings.document_reference import check_pdf, document_from_fhir
-from gateway.domain.delivery import DeliveryKind
-from gateway.domain.errors import Conflict, Unprocessable
-from gateway.domain.party import Endpoint
-from gateway.domain.record import Case, CaseDocument, Delivery, DeliveryItem, Study
+from gateway.domain.errors import Conflict, NotFound, Unprocessable
+from gateway.domain.record import CaseDocument
 from gateway.domain.resource import StoredResource
-from gateway.domain.study import StudyState
-from gateway.domain.work import Job, JobKind
-from gateway.services import egress
+from gateway.domain.work import JobKind
 from gateway.services.core import Core
-from gateway.services.egress import business_key
-from gateway.services.release import ISSUER, fix_payload, reviewer_node
-from gateway.store import audit, cases, outbox, resources, studies
+from gateway.store import audit, cases, outbox, resources
 
 MAX_DOCUMENT_BYTES = 50_000_000
-TITLE_OF_CLEARED = "Clinical document"
-"""What a reviewer reads; the clinic's own title may name the patient."""
+_ATTACHMENT = "DocumentReference.content.attachment"
+
+
+def keep_content(
+    core: Core, party_id: str, resource: dict[str, Any], arriving: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Put the PDF of a DocumentReference on the disk, before the transaction that stores the resource begins.
+
+    `arriving` are the resources of the same request by `Type/id`. A Binary that nobody has is left to the transaction,
+    which refuses the reference. Raises Invalid and Unprocessable as `document_from_fhir` does, and Full.
+    """
+    document = document_from_fhir(resource, max_size_bytes=MAX_DOCUMENT_BYTES)
+    content = document.data
+    if content is None:
+        if document.binary_url in arriving:
+            content = binary_data(arriving[document.binary_url])
+        else:
+            content = _stored_binary(core, party_id, document.binary_url)
+    if content is not None:
+        check_pdf(content, max_size_bytes=MAX_DOCUMENT_BYTES, at=_ATTACHMENT)
+        core.blobs.put(content)
 
 
 def document_stored(core: Core, connection: Connection, stored: StoredResource) -> None:
-    """Effect of a DocumentReference: its PDF joins the case and waits for a person."""
+    """Effect of a DocumentReference: its PDF, on the disk already, joins the case and waits for a person.
+
+    Raises Transient when that PDF is not the one of a moment ago: its Binary was replaced meanwhile.
+    """
     if stored.version > 1:
         raise Conflict("a document is not changed; send a new DocumentReference that replaces it")
     document = document_from_fhir(stored.content, max_size_bytes=MAX_DOCUMENT_BYTES)
@@ -35,8 +54,9 @@ def document_stored(core: Core, connection: Connection, stored: StoredResource) 
     if document.patient_reference != f"Patient/{case.patient_id}":
         raise Unprocessable("the document is of another patient than its order", at="DocumentReference.subject")
     content = document.data or resources.binary(connection, stored.party_id, document.binary_url)
-    check_pdf(content, max_size_bytes=MAX_DOCUMENT_BYTES, at="DocumentReference.content.attachment")
-    sha256 = core.blobs.put(content)
+    check_pdf(content, max_size_bytes=MAX_DOCUMENT_BYTES, at=_ATTACHMENT)
+    sha256 = hashlib.sha256(content).hexdigest()
+    core.blobs.renew(sha256)
     waiting = CaseDocument(
         id=stored.id,
         case_id=case.id,
@@ -107,22 +127,12 @@ def reject(core: Core, document_id: str, *, actor: str) -> None:
         )
 
 
-def release_document(core: Core, job: Job) -> None:
-    """Prepare the delivery of a cleared document, once consent permits it and a study is there. Idempotent."""
-    with core.database.write("document.release") as connection:
-        document = cases.document_by_id(connection, job.subject_id)
-        case = cases.lock(connection, document.case_id)
-        study = _study_of(connection, case)
-        node = reviewer_node(connection, case) if case.reviewer_id else None
-        if document.state != "cleared" or case.state != "open" or node is None or study is None:
-            return
-        delivery = _open_delivery(core, connection, case, document, node)
-        if delivery.payload_sha256:
-            return
-        recorded = egress.decide(connection, case, delivery, stage="enqueue", now=core.now())
-        if recorded.is_permit:
-            fix_payload(core, connection, delivery, [_item(core, case, study, document, delivery)])
-    egress.require_decided(recorded)
+def _stored_binary(core: Core, party_id: str, url: str) -> bytes | None:
+    with core.database.read() as connection:
+        try:
+            return resources.binary(connection, party_id, url)
+        except NotFound:
+            return None
 
 
 def _waiting(connection: Connection, document_id: str) -> CaseDocument:
@@ -139,46 +149,3 @@ def _clear(core: Core, connection: Connection, document: CaseDocument, sha256: s
         connection, at=now, actor=actor, action=action, case_id=document.case_id, subject=f"document/{document.id}"
     )
     outbox.enqueue(connection, JobKind.DOCUMENT_RELEASE, document.id, case_id=document.case_id, now=now)
-
-
-def _study_of(connection: Connection, case: Case) -> Study | None:
-    """The case's first study: the document travels beside its images, so it waits for them."""
-    matched = studies.listed(connection, case_id=case.id, state=StudyState.MATCHED)
-    return matched[0] if matched else None
-
-
-def _open_delivery(core: Core, connection: Connection, case: Case, document: CaseDocument, node: Endpoint) -> Delivery:
-    return egress.open_delivery(
-        connection,
-        case,
-        kind=DeliveryKind.DOCUMENT_TO_REVIEWER,
-        endpoint_id=node.id,
-        subject_id=document.id,
-        business_key=business_key("document", document.id, node.id, 0),
-        now=core.now(),
-    )
-
-
-def _item(core: Core, case: Case, study: Study, document: CaseDocument, delivery: Delivery) -> DeliveryItem:
-    """The cleared PDF as an object of the pseudonymous study, with UIDs that are the same at every attempt."""
-    scope, key = str(case.reviewer_id), core.pseudonym_key
-    sop_instance_uid = pseudonymous_uid(key, scope, f"document {document.id}")
-    pdf = PdfDocument(
-        pdf=core.blobs.get(str(document.cleared_sha256)),
-        title=TITLE_OF_CLEARED,
-        made_at=document.cleared_at or document.created_at,
-        series_instance_uid=pseudonymous_uid(key, scope, f"document series {document.id}"),
-        sop_instance_uid=sop_instance_uid,
-        has_identity_burned_in=False,
-        is_pseudonymous=True,
-    )
-    identity = StudyIdentity(
-        study_instance_uid=pseudonymous_uid(key, scope, study.study_instance_uid),
-        patient_id=case.pseudonym,
-        issuer_of_patient_id=ISSUER,
-        patient_name=case.pseudonym,
-        accession_number=study.accession_pseudonym,
-        study_id=study.accession_pseudonym,
-    )
-    sha256 = core.blobs.put(build_encapsulated_pdf(pdf, identity))
-    return DeliveryItem(delivery.id, 0, sop_instance_uid, *CONTEXT, sha256, None, None)

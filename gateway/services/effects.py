@@ -1,4 +1,4 @@
-"""What storing a resource sets in motion, inside the transaction that stores it."""
+"""What storing a resource sets in motion, inside the transaction that stores it, and what it needs done before."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from gateway.domain.resource import StoredResource
 from gateway.services import cases, documents, revocation, signing
 from gateway.services.core import Core
+from gateway.services.resources import Preparation
 
 Effect = Callable[[Connection, StoredResource], None]
 
@@ -21,3 +22,8 @@ def effects(core: Core) -> dict[str, Effect]:
         "DocumentReference": partial(documents.document_stored, core),
         "DiagnosticReport": signing.report_stored,
     }
+
+
+def before_storing(core: Core) -> dict[str, Preparation]:
+    """Resource type -> what is done before the transaction begins, since nobody waits for a disk inside one."""
+    return {"DocumentReference": partial(documents.keep_content, core)}

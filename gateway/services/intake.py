@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from dicom_node.deidentify import pseudonym_token
 from dicom_node.equivalence import Likeness, compare
@@ -69,14 +68,12 @@ def receive(core: Core, arrival: Arrival) -> None:
 def _is_catalogued(core: Core, arrival: Arrival, verdict: _Verdict) -> bool:
     """False when the verdict was made without something that arrived meanwhile; nothing was written then."""
     clinic_id, uid = arrival.endpoint.party_id, arrival.header.sop_instance_uid
-    try:
-        with core.database.write("intake") as connection:
-            earlier = studies.same_sop_instance(connection, clinic_id, uid)
-            if frozenset(one.id for one in earlier) != verdict.seen:
-                return False
-            _catalogue(core, connection, arrival, verdict)
-    except IntegrityError:  # on PostgreSQL two transactions may see nothing of each other until one commits
-        return False
+    with core.database.write("intake") as connection:
+        studies.lock_sop_instance(connection, clinic_id, uid)
+        earlier = studies.same_sop_instance(connection, clinic_id, uid)
+        if frozenset(one.id for one in earlier) != verdict.seen:
+            return False
+        _catalogue(core, connection, arrival, verdict)
     return True
 
 
@@ -106,31 +103,31 @@ def _compared(core: Core, arrival: Arrival, kept: list[Instance], seen: frozense
 
 def _catalogue(core: Core, connection: Connection, arrival: Arrival, verdict: _Verdict) -> None:
     header, clinic_id, now = arrival.header, arrival.endpoint.party_id, core.now()
-    study = studies.by_uid(connection, clinic_id, header.study_instance_uid)
-    if study and study.state is StudyState.REJECTED:
+    study = studies.touched(connection, clinic_id, header.study_instance_uid, now)
+    if study is None:
+        study = studies.begun(connection, _study_values(core, arrival))
+    elif study.state is StudyState.REJECTED:
         study = _begun_anew(core, connection, arrival, study)
-    study_id = study.id if study else studies.add(connection, _study_values(core, arrival))
-    differences = contradictions(_identity(header), _stated(study)) if study else ()
+    differences = contradictions(_identity(header), _stated(study))
     if differences and verdict.state is InstanceState.STORED:
         verdict = _Verdict(InstanceState.QUARANTINED, "identity: the object names another patient than its study")
-    values = _instance_values(arrival, study_id, verdict.state) | {"received_at": now}
+    values = _instance_values(arrival, study.id, verdict.state) | {"received_at": now}
     instance_id = studies.add_instance(connection, values)
     if verdict.state is InstanceState.QUARANTINED:
         shown = {"differences": [[one.field, one.in_header, one.in_order] for one in differences]}
-        where = Place(study.case_id if study else None, study_id, instance_id)
+        where = Place(study.case_id, study.id, instance_id)
         studies.put_in_quarantine(connection, "instance", verdict.reason, where, details=shown, now=now)
-    studies.touch(connection, study_id, now)
     audit.record(
         connection,
         at=now,
         actor=arrival.endpoint.name,
-        case_id=study.case_id if study else None,
+        case_id=study.case_id,
         action="instance.received",
         subject=f"instance/{instance_id}",
         details={"association": arrival.association_id, "state": str(verdict.state)},
     )
     due_at = now + core.quiet_period
-    outbox.enqueue(connection, JobKind.STUDY_SETTLE, study_id, case_id=None, now=now, due_at=due_at)
+    outbox.enqueue(connection, JobKind.STUDY_SETTLE, study.id, case_id=None, now=now, due_at=due_at)
 
 
 def _begun_anew(core: Core, connection: Connection, arrival: Arrival, study: Study) -> Study:
@@ -185,5 +182,5 @@ def _identity(header: InstanceHeader) -> PersonIdentity:
     return PersonIdentity(header.patient_names, header.birth_date, header.sex)
 
 
-def _stated(study: Study | None) -> PersonIdentity:
-    return PersonIdentity(study.patient_names, study.birth_date, study.sex) if study else PersonIdentity((), None, "")
+def _stated(study: Study) -> PersonIdentity:
+    return PersonIdentity(study.patient_names, study.birth_date, study.sex)

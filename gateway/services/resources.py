@@ -16,7 +16,7 @@ from gateway.domain.ids import new_id
 from gateway.domain.resource import StoredResource
 from gateway.services import resource_transaction
 from gateway.services.resource_rules import WRITABLE, check_may_write, check_reports_are_whole
-from gateway.services.resource_transaction import Effect, Request, Stored, stamped, write
+from gateway.services.resource_transaction import Effect, Request, Stored, placed, stamped, write
 from gateway.services.tokens import Caller
 from gateway.store import resources
 from gateway.store.engine import Database
@@ -24,16 +24,21 @@ from gateway.store.engine import Database
 GATEWAY_CLIENT = "gateway"
 """Author of the resources that the gateway writes itself."""
 
+Preparation = Callable[[str, dict[str, Any], Mapping[str, Mapping[str, Any]]], None]
+"""What storing a resource needs from slower places than the database. It gets the party's id, the resource, and what
+comes with it by `Type/id`; ids that are not known yet have stand-ins."""
+
 _PROVISIONAL_ID = "provisional"
 
 
 @dataclass(frozen=True)
 class Intake:
-    """Where requests are stored, by which clock, and what each type of resource sets in motion."""
+    """Where requests are stored, by which clock, what each type sets in motion, and what it needs done before."""
 
     database: Database
     now: Callable[[], datetime]
     effects: Mapping[str, Effect]
+    before_storing: Mapping[str, Preparation]
 
 
 def store(intake: Intake, caller: Caller, entries: Sequence[Entry], *, own_base: str = "") -> list[Stored]:
@@ -50,8 +55,9 @@ def store(intake: Intake, caller: Caller, entries: Sequence[Entry], *, own_base:
     """
     for entry in entries:
         check_may_write(caller.party.kind, entry.type)
-    _check_resources(caller, entries, own_base)
+    arriving = _checked(caller, entries, own_base)
     check_reports_are_whole(entries)
+    _prepare(intake, caller, entries, arriving)
     with intake.database.write("fhir.store") as connection:
         resources.lock_party(connection, caller.party.id)
         return resource_transaction.run(connection, Request(caller, entries, own_base), intake.effects, intake.now())
@@ -71,14 +77,28 @@ def store_internal(connection: Connection, party_id: str, resource: dict[str, An
     return new
 
 
-def _check_resources(caller: Caller, entries: Sequence[Entry], own_base: str) -> None:
-    """Validate before the database is held, with stand-ins for the ids that are not known yet."""
-    assigned = {entry.full_url: f"{entry.type}/{entry.id or _PROVISIONAL_ID}" for entry in entries if entry.full_url}
+def _checked(caller: Caller, entries: Sequence[Entry], own_base: str) -> list[tuple[str, dict[str, Any]]]:
+    """Validate before the database is held; gives `Type/id` and resource of each, stand-ins for what is not known."""
+    own = [f"{entry.type}/{entry.id or f'{_PROVISIONAL_ID}-{number}'}" for number, entry in enumerate(entries)]
+    assigned = {entry.full_url: reference for entry, reference in zip(entries, own, strict=True) if entry.full_url}
     links = Links(assigned, own_base, lambda kind, _identifier: f"{kind}/{_PROVISIONAL_ID}")
+    linked = []
     for entry in entries:
         if entry.id and entry.resource.get("id") != entry.id:
             raise Invalid("the resource of an update has the id of the URL", at=entry.at(f"{entry.type}.id"))
-        try:
-            check_resource(rewritten(entry.resource, links.resolver(entry.full_url)), WRITABLE[caller.party.kind])
-        except Invalid as refusal:
-            raise type(refusal)(str(refusal), at=entry.at(refusal.at)) from refusal
+        with placed(entry):
+            resource = rewritten(entry.resource, links.resolver(entry.full_url))
+            check_resource(resource, WRITABLE[caller.party.kind])
+        linked.append(resource)
+    return list(zip(own, linked, strict=True))
+
+
+def _prepare(
+    intake: Intake, caller: Caller, entries: Sequence[Entry], arriving: Sequence[tuple[str, dict[str, Any]]]
+) -> None:
+    beside = dict(arriving)
+    for entry, (_, resource) in zip(entries, arriving, strict=True):
+        preparation = intake.before_storing.get(entry.type)
+        if preparation is not None:
+            with placed(entry):
+                preparation(caller.party.id, resource, beside)

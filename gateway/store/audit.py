@@ -6,7 +6,7 @@ every seal after it. Rows that are committed and not sealed yet are the tail; `v
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,8 +14,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from gateway.store.tables import audit, audit_seal, audit_tail
+from gateway.store.turns import take_turn
 
 GENESIS = "0" * 64
+_PART = 1000
 _ADD = insert(audit).returning(audit.c.id)
 _ADD_TO_TAIL = insert(audit_tail)
 
@@ -48,9 +50,8 @@ class Verification:
 
 
 def seal(connection: Connection, *, now: datetime, limit: int = 1000) -> int:
-    """Chain up to `limit` committed rows; gives how many. The caller's transaction keeps sealers apart."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(_SEALER_LOCK)))
+    """Chain up to `limit` committed rows; gives how many. Sealers take turns."""
+    take_turn(connection, "audit seal")
     last = connection.execute(select(audit_seal).order_by(audit_seal.c.position.desc()).limit(1)).one_or_none()
     position, digest = (last.position, last.sha256) if last else (0, GENESIS)
     tail = select(audit).join(audit_tail, audit.c.id == audit_tail.c.audit_id).order_by(audit.c.id).limit(limit)
@@ -65,16 +66,24 @@ def seal(connection: Connection, *, now: datetime, limit: int = 1000) -> int:
     return len(seals)
 
 
-def verify(connection: Connection) -> Verification:
-    """Recompute every seal in order."""
+def length(connection: Connection) -> int:
+    """How many rows are sealed."""
+    return connection.execute(select(func.count()).select_from(audit_seal)).scalar_one()
+
+
+def verify(connection: Connection, advance: Callable[[int], None] = lambda _count: None) -> Verification:
+    """Recompute every seal in order; `advance` hears of every thousand rows."""
     chain = select(audit_seal.c.position, audit_seal.c.sha256, audit_seal.c.audit_id.label("sealed_id"), audit)
     chain = chain.outerjoin(audit, audit.c.id == audit_seal.c.audit_id).order_by(audit_seal.c.position)
     digest, expected = GENESIS, 0
-    for row in connection.execute(chain.execution_options(yield_per=1000)):
-        expected += 1
-        digest = _digest(digest, row) if row.id is not None else ""
-        if row.position != expected or digest != row.sha256:
-            return Verification(expected - 1, _unsealed(connection), row.sealed_id)
+    with connection.execute(chain.execution_options(yield_per=_PART)) as rows:  # PostgreSQL holds a cursor till its end
+        for row in rows:
+            expected += 1
+            if expected % _PART == 0:
+                advance(_PART)
+            digest = _digest(digest, row) if row.id is not None else ""
+            if row.position != expected or digest != row.sha256:
+                return Verification(expected - 1, _unsealed(connection), row.sealed_id)
     return Verification(expected, _unsealed(connection), None)
 
 
@@ -82,6 +91,12 @@ def of_case(connection: Connection, case_id: str, *, actions: Sequence[str] = ()
     """The rows of one case, oldest first, optionally only these actions."""
     query = select(audit).where(audit.c.case_id == case_id).order_by(audit.c.id)
     return list(connection.execute(query.where(audit.c.action.in_(actions)) if actions else query).all())
+
+
+def newest_of_case(connection: Connection, case_id: str, limit: int) -> list[Row[Any]]:
+    """The last rows of one case, newest first."""
+    query = select(audit).where(audit.c.case_id == case_id).order_by(audit.c.id.desc())
+    return list(connection.execute(query.limit(limit)).all())
 
 
 def has_unsealed(connection: Connection) -> bool:
@@ -98,6 +113,3 @@ def _digest(previous: str, row: Row[Any]) -> str:
     content += [row.case_id, row.subject, row.details]
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256((previous + canonical).encode()).hexdigest()
-
-
-_SEALER_LOCK = 0x436F6E73  # "Cons": one sealer at a time on PostgreSQL

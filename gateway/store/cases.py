@@ -44,15 +44,18 @@ def by_pseudonym(connection: Connection, pseudonym: str) -> Case | None:
 
 def lock(connection: Connection, case_id: str) -> Case:
     """The case, with its row locked until the transaction ends: sending and revoking take turns here."""
-    row = connection.execute(select(case).where(case.c.id == case_id).with_for_update()).one_or_none()
+    is_it = case.c.id == case_id
+    row = connection.execute(select(case).where(is_it).with_for_update(key_share=True)).one_or_none()
     if row is None:
         raise NotFound(f"no case {case_id}")
     return _case(row)
 
 
-def listed(connection: Connection, *, patient_id: str | None = None, clinic_id: str | None = None) -> list[Case]:
+def listed(
+    connection: Connection, *, patient_id: str | None = None, clinic_id: str | None = None, limit: int | None = None
+) -> list[Case]:
     """Newest first."""
-    query = select(case).order_by(case.c.created_at.desc(), case.c.id)
+    query = select(case).order_by(case.c.created_at.desc(), case.c.id).limit(limit)
     if patient_id is not None:
         query = query.where(case.c.patient_id == patient_id)
     if clinic_id is not None:
@@ -124,9 +127,11 @@ def document_by_id(connection: Connection, document_id: str) -> CaseDocument:
     return CaseDocument(**row._mapping)
 
 
-def documents(connection: Connection, *, case_id: str | None = None) -> list[CaseDocument]:
-    """Oldest first."""
+def documents(connection: Connection, *, case_id: str | None = None, newest: int | None = None) -> list[CaseDocument]:
+    """Oldest first; with `newest` only so many, newest first."""
     query = select(document).order_by(document.c.created_at)
+    if newest is not None:
+        query = select(document).order_by(document.c.created_at.desc(), document.c.id).limit(newest)
     query = query if case_id is None else query.where(document.c.case_id == case_id)
     return [CaseDocument(**row._mapping) for row in connection.execute(query)]
 

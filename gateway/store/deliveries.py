@@ -1,4 +1,4 @@
-"""Deliveries, their items, the decisions they rest on, the grants under which they leave, and recall notices."""
+"""Deliveries, their items, the decisions they rest on, and the grants under which they leave."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,7 +11,7 @@ from gateway.domain.delivery import DeliveryKind, DeliveryState, EgressGrant, Fl
 from gateway.domain.errors import NotFound
 from gateway.domain.ids import new_id
 from gateway.domain.record import Delivery, DeliveryItem
-from gateway.store.tables import decision, delivery, delivery_item, egress_grant, recall_notice
+from gateway.store.tables import decision, delivery, delivery_item, egress_grant
 
 _FIELDS = tuple(delivery.c[name] for name in Delivery.__dataclass_fields__)
 
@@ -41,9 +41,12 @@ def listed(
     case_id: str | None = None,
     subject_id: str | None = None,
     states: Sequence[DeliveryState] = (),
+    newest: int | None = None,
 ) -> list[Delivery]:
-    """Oldest first."""
+    """Oldest first; with `newest` only so many, newest first."""
     query = select(*_FIELDS).order_by(delivery.c.created_at, delivery.c.id)
+    if newest is not None:
+        query = select(*_FIELDS).order_by(delivery.c.created_at.desc(), delivery.c.id).limit(newest)
     for column, value in ((delivery.c.case_id, case_id), (delivery.c.subject_id, subject_id)):
         query = query if value is None else query.where(column == value)
     if states:
@@ -164,6 +167,12 @@ def has_been_granted(connection: Connection, delivery_id: str) -> bool:
     return connection.execute(query).scalar() is not None
 
 
+def grant_times(connection: Connection, delivery_id: str) -> list[datetime]:
+    """When the delivery was allowed to leave, oldest first."""
+    query = select(egress_grant.c.granted_at).where(egress_grant.c.delivery_id == delivery_id)
+    return list(connection.execute(query.order_by(egress_grant.c.granted_at)).scalars())
+
+
 def granting_consents(connection: Connection, delivery_id: str) -> set[str]:
     """The ids of the consents under which anything of the delivery may have left."""
     granted = select(decision.c.consents).join(egress_grant, egress_grant.c.decision_id == decision.c.id)
@@ -175,23 +184,6 @@ def cancel_grants(connection: Connection, delivery_id: str, now: datetime) -> No
     """Stop what still runs under any grant of the delivery."""
     is_open = and_(egress_grant.c.delivery_id == delivery_id, egress_grant.c.cancelled_at.is_(None))
     connection.execute(update(egress_grant).where(is_open).values(cancelled_at=now))
-
-
-def add_recall_notice(
-    connection: Connection, *, case_id: str, delivery_id: str, consent_id: str, reason: str, now: datetime
-) -> bool:
-    """One notice per delivery and revoked consent; False when there is one already."""
-    is_it = and_(recall_notice.c.delivery_id == delivery_id, recall_notice.c.consent_id == consent_id)
-    is_new = connection.execute(select(recall_notice.c.id).where(is_it)).scalar() is None
-    if is_new:
-        row: dict[str, object] = {
-            "id": new_id(),
-            "case_id": case_id,
-            "delivery_id": delivery_id,
-            "consent_id": consent_id,
-        }
-        connection.execute(insert(recall_notice).values(row | {"reason": reason, "created_at": now}))
-    return is_new
 
 
 def _delivery(row: Row[Any]) -> Delivery:

@@ -1,8 +1,8 @@
 """One engine factory. A writer serialises where it must; a reader never takes a write lock.
 
 SQLite: WAL, `synchronous=FULL`, BEGIN IMMEDIATE for writers (SQLAlchemy's default lets a reader upgrade in the
-middle of a transaction, which loses updates), a read engine with `query_only`. PostgreSQL: READ COMMITTED, rows
-locked by the queries that need it.
+middle of a transaction, which loses updates), a read engine with `query_only`. PostgreSQL: writers are READ COMMITTED
+and lock the rows and names that they decide on; readers are REPEATABLE READ READ ONLY, one snapshot as on SQLite.
 """
 
 from collections.abc import Iterator
@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
 
-from gateway.domain.errors import Full, Transient
 from gateway.domain.hooks import reach
+from gateway.store.failures import explained
 
 BUSY_TIMEOUT_S = 20
+CONNECT_TIMEOUT_S = 10
 
 
 class Database:
@@ -29,16 +30,17 @@ class Database:
             self._writer = _sqlite_engine(url, begin="BEGIN IMMEDIATE", is_query_only=False)
             self._reader = _sqlite_engine(url, begin="BEGIN", is_query_only=True)
         else:
-            self._writer = create_engine(url, pool_pre_ping=True)
-            self._reader = self._writer.execution_options(postgresql_readonly=True)
+            self._writer = _postgresql_engine(self.url)
+            self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @contextmanager
     def write(self, name: str) -> Iterator[Connection]:
         """One transaction; `name` names its hooks (`<name>.before_commit`, `<name>.after_commit`).
 
-        Raises Transient when the database is busy or away and Full when its disk is; nothing was committed then.
+        Raises Transient when the database is busy or away, Full when its disk is, and Unprocessable for a value that
+        its column cannot hold; nothing was committed then.
         """
-        with _translated(), self._writer.connect() as connection:
+        with _translated(self.url), self._writer.connect() as connection:
             with connection.begin():
                 yield connection
                 reach(f"{name}.before_commit")
@@ -47,7 +49,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A snapshot for queries only. Raises Transient when the database is busy or away."""
-        with _translated(), self._reader.connect() as connection, connection.begin():
+        with _translated(self.url), self._reader.connect() as connection, connection.begin():
             yield connection
 
     def dispose(self) -> None:
@@ -57,24 +59,36 @@ class Database:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(url: URL) -> Iterator[None]:
     try:
         yield
-    except OperationalError as exc:
-        if "disk is full" in str(exc.orig):
-            raise Full("the database's disk is full") from exc
-        raise Transient(f"the database did not answer ({type(exc.orig).__name__})") from exc
     except DBAPIError as exc:
-        if exc.connection_invalidated:
-            raise Transient("the database went away") from exc
-        raise
+        failure = explained(url, exc)
+        if failure is None:
+            raise
+        raise failure from exc
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    patience = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT_S}
+    return create_engine(
+        url,
+        connect_args=patience,
+        pool_pre_ping=True,
+        pool_size=20,
+        max_overflow=20,
+        hide_parameters=True,
+        isolation_level="READ COMMITTED",
+    )
 
 
 def _sqlite_engine(url: str, *, begin: str, is_query_only: bool) -> Engine:
     path = make_url(url).database
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, pool_size=20, max_overflow=20)
+    engine = create_engine(
+        url, connect_args={"timeout": BUSY_TIMEOUT_S}, pool_size=20, max_overflow=20, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:

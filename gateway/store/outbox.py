@@ -8,10 +8,10 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, func, insert, or_, select, update
 
 from gateway.domain.ids import new_id
-from gateway.domain.work import Job, JobKind
+from gateway.domain.work import Job, JobKind, StoppedJob
 from gateway.store.tables import outbox
 
 PENDING, CLAIMED, DONE, DEAD = "pending", "claimed", "done", "dead"
@@ -26,6 +26,15 @@ _MOVE = (
     .returning(outbox.c.id)
 )
 _ADD = insert(outbox)
+_wanted = outbox.alias("wanted")
+_SAME_SUBJECT = (
+    select(outbox)
+    .join(_wanted, and_(_wanted.c.subject_id == outbox.c.subject_id, _wanted.c.kind == outbox.c.kind))
+    .where(_wanted.c.id == bindparam("of_job"), outbox.c.state.in_((PENDING, CLAIMED)))
+    .order_by(outbox.c.id)
+    .with_for_update(of=outbox)
+)
+"""The unsettled rows of one row's kind and subject, itself among them, locked in one order everywhere."""
 
 
 def enqueue(
@@ -87,28 +96,21 @@ def rung(connection: Connection, job_ids: Sequence[str], now: datetime) -> None:
 def claim(connection: Connection, job_id: str, *, owner: str, now: datetime, lease_s: float) -> Job | None:
     """Take the row for `lease_s` seconds and count the attempt; None when it is not to be had.
 
-    Serialised by BEGIN IMMEDIATE on SQLite and by the row lock on PostgreSQL.
+    Rows of the same kind and subject take turns. Claims do so too: by BEGIN IMMEDIATE on SQLite, by the locks of all
+    these rows on PostgreSQL (skipping locked ones would overlook a row that is being claimed).
     """
-    row = connection.execute(
-        select(outbox).where(outbox.c.id == job_id).with_for_update(skip_locked=True)
-    ).one_or_none()
-    if row is None:
+    rows = {row.id: row for row in connection.execute(_SAME_SUBJECT, {"of_job": job_id})}
+    row = rows.pop(job_id, None)
+    if row is None or any(one.state == CLAIMED and one.lease_until > now for one in rows.values()):
         return None
     is_due = row.state == PENDING and row.next_try_at <= now
     is_orphaned = row.state == CLAIMED and row.lease_until <= now
-    if not (is_due or is_orphaned) or _is_being_done(connection, row, now):
+    if not (is_due or is_orphaned):
         return None
     taken = {"state": CLAIMED, "attempts": row.attempts + 1, "lease_owner": owner}
     taken |= {"lease_until": now + timedelta(seconds=lease_s)}
     connection.execute(update(outbox).where(outbox.c.id == job_id).values(taken))
     return Job(row.id, JobKind(row.kind), row.subject_id, row.case_id, row.attempts + 1, owner)
-
-
-def _is_being_done(connection: Connection, row: Row[Any], now: datetime) -> bool:
-    """True while another row of the same kind and subject is at work: they take turns."""
-    is_other = and_(outbox.c.subject_id == row.subject_id, outbox.c.kind == row.kind, outbox.c.id != row.id)
-    is_working = and_(outbox.c.state == CLAIMED, outbox.c.lease_until > now)
-    return connection.execute(select(outbox.c.id).where(is_other, is_working).limit(1)).scalar() is not None
 
 
 def extend(connection: Connection, job: Job, *, now: datetime, lease_s: float) -> bool:
@@ -140,10 +142,37 @@ def unsettled(connection: Connection, subject_id: str) -> Row[Any] | None:
     return connection.execute(query.order_by(outbox.c.next_try_at).limit(1)).one_or_none()
 
 
-def dead(connection: Connection, case_id: str) -> list[Row[Any]]:
-    """Jobs of the case that gave up and whose deliveries do not say so themselves, oldest first."""
-    is_dead = and_(outbox.c.case_id == case_id, outbox.c.state == DEAD, outbox.c.kind != JobKind.DELIVERY_SEND)
-    return list(connection.execute(select(outbox).where(is_dead).order_by(outbox.c.settled_at)).all())
+def stopped(
+    connection: Connection, *, case_id: str | None = None, subjects: Collection[str] = (), limit: int | None = None
+) -> list[StoppedJob]:
+    """Jobs that gave up, oldest first: all of them, or those of the case and those of any of the subjects.
+
+    Left out are those whose subject has a later job of the same kind, and sendings: their deliveries say so themselves.
+    """
+    query = select(outbox).where(outbox.c.state == DEAD, outbox.c.kind != JobKind.DELIVERY_SEND, ~_is_overtaken())
+    if case_id is not None or subjects:
+        query = query.where(or_(outbox.c.case_id == case_id, outbox.c.subject_id.in_(subjects)))
+    rows = connection.execute(query.order_by(outbox.c.settled_at, outbox.c.id).limit(limit))
+    return [_stopped(row) for row in rows]
+
+
+def revive(connection: Connection, job_id: str, *, now: datetime) -> None:
+    """The job that gave up is due now, with all its attempts before it."""
+    again = {"state": PENDING, "attempts": 0, "next_try_at": now, "settled_at": None, "rung_at": None}
+    is_it = and_(outbox.c.id == job_id, outbox.c.state == DEAD)
+    connection.execute(update(outbox).where(is_it).values(again))
+
+
+def _is_overtaken() -> ColumnElement[bool]:
+    later = outbox.alias("later")
+    is_of_same = and_(later.c.subject_id == outbox.c.subject_id, later.c.kind == outbox.c.kind)
+    is_later = or_(later.c.state.in_((PENDING, CLAIMED)), later.c.settled_at > outbox.c.settled_at)
+    return exists(select(later.c.id).where(is_of_same, later.c.id != outbox.c.id, is_later))
+
+
+def _stopped(row: Row[Any]) -> StoppedJob:
+    kind, case_id = JobKind(row.kind), row.case_id or ""
+    return StoppedJob(row.id, kind, row.subject_id, case_id, row.attempts, row.last_error, row.settled_at)
 
 
 def depth(connection: Connection) -> dict[str, int]:

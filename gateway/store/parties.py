@@ -12,6 +12,8 @@ from gateway.domain.errors import Conflict, NotFound
 from gateway.domain.party import DicomAddress, Endpoint, EndpointRole, FhirAddress, Identifier, Party, PartyKind
 from gateway.store.tables import endpoint, oauth_client, party, party_identifier
 
+_JUST_TAKEN = "another endpoint has just been registered under that name or AE title; look at the list of endpoints"
+
 
 def add_party(connection: Connection, new: Party, *, now: datetime) -> None:
     """Raises Conflict when the name or one of the identifiers is taken."""
@@ -58,30 +60,22 @@ def party_by_identifier(connection: Connection, identifiers: Sequence[Identifier
 
 
 def add_endpoint(connection: Connection, new: Endpoint, *, now: datetime) -> None:
-    """Raises Conflict when the name, or the AE title of another DICOM endpoint, is taken."""
-    address = asdict(new.dicom) if new.dicom else asdict(new.fhir) if new.fhir else {}
-    row: dict[str, object] = {
-        "id": new.id,
-        "party_id": new.party_id,
-        "name": new.name,
-        "role": new.role,
-        "address": address,
-    }
-    row |= {"ae_title": new.dicom.ae_title if new.dicom else None, "created_at": now}
+    """Raises Conflict when the name or the AE title is another's."""
+    row: dict[str, object] = {"id": new.id, "party_id": new.party_id, "name": new.name, "role": new.role}
+    _require_free(connection, new)
     try:
-        connection.execute(insert(endpoint).values(row))
+        connection.execute(insert(endpoint).values(row | _address(new) | {"created_at": now}))
     except IntegrityError as exc:
-        raise Conflict(f"the endpoint name {new.name!r} or its AE title is registered already") from exc
+        raise Conflict(_JUST_TAKEN) from exc
 
 
 def change_address(connection: Connection, changed: Endpoint) -> None:
     """The endpoint of that id is reached there from now on. Raises Conflict when the AE title is another's."""
-    address = asdict(changed.dicom) if changed.dicom else asdict(changed.fhir) if changed.fhir else {}
-    values = {"address": address, "ae_title": changed.dicom.ae_title if changed.dicom else None}
+    _require_free(connection, changed)
     try:
-        connection.execute(update(endpoint).where(endpoint.c.id == changed.id).values(values))
+        connection.execute(update(endpoint).where(endpoint.c.id == changed.id).values(_address(changed)))
     except IntegrityError as exc:
-        raise Conflict("another endpoint is registered under that AE title") from exc
+        raise Conflict(_JUST_TAKEN) from exc
 
 
 def remove_endpoint(connection: Connection, name: str) -> None:
@@ -148,6 +142,26 @@ def _party(connection: Connection, row: Row[Any]) -> Party:
     query = select(party_identifier).where(party_identifier.c.party_id == row.id).order_by(party_identifier.c.value)
     identifiers = tuple(Identifier(found.system, found.value) for found in connection.execute(query))
     return Party(row.id, PartyKind(row.kind), row.name, identifiers, row.country, row.time_zone)
+
+
+def _require_free(connection: Connection, new: Endpoint) -> None:
+    """Raise a Conflict that says who has the endpoint's name or AE title, and what to do."""
+    title = new.dicom.ae_title if new.dicom else None
+    others = select(endpoint.c.name, party.c.name.label("owner")).join(party).where(endpoint.c.id != new.id)
+    named = connection.execute(others.where(endpoint.c.name == new.name)).one_or_none()
+    if named is not None:
+        raise Conflict(f"{named.owner} has an endpoint named {new.name} already; choose another name")
+    titled = connection.execute(others.where(endpoint.c.ae_title == title)).one_or_none() if title else None
+    if titled is not None:
+        raise Conflict(
+            f"AE title {title} is registered to {titled.owner} (endpoint {titled.name}), and nodes are told apart by "
+            "it; have one of the two nodes renamed, or remove that endpoint first"
+        )
+
+
+def _address(one: Endpoint) -> dict[str, object]:
+    address = asdict(one.dicom) if one.dicom else asdict(one.fhir) if one.fhir else {}
+    return {"address": address, "ae_title": one.dicom.ae_title if one.dicom else None}
 
 
 def _endpoint(row: Row[Any]) -> Endpoint:

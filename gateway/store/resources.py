@@ -3,7 +3,6 @@
 Whoever asks says for which party; a resource of another party is not there. Nothing is ever deleted or overwritten.
 """
 
-import base64
 import hashlib
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -11,8 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, and_, delete, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
+from fhir_mappings.binary import binary_data
 from fhir_mappings.json_text import read_json
-from gateway.domain.errors import Conflict, NotFound, Transient, Unprocessable
+from gateway.domain.errors import Conflict, NotFound, Transient
 from gateway.domain.party import Identifier
 from gateway.domain.resource import StoredResource
 from gateway.store.tables import party, resource, resource_identifier, resource_reference, resource_version
@@ -94,11 +94,7 @@ def content(connection: Connection, of: StoredResource) -> bytes:
 
 def binary(connection: Connection, party_id: str, url: str) -> bytes:
     """What the party's Binary at the relative URL `Binary/id` holds. Raises NotFound, Unprocessable (no data)."""
-    found = current(connection, party_id, "Binary", url.removeprefix("Binary/"))
-    try:
-        return base64.b64decode(found.content["data"])
-    except (KeyError, ValueError):
-        raise Unprocessable("the Binary has no base64 data", at="Binary.data") from None
+    return binary_data(current(connection, party_id, "Binary", url.removeprefix("Binary/")).content)
 
 
 def type_of(connection: Connection, party_id: str, resource_id: str) -> str | None:

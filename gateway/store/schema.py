@@ -1,30 +1,23 @@
-"""Bring a database to the schema of this version, and tell whether it is there."""
-
-from pathlib import Path
+"""Bring a database to the schema of this version. Whether it is there, `readiness` tells without alembic."""
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from gateway.store.engine import Database
+from gateway.store.readiness import REVISIONS
 from gateway.store.tables import metadata
+from gateway.store.turns import take_turn
 
 
 def upgrade(database: Database) -> None:
     """Run the revisions that are missing, in one transaction. Safe to run twice and from two processes at once."""
     config = _config()
     with database.write("schema.upgrade") as connection:
+        take_turn(connection, "schema")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-
-
-def is_current(database: Database) -> bool:
-    """True when the newest revision of this version has been run."""
-    newest = ScriptDirectory.from_config(_config()).get_current_head()
-    with database.read() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == newest
 
 
 def differences(database: Database) -> list[object]:
@@ -36,5 +29,5 @@ def differences(database: Database) -> list[object]:
 
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(REVISIONS.parent))
     return config

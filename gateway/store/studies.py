@@ -1,39 +1,41 @@
 """The catalogue: studies and instances as they arrived, and what waits in quarantine."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
-from gateway.domain.errors import NotFound
+from gateway.domain.errors import Conflict, NotFound
 from gateway.domain.ids import new_id
 from gateway.domain.record import Instance, Study
 from gateway.domain.study import InstanceState, StudyState
 from gateway.store.tables import instance, quarantine, study
+from gateway.store.turns import take_turn
 
 _INSTANCE_FIELDS = tuple(instance.c[name] for name in Instance.__dataclass_fields__)
 
 # Run for every received object: built once, since building a statement costs more than running it.
-_BY_UID = (
-    select(study)
+_TOUCH = (
+    update(study)
     .where(study.c.clinic_id == bindparam("of_clinic"), study.c.study_instance_uid == bindparam("uid"))
-    .with_for_update()
+    .values(last_received_at=bindparam("now"))
+    .returning(*study.c)
 )
 _SAME_SOP_INSTANCE = (
     select(*_INSTANCE_FIELDS)
     .where(instance.c.clinic_id == bindparam("of_clinic"), instance.c.sop_instance_uid == bindparam("uid"))
     .order_by(instance.c.id)
 )
-_TOUCH = update(study).where(study.c.id == bindparam("of_study")).values(last_received_at=bindparam("last_received_at"))
 _ADD_INSTANCE = insert(instance)
 
 
-def by_uid(connection: Connection, clinic_id: str, study_instance_uid: str) -> Study | None:
-    """The clinic's study of that UID, its row locked for the transaction."""
-    named = {"of_clinic": clinic_id, "uid": study_instance_uid}
-    row = connection.execute(_BY_UID, named).one_or_none()
+def touched(connection: Connection, clinic_id: str, study_instance_uid: str, now: datetime) -> Study | None:
+    """The clinic's study of that UID, of which something arrived just now; its row locked for the transaction."""
+    named = {"of_clinic": clinic_id, "uid": study_instance_uid, "now": now}
+    row = connection.execute(_TOUCH, named).one_or_none()
     return None if row is None else _study(row)
 
 
@@ -45,22 +47,23 @@ def by_id(connection: Connection, study_id: str) -> Study:
     return _study(row)
 
 
-def add(connection: Connection, values: Mapping[str, Any]) -> str:
-    """Insert a study in state `receiving`; gives its id."""
-    study_id = new_id()
-    row = {"id": study_id, "state": StudyState.RECEIVING}
-    connection.execute(insert(study).values(row | dict(values)))
-    return study_id
+def begun(connection: Connection, values: Mapping[str, Any]) -> Study:
+    """The study of these values, its row locked: begun in state `receiving`, unless another transaction was first.
+
+    Raises Conflict when another study has its pseudonymous accession number.
+    """
+    row = {"id": new_id(), "state": StudyState.RECEIVING} | dict(values)
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(dialect.insert(study).values(row).on_conflict_do_nothing())
+    found = touched(connection, row["clinic_id"], row["study_instance_uid"], row["last_received_at"])
+    if found is None:
+        raise Conflict("another study has the accession number under which this one would leave")
+    return found
 
 
 def change(connection: Connection, study_id: str, **values: object) -> None:
     """Set columns of one study."""
     connection.execute(update(study).where(study.c.id == study_id).values(**values))
-
-
-def touch(connection: Connection, study_id: str, now: datetime) -> None:
-    """Something of it arrived just now."""
-    connection.execute(_TOUCH, {"of_study": study_id, "last_received_at": now})
 
 
 def listed(
@@ -69,12 +72,20 @@ def listed(
     case_id: str | None = None,
     clinic_id: str | None = None,
     state: StudyState | None = None,
+    newest: int | None = None,
 ) -> list[Study]:
-    """Oldest first."""
+    """Oldest first; with `newest` only so many, newest first."""
     query = select(study).order_by(study.c.first_received_at)
+    if newest is not None:
+        query = select(study).order_by(study.c.first_received_at.desc(), study.c.id).limit(newest)
     for column, value in ((study.c.case_id, case_id), (study.c.clinic_id, clinic_id), (study.c.state, state)):
         query = query if value is None else query.where(column == value)
     return [_study(row) for row in connection.execute(query)]
+
+
+def lock_sop_instance(connection: Connection, clinic_id: str, sop_instance_uid: str) -> None:
+    """One arrival of the clinic's object at a time, until the transaction ends; also one that is not there yet."""
+    take_turn(connection, f"instance {clinic_id} {sop_instance_uid}")
 
 
 def add_instance(connection: Connection, values: Mapping[str, Any]) -> int:
@@ -89,6 +100,12 @@ def instances(connection: Connection, study_id: str, *, state: InstanceState | N
     query = select(*_INSTANCE_FIELDS).where(instance.c.study_id == study_id).order_by(*order)
     query = query if state is None else query.where(instance.c.state == state)
     return [Instance(**row._mapping) for row in connection.execute(query)]
+
+
+def instance_counts(connection: Connection, study_ids: Collection[str]) -> dict[str, int]:
+    """Study id -> how many objects of it arrived; a study without any is not in it."""
+    query = select(instance.c.study_id, func.count().label("instances")).where(instance.c.study_id.in_(study_ids))
+    return {row.study_id: row.instances for row in connection.execute(query.group_by(instance.c.study_id))}
 
 
 def same_sop_instance(connection: Connection, clinic_id: str, sop_instance_uid: str) -> list[Instance]:
@@ -165,10 +182,15 @@ def quarantined_by_id(connection: Connection, quarantine_id: str) -> Quarantined
 
 
 def quarantined(
-    connection: Connection, *, study_id: str | None = None, case_id: str | None = None, is_open: bool = True
+    connection: Connection,
+    *,
+    study_id: str | None = None,
+    case_id: str | None = None,
+    is_open: bool = True,
+    limit: int | None = None,
 ) -> list[Quarantined]:
     """Oldest first; only what still waits unless `is_open` is False."""
-    query = select(quarantine).order_by(quarantine.c.created_at, quarantine.c.id)
+    query = select(quarantine).order_by(quarantine.c.created_at, quarantine.c.id).limit(limit)
     if is_open:
         query = query.where(quarantine.c.resolved_at.is_(None))
     for column, value in ((quarantine.c.study_id, study_id), (quarantine.c.case_id, case_id)):

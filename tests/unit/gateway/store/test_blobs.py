@@ -7,6 +7,7 @@ import pytest
 
 from gateway.domain.errors import Full, NotFound, Transient
 from gateway.store.blobs import BlobDirectory
+from gateway.store.engine import Database
 
 CONTENT = b"a study"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -43,3 +44,15 @@ def test_nothing_is_taken_into_the_reserve(tmp_path: Path) -> None:
     with pytest.raises(Full):
         blobs.put(CONTENT)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_the_tests_notice_a_blob_that_is_stored_inside_a_transaction(tmp_path: Path, database: Database) -> None:
+    blobs = BlobDirectory(tmp_path / "blobs")
+    spooled = tmp_path / "spooled"
+    spooled.write_bytes(CONTENT)
+    with database.write("test"):
+        with pytest.raises(AssertionError, match="inside the transaction test"):
+            blobs.put(CONTENT)
+        with pytest.raises(AssertionError, match="inside the transaction test"):
+            blobs.adopt(spooled, DIGEST)
+    assert blobs.put(CONTENT) == DIGEST

@@ -10,7 +10,6 @@ from sqlalchemy.exc import OperationalError
 from gateway.domain import hooks
 from gateway.domain.errors import Transient
 from gateway.store.engine import Database
-from gateway.store.schema import differences, is_current, upgrade
 from gateway.store.tables import party
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -41,16 +40,6 @@ def test_read_then_write_loses_no_update(database: Database) -> None:
         assert connection.execute(select(party.c.name)).scalar_one() == "80"
 
 
-def test_a_reader_cannot_write_and_is_not_blocked_by_a_writer(database: Database) -> None:
-    _add(database, "a")
-    with database.write("test") as writer:
-        writer.execute(party.update().values(name="b"))
-        with database.read() as reader:
-            assert reader.execute(select(party.c.name)).scalar_one() == "a"
-    with pytest.raises(Transient), database.read() as reader:
-        reader.execute(party.update().values(name="c"))
-
-
 def test_sqlite_is_as_durable_as_promised(database: Database) -> None:
     with database.write("test") as connection:
         assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
@@ -75,13 +64,3 @@ def test_an_error_of_the_database_carries_no_value(database: Database) -> None:
         connection.execute(text("SELECT secret FROM nowhere WHERE name = 'Ayşe'"))
     assert "Ayşe" not in str(caught.value)
     assert isinstance(caught.value.__cause__, OperationalError)
-
-
-def test_the_migrations_make_the_tables_of_the_code(tmp_path: object) -> None:
-    fresh = Database(f"sqlite:///{tmp_path}/new.db")
-    assert not is_current(fresh)
-    upgrade(fresh)
-    upgrade(fresh)
-    assert is_current(fresh)
-    assert differences(fresh) == []
-    fresh.dispose()

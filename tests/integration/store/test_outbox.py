@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from gateway.domain.work import Job, JobKind
 from gateway.store import outbox
 from gateway.store.engine import Database
+from tests.integration.store.overlap import overlapping
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 KIND = JobKind.DELIVERY_SEND
@@ -120,3 +121,24 @@ def test_a_settled_row_is_never_due_again(database: Database) -> None:
         outbox.settle(connection, job, now=NOW)
     assert _due(database, NOW + timedelta(days=1)) == []
     assert _claimed(database, job_id, "w", NOW + timedelta(days=1)) is None
+
+
+def test_two_rows_of_one_subject_are_not_done_at_once(database: Database) -> None:
+    first = _enqueued(database)
+    job = _claimed(database, first, "w")
+    assert job is not None
+    second = _enqueued(database)
+    with database.write("test") as connection:
+        outbox.postpone(connection, job, next_try_at=NOW, error="")
+    taken = overlapping(database, lambda: _claimed(database, first, "a"), lambda: _claimed(database, second, "b"))
+    assert [job.id for job in taken if job is not None] == [first]
+
+
+def test_a_claim_waits_for_whoever_moves_the_row(database: Database) -> None:
+    job_id = _enqueued(database)
+    later = NOW + timedelta(seconds=9)
+    _, claimed = overlapping(
+        database, lambda: _enqueued(database, due_at=later), lambda: _claimed(database, job_id, "w")
+    )
+    assert claimed is None
+    assert _due(database, later) == [job_id]

@@ -7,6 +7,7 @@ from sqlalchemy import delete, update
 
 from gateway.store import audit, tables
 from gateway.store.engine import Database
+from tests.integration.store.overlap import overlapping
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -65,3 +66,20 @@ def test_what_is_rolled_back_leaves_no_row(database: Database) -> None:
         audit.record(connection, at=NOW, actor="w", action="x")
         raise Stop
     assert _verified(database) == audit.Verification(sealed=0, unsealed=0, broken_at=None)
+
+
+def test_two_sealers_at_once_make_one_chain(database: Database) -> None:
+    _record(database, 5)
+    sealed = overlapping(database, lambda: _seal(database, limit=3), lambda: _seal(database))
+    assert sealed == (3, 2)
+    assert _verified(database) == audit.Verification(sealed=5, unsealed=0, broken_at=None)
+
+
+def test_a_row_that_commits_after_later_ones_were_sealed_is_sealed_behind_them(database: Database) -> None:
+    def record_and_seal() -> None:
+        _record(database, 1)
+        _seal(database)
+
+    overlapping(database, lambda: _record(database, 1), record_and_seal)
+    _seal(database)
+    assert _verified(database) == audit.Verification(sealed=2, unsealed=0, broken_at=None)

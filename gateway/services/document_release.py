@@ -1,0 +1,104 @@
+"""A cleared document leaves as an Encapsulated PDF of the pseudonymous study, beside its images."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from dicom_node.deidentify import pseudonymous_uid
+from dicom_node.encapsulated_pdf import CONTEXT, PdfDocument, StudyIdentity, build_encapsulated_pdf
+from gateway.domain.delivery import DeliveryKind
+from gateway.domain.party import Endpoint
+from gateway.domain.record import Case, CaseDocument, Delivery, DeliveryItem, Study
+from gateway.domain.study import StudyState
+from gateway.domain.work import Job
+from gateway.services import egress
+from gateway.services.core import Core
+from gateway.services.egress import business_key
+from gateway.services.release import ISSUER, fix_payload, reviewer_node
+from gateway.store import cases, deliveries, studies
+
+TITLE_OF_CLEARED = "Clinical document"
+"""What a reviewer reads; the clinic's own title may name the patient."""
+
+
+@dataclass(frozen=True)
+class _Permitted:
+    """A document that may leave, and beside which images."""
+
+    document: CaseDocument
+    case: Case
+    study: Study
+    delivery: Delivery
+
+
+def release_document(core: Core, job: Job) -> None:
+    """Prepare the delivery of a cleared document, once consent permits it and a study is there. Idempotent."""
+    permitted = _permitted(core, job)
+    if permitted is None:
+        return
+    item, delivery = _item(core, permitted), permitted.delivery
+    with core.database.write("document.prepare") as connection:
+        cases.lock(connection, delivery.case_id)
+        if not deliveries.by_id(connection, delivery.id).payload_sha256:
+            fix_payload(core, connection, delivery, [item])
+
+
+def _permitted(core: Core, job: Job) -> _Permitted | None:
+    """What is to be prepared now; None when there is nothing to send or no permit for it."""
+    with core.database.write("document.release") as connection:
+        document = cases.document_by_id(connection, job.subject_id)
+        case = cases.lock(connection, document.case_id)
+        study = _study_of(connection, case)
+        node = reviewer_node(connection, case) if case.reviewer_id else None
+        if document.state != "cleared" or case.state != "open" or node is None or study is None:
+            return None
+        delivery = _open_delivery(core, connection, case, document, node)
+        if delivery.payload_sha256:
+            return None
+        recorded = egress.decide(connection, case, delivery, stage="enqueue", now=core.now())
+    egress.require_decided(recorded)
+    return _Permitted(document, case, study, delivery) if recorded.is_permit else None
+
+
+def _study_of(connection: Connection, case: Case) -> Study | None:
+    """The case's first study: the document travels beside its images, so it waits for them."""
+    matched = studies.listed(connection, case_id=case.id, state=StudyState.MATCHED)
+    return matched[0] if matched else None
+
+
+def _open_delivery(core: Core, connection: Connection, case: Case, document: CaseDocument, node: Endpoint) -> Delivery:
+    return egress.open_delivery(
+        connection,
+        case,
+        kind=DeliveryKind.DOCUMENT_TO_REVIEWER,
+        endpoint_id=node.id,
+        subject_id=document.id,
+        business_key=business_key("document", document.id, node.id, 0),
+        now=core.now(),
+    )
+
+
+def _item(core: Core, permitted: _Permitted) -> DeliveryItem:
+    """The cleared PDF as an object of the pseudonymous study, with UIDs that are the same at every attempt."""
+    document, case, study = permitted.document, permitted.case, permitted.study
+    scope, key = str(case.reviewer_id), core.pseudonym_key
+    sop_instance_uid = pseudonymous_uid(key, scope, f"document {document.id}")
+    pdf = PdfDocument(
+        pdf=core.blobs.get(str(document.cleared_sha256)),
+        title=TITLE_OF_CLEARED,
+        made_at=document.cleared_at or document.created_at,
+        series_instance_uid=pseudonymous_uid(key, scope, f"document series {document.id}"),
+        sop_instance_uid=sop_instance_uid,
+        has_identity_burned_in=False,
+        is_pseudonymous=True,
+    )
+    identity = StudyIdentity(
+        study_instance_uid=pseudonymous_uid(key, scope, study.study_instance_uid),
+        patient_id=case.pseudonym,
+        issuer_of_patient_id=ISSUER,
+        patient_name=case.pseudonym,
+        accession_number=study.accession_pseudonym,
+        study_id=study.accession_pseudonym,
+    )
+    sha256 = core.blobs.put(build_encapsulated_pdf(pdf, identity))
+    return DeliveryItem(permitted.delivery.id, 0, sop_instance_uid, *CONTEXT, sha256, None, None)

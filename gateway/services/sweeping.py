@@ -1,0 +1,67 @@
+"""What a failed transaction or a killed process left on the disk is removed, once nobody can come back for it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+
+from gateway.services.core import Core
+from gateway.store.blob_references import referenced, referenced_among
+from gateway.store.leftovers import remove_leftovers
+
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Swept:
+    """How many files went: blobs that no row refers to, blobs that never became whole, objects never promised."""
+
+    blobs: int
+    partial_blobs: int
+    spool_files: int
+
+
+def sweep(core: Core, spool_folder: Path, *, min_age: timedelta) -> Swept:
+    """Remove every leftover that is older than `min_age`, which is longer than any transaction and its preparation.
+
+    Why no blob goes that a row will refer to: who refers to it renews its age first and commits within `min_age`. So
+    a blob whose age began before `before` was either referred to when the reading below began, or never will be
+    without being renewed, and the last look at its age and its removal are one step to whoever renews.
+    """
+    before = (core.now() - min_age).timestamp()
+    return Swept(
+        blobs=sum(_remove(core, some, before) for some in _batches(_unreferenced(core))),
+        partial_blobs=remove_leftovers(core.blobs.partial_folder, before=before),
+        spool_files=remove_leftovers(spool_folder, before=before),
+    )
+
+
+def _unreferenced(core: Core) -> Iterator[str]:
+    """Blobs that no row seems to refer to; none in a database without any, which is hardly the one of these blobs."""
+    with core.database.read() as connection:
+        kept = referenced(connection)
+        if (first := next(kept, None)) is not None:
+            yield from _missing(core.blobs.digests(), first, kept)
+
+
+def _missing(present: Iterable[str], first: str, kept: Iterator[str]) -> Iterator[str]:
+    """Merge two ordered lists: what is in `present` and not in the other."""
+    current: str | None = first
+    for digest in present:
+        while current is not None and current < digest:
+            current = next(kept, None)
+        if digest != current:
+            yield digest
+
+
+def _batches(digests: Iterator[str]) -> Iterator[list[str]]:
+    while some := list(islice(digests, _AT_ONCE)):
+        yield some
+
+
+def _remove(core: Core, digests: list[str], before: float) -> int:
+    """Look again, since the database may order text otherwise than Python; then at the age of what is left."""
+    with core.database.read() as connection:
+        orphans = set(digests) - referenced_among(connection, digests)
+    return sum(core.blobs.remove_stale(digest, before=before) for digest in sorted(orphans))

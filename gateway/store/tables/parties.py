@@ -1,0 +1,51 @@
+"""Who there is: clinics and reviewers, their systems, and the clients that speak for them."""
+
+from sqlalchemy import JSON, Column, String, Table, UniqueConstraint
+
+from gateway.store.tables.columns import Instant, metadata, own_id, reference
+
+party = Table(
+    "party",
+    metadata,
+    own_id(),
+    Column("kind", String(16), nullable=False),
+    Column("name", String(100), nullable=False, unique=True),
+    Column("country", String(2), nullable=False),
+    Column("time_zone", String(64), nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+party_identifier = Table(
+    "party_identifier",
+    metadata,
+    reference("party_id", "party.id"),
+    Column("system", String(255), nullable=False),
+    Column("value", String(255), nullable=False),
+    UniqueConstraint("system", "value"),
+)
+endpoint = Table(
+    "endpoint",
+    metadata,
+    own_id(),
+    reference("party_id", "party.id"),
+    Column("name", String(100), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("ae_title", String(16), unique=True),
+    Column("address", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+oauth_client = Table(
+    "oauth_client",
+    metadata,
+    own_id(),
+    reference("party_id", "party.id"),
+    Column("secret_sha256", String(64), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+)
+access_token = Table(
+    "access_token",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),
+    reference("client_id", "oauth_client.id"),
+    Column("expires_at", Instant, nullable=False),
+)

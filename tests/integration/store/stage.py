@@ -1,0 +1,136 @@
+"""A core over a database of its own, a clinic with a PACS, and objects that arrive from it."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from pydicom.dataset import FileDataset
+from pydicom.uid import generate_uid
+
+from dicom_node.header import read_file_header
+from fhir_mappings.bundle import read_transaction
+from gateway.demo.resources import CaseData
+from gateway.domain.ids import new_id
+from gateway.domain.party import DicomAddress, Endpoint, EndpointRole, Identifier, Party, PartyKind
+from gateway.domain.report import Institution
+from gateway.domain.resource import StoredResource
+from gateway.domain.work import JobKind, RetryPolicy
+from gateway.services import document_release, matching, registry, release
+from gateway.services.core import Core
+from gateway.services.effects import before_storing, effects
+from gateway.services.intake import Arrival
+from gateway.services.registry import NewEndpoint, Registration
+from gateway.services.resources import Intake, store
+from gateway.services.tokens import Caller
+from gateway.services.work import Handler, run_job
+from gateway.store import outbox
+from gateway.store.blobs import BlobDirectory
+from gateway.store.engine import Database
+from tests.peers.generated import AYSE, part10
+
+CLINIC = Identifier("urn:oid:2.16.792.1.2.3", "ankara-general")
+REVIEWER = Identifier("https://reviewer.example/id", "prof-yildirim")
+Json = dict[str, Any]
+
+
+class Stage:
+    """Everything below one folder; the clock is the machine's, moved by `ahead`."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.spool = folder / "spool"
+        self.spool.mkdir()
+        self.ahead = timedelta()
+        self.core = Core(
+            database=database,
+            blobs=BlobDirectory(folder / "blobs"),
+            now=lambda: datetime.now(UTC) + self.ahead,
+            pseudonym_key=b"k" * 32,
+            token_prefix="CS",
+            quiet_period=timedelta(seconds=60),
+            retry=RetryPolicy(),
+            institution=Institution("centre", "", ""),
+        )
+        self.pacs, self.clinic, self.reviewer = self._registered()
+
+    def arrival(self, ds: FileDataset) -> Arrival:
+        """The object in the spool, as the DICOM node hands it over."""
+        content = part10(ds)
+        path = self.spool / f"{new_id()}.dcm"
+        path.write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+        return Arrival(path, read_file_header(content), digest, len(content), self.pacs, "association")
+
+    def post(self, *bodies: Json) -> list[StoredResource]:
+        """One request of the clinic's client; each body is a resource to create, or all are one transaction Bundle."""
+        [bundle] = bodies if bodies[0]["resourceType"] == "Bundle" else [transaction(*bodies)]
+        intake = Intake(self.core.database, self.core.now, effects(self.core), before_storing(self.core))
+        caller = Caller("client", self.clinic)
+        return [stored.resource for stored in store(intake, caller, read_transaction(bundle))]
+
+    def case_data(self) -> CaseData:
+        """A case of the clinic whose order names a study of its own."""
+        number = new_id()[:10]
+        return CaseData(
+            family=AYSE.family,
+            given=AYSE.given,
+            birth_date=AYSE.birth_date,
+            gender="female",
+            record_number=AYSE.patient_id,
+            order_number=f"ORD-{number}",
+            study_instance_uid=generate_uid(),
+            accession_number=f"A{number}",
+            clinic=CLINIC,
+            reviewer=REVIEWER,
+        )
+
+    def work(self) -> None:
+        """Do every job that is due, and those they lead to, without an outside world."""
+        handlers: dict[JobKind, Handler] = {
+            JobKind.STUDY_SETTLE: partial(matching.settle, self.core),
+            JobKind.STUDY_RELEASE: partial(release.release_study, self.core),
+            JobKind.DOCUMENT_RELEASE: partial(document_release.release_document, self.core),
+            JobKind.DELIVERY_SEND: lambda _job: None,
+        }
+        while due := self._due():
+            for job_id in due:
+                run_job(self.core, job_id, handlers)
+
+    def _due(self) -> list[str]:
+        with self.core.database.read() as connection:
+            return [one for one, _ in outbox.due(connection, self.core.now(), limit=99, ring_again_after=timedelta(0))]
+
+    def _registered(self) -> tuple[Endpoint, Party, Party]:
+        pacs = NewEndpoint("pacs", EndpointRole.PACS, dicom=DicomAddress("PACS", "10.0.0.5", 104))
+        node = NewEndpoint("node", EndpointRole.REVIEWER_NODE, dicom=DicomAddress("NODE", "10.0.0.6", 104))
+        clinic = self._register("ankara", PartyKind.CLINIC, CLINIC, pacs)
+        return clinic.endpoints[0], clinic.party, self._register("deniz", PartyKind.REVIEWER, REVIEWER, node).party
+
+    def _register(self, name: str, kind: PartyKind, identifier: Identifier, endpoint: NewEndpoint) -> Registration:
+        return registry.register_party(
+            self.core.database,
+            kind=kind,
+            name=name,
+            identifiers=[identifier],
+            country="TR",
+            time_zone="Europe/Istanbul",
+            endpoints=[endpoint],
+            actor="test",
+            now=self.core.now(),
+        )
+
+
+def transaction(*created: Json) -> Json:
+    """A Bundle that creates these; the fullUrl of each is `urn:uuid:` and its number, from 0."""
+    entries = [
+        {"fullUrl": full_url(number), "resource": one, "request": {"method": "POST", "url": one["resourceType"]}}
+        for number, one in enumerate(created)
+    ]
+    return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+
+
+def full_url(number: int) -> str:
+    """Of one of the resources of a `transaction`."""
+    return f"urn:uuid:{UUID(int=number)}"

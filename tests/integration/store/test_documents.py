@@ -1,0 +1,83 @@
+"""A document's bytes are on the disk before the transaction that refers to them, however they came."""
+
+import base64
+from functools import partial
+
+import pytest
+
+from gateway.demo import resources as demo
+from gateway.domain.errors import Unprocessable
+from gateway.domain.record import CaseDocument
+from gateway.services import documents
+from gateway.services.intake import receive
+from gateway.store import cases, deliveries
+from tests.integration.store.stage import Json, Stage, full_url
+from tests.peers.generated import ct_series
+
+PDF = b"%PDF-1.7 a pathology report"
+ATTACHED_PDF = b"%PDF-1.7 another one"
+
+
+def _binary(content: bytes = ATTACHED_PDF) -> Json:
+    data = base64.b64encode(content).decode()
+    return {"resourceType": "Binary", "contentType": "application/pdf", "data": data}
+
+
+def _document_at(url: str, patient_id: str, order_id: str) -> Json:
+    document = demo.document(f"Patient/{patient_id}", f"ServiceRequest/{order_id}", PDF)
+    document["content"] = [{"attachment": {"contentType": "application/pdf", "url": url}}]
+    return document
+
+
+def _posted_case(stage: Stage, data: demo.CaseData) -> dict[str, str]:
+    """The logical id of one resource of each type."""
+    return {one.type: one.id for one in stage.post(demo.clinic_bundle(data, PDF))}
+
+
+def _documents(stage: Stage) -> dict[str, CaseDocument]:
+    with stage.core.database.read() as connection:
+        return {one.id: one for one in cases.documents(connection)}
+
+
+def test_an_inline_document_is_kept(stage: Stage) -> None:
+    ids = _posted_case(stage, stage.case_data())
+    [document] = _documents(stage).values()
+    assert document.id == ids["DocumentReference"]
+    assert stage.core.blobs.get(document.original_sha256) == PDF
+
+
+@pytest.mark.parametrize("is_earlier", [True, False])
+def test_a_document_in_a_binary_is_kept(stage: Stage, is_earlier: bool) -> None:
+    ids = _posted_case(stage, stage.case_data())
+    document_at = partial(_document_at, patient_id=ids["Patient"], order_id=ids["ServiceRequest"])
+    if is_earlier:
+        [binary] = stage.post(_binary())
+        [stored] = stage.post(document_at(f"Binary/{binary.id}"))
+    else:
+        _, stored = stage.post(_binary(), document_at(full_url(0)))
+    assert stage.core.blobs.get(_documents(stage)[stored.id].original_sha256) == ATTACHED_PDF
+
+
+def test_a_binary_that_is_not_there_or_no_pdf_is_refused_as_before(stage: Stage) -> None:
+    ids = _posted_case(stage, stage.case_data())
+    document_at = partial(_document_at, patient_id=ids["Patient"], order_id=ids["ServiceRequest"])
+    with pytest.raises(Unprocessable, match="no Binary of this id"):
+        stage.post(document_at("Binary/nowhere"))
+    with pytest.raises(Unprocessable, match="does not begin like one"):
+        stage.post(_binary(b"<html>"), document_at(full_url(0)))
+    assert len(_documents(stage)) == 1
+
+
+def test_a_cleared_document_is_built_before_the_transaction_that_lets_it_go(stage: Stage) -> None:
+    data = stage.case_data()
+    ids = _posted_case(stage, data)
+    for ds in ct_series(slices=1, study_instance_uid=data.study_instance_uid, accession=data.accession_number):
+        receive(stage.core, stage.arrival(ds))
+    documents.approve(stage.core, ids["DocumentReference"], actor="nurse")
+    stage.ahead += stage.core.quiet_period * 2
+    stage.work()
+    with stage.core.database.read() as connection:
+        [delivery] = deliveries.listed(connection, subject_id=ids["DocumentReference"])
+        [item] = deliveries.items(connection, delivery.id)
+    assert delivery.payload_sha256
+    assert PDF in stage.core.blobs.get(item.blob_sha256)
