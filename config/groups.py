@@ -80,9 +80,11 @@ class Retry(Group):
 
 
 class Storage(Group):
-    """The reserve on the disk."""
+    """The reserve on the disk, and when what was left on it is removed."""
 
     min_free_bytes: Annotated[int, Field(ge=0)]
+    leftover_age_s: Annotated[float, Field(ge=600, allow_inf_nan=False)]
+    sweep_period_s: Seconds
 
 
 class Delivery(Group):

@@ -8,22 +8,19 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
+from config.errors import UnusableSettings
 from config.groups import Delivery, Dicom, Institution, Log, Pseudonym, Retry, Storage, Study, Web, Worker
-from config.values import with_password
+from config.values import check_database_url, with_password
 
 PREFIX = "CONSILIUM_"
 FILE_VARIABLE = "CONSILIUM_CONFIG"
 DEFAULT_FILE = "consilium.toml"
-
-
-class UnusableSettings(Exception):
-    """The settings cannot be used; the message names each key and what is wrong with it, never its value."""
 
 
 class Settings(BaseSettings):
@@ -32,7 +29,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__")
 
     data_dir: Path
-    database_url: str
+    database_url: Annotated[str, AfterValidator(check_database_url)]
     database_password_file: str
     broker_url: str
     broker_password_file: str

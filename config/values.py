@@ -9,6 +9,11 @@ from gateway.domain.errors import Invalid
 _UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
 _PREFIX = re.compile(r"[A-Z]{1,4}")
 UID_LENGTH = 64
+_DATABASES = {
+    "sqlite": "sqlite",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
 
 
 def check_ae_title(value: str) -> str:
@@ -43,6 +48,20 @@ def check_base_url(value: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must hold no credentials, query or fragment")
     return value.rstrip("/")
+
+
+def check_database_url(value: str) -> str:
+    """Empty, or a URL of SQLite or PostgreSQL, the latter with the driver that comes with the gateway."""
+    if not value:
+        return value
+    scheme, _, rest = value.partition("://")
+    if scheme not in _DATABASES or not rest:
+        raise ValueError("must be empty, sqlite:///FILE or postgresql+psycopg://USER@HOST:PORT/DATABASE")
+    try:
+        _ = urlsplit(value).port
+    except ValueError:
+        raise ValueError("the port is not a number from 0 to 65535") from None
+    return f"{_DATABASES[scheme]}://{rest}"
 
 
 def with_password(url: str, password: str) -> str:

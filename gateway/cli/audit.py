@@ -3,7 +3,8 @@
 import click
 
 from gateway.cli.office import Office, pass_office
-from gateway.cli.output import json_option, print_json, print_list
+from gateway.cli.output import json_option, limit_option, print_json, print_page
+from gateway.cli.progress import progress
 from gateway.services import listing
 
 
@@ -14,12 +15,14 @@ def audit() -> None:
 
 @audit.command("list")
 @click.option("--case", "case_id", metavar="ID", required=True, help="The case.")
+@limit_option
 @json_option
 @pass_office
-def list_audit(office: Office, case_id: str, is_json: bool) -> None:
-    """Everything that concerns a case, the oldest first."""
+def list_audit(office: Office, case_id: str, limit: int, is_json: bool) -> None:
+    """Everything that concerns a case, the newest first."""
     columns = {"at": "time", "actor": "who", "action": "what", "outcome": "outcome", "subject": "of"}
-    print_list(listing.audit_lines(office.core, case_id), columns | {"details": "details"}, is_json=is_json)
+    found = listing.audit_lines(office.core, case_id, limit=limit + 1)
+    print_page(found, columns | {"details": "details"}, limit=limit, is_json=is_json)
 
 
 @audit.command("verify")
@@ -28,7 +31,8 @@ def list_audit(office: Office, case_id: str, is_json: bool) -> None:
 @click.pass_context
 def verify(ctx: click.Context, office: Office, is_json: bool) -> None:
     """Recompute the chain. Exit status 1 when it is broken."""
-    found = listing.verified_audit(office.core)
+    with progress("verifying", total=listing.sealed_rows(office.core), is_json=is_json) as advance:
+        found = listing.verified_audit(office.core, advance)
     if is_json:
         print_json(found)
     elif found.broken_at is None:

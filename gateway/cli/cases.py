@@ -1,13 +1,11 @@
 """`consilium case`: the story of each case, and who reviews it."""
 
 import click
-from rich.table import Table
-from rich.text import Text
 
 from gateway.cli.office import Office, pass_office
-from gateway.cli.output import console, json_option, print_fields, print_json, print_list, readable
+from gateway.cli.output import json_option, limit_option, print_fields, print_json, print_page, print_table, readable
 from gateway.domain.story import CaseStory
-from gateway.services import cases, listing, story
+from gateway.services import listing, story
 
 
 @click.group()
@@ -16,12 +14,14 @@ def case() -> None:
 
 
 @case.command("list")
+@limit_option
 @json_option
 @pass_office
-def list_cases(office: Office, is_json: bool) -> None:
+def list_cases(office: Office, limit: int, is_json: bool) -> None:
     """All cases, the newest first."""
     columns = {"id": "id", "pseudonym": "pseudonym", "clinic": "clinic", "reviewer": "reviewer", "state": "state"}
-    print_list(listing.case_lines(office.core), columns | {"created_at": "opened"}, is_json=is_json)
+    found = listing.case_lines(office.core, limit=limit + 1)
+    print_page(found, columns | {"created_at": "opened"}, limit=limit, is_json=is_json)
 
 
 @case.command("show")
@@ -40,6 +40,8 @@ def show_case(office: Office, case_id: str, is_json: bool) -> None:
 @pass_office
 def assign_case(office: Office, case_id: str, reviewer_name: str) -> None:
     """Give the case to a reviewer."""
+    from gateway.services import cases
+
     cases.assign(office.core, case_id, reviewer_name, actor=office.actor)
     click.echo(f"case {case_id} is with {reviewer_name}")
 
@@ -49,19 +51,11 @@ def _tell(told: CaseStory) -> None:
     header: dict[str, object] = {"case": told.case_id, "pseudonym": told.pseudonym, "clinic": told.clinic}
     print_fields(header | {"reviewer": reviewer, "state": told.state})
     click.echo()
-    table = Table(box=None, pad_edge=False)
-    for heading in ("time (UTC)", "station", "decision", "consents", "detail"):
-        table.add_column(heading, overflow="fold", no_wrap=heading.startswith("time"))
-    for station in told.stations:
-        row = (
-            f"{station.at:%Y-%m-%d %H:%M:%S}",
-            station.what,
-            station.outcome,
-            readable(station.consents),
-            station.detail,
-        )
-        table.add_row(*map(Text, row))
-    console().print(table)
+    stations = [
+        (f"{one.at:%Y-%m-%d %H:%M:%S}", one.what, one.outcome, readable(one.consents), one.detail)
+        for one in told.stations
+    ]
+    print_table(("time (UTC)", "station", "decision", "consents", "detail"), stations, whole=("time (UTC)",))
     click.echo()
     if not told.waits:
         click.echo("waits for nothing")

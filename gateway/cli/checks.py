@@ -1,6 +1,7 @@
 """What `consilium doctor` looks at on this machine; each check gives one step with its remedy."""
 
 import contextlib
+import errno
 import importlib
 import os
 import shutil
@@ -9,18 +10,21 @@ import stat
 import subprocess
 import sys
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from config.settings import Settings
+from gateway.cli.exposure import exposure, is_open
+from gateway.cli.probes import Address, is_gateway, is_gateway_node
 from gateway.domain.diagnosis import Step
 from gateway.domain.errors import GatewayError
+from gateway.store import outbox
 from gateway.store.engine import Database
 from gateway.store.readiness import database_problems
+from gateway.wiring import open_database
 
 OLDEST_PYTHON = (3, 11)
 OWN_PACKAGES = ("config", "workers", "gateway", "dicom_node", "fhir_mappings")
-_OPEN_TO_OTHERS = 0o077
 _SYSTEM_REMEDY = "Run tools/system-packages.sh runtime, or install Pango, HarfBuzz, Fontconfig and the Noto fonts."
 
 
@@ -33,9 +37,12 @@ def checked(settings: Settings) -> Iterator[Step]:
     yield _time_zones()
     yield _data_folder(settings)
     yield _key_file(settings.pseudonym_key_path, is_named=bool(settings.pseudonym.key_file))
+    yield exposure(settings)
     yield _database(settings)
-    yield _port("HTTP port", settings.web.host, settings.web.port)
-    yield _port("DICOM port", settings.dicom.host, settings.dicom.port)
+    yield _work(settings)
+    web, node = (settings.web.host, settings.web.port), (settings.dicom.host, settings.dicom.port)
+    yield _port("HTTP port", web, lambda: is_gateway(web))
+    yield _port("DICOM port", node, lambda: is_gateway_node(node, settings.dicom.ae_title))
 
 
 def _python() -> Step:
@@ -111,37 +118,63 @@ def _key_file(path: Path, *, is_named: bool) -> Step:
         return _step("pseudonym key", not is_named, detail, remedy)
     except OSError as exc:
         return Step("pseudonym key", False, f"{path} cannot be looked at ({exc.strerror})", "Check the folder's mode.")
-    is_private = not stat.S_IMODE(status.st_mode) & _OPEN_TO_OTHERS
     remedy = f"chmod 600 {path}, and chown it to the user of the gateway"
     is_readable = os.access(path, os.R_OK)
     detail = f"{path}, mode {stat.S_IMODE(status.st_mode):o}{'' if is_readable else ', not readable'}"
-    return _step("pseudonym key", is_private and is_readable, detail, remedy)
+    return _step("pseudonym key", not is_open(path) and is_readable, detail, remedy)
 
 
 def _database(settings: Settings) -> Step:
-    if not settings.database_url and not (settings.data_dir / "consilium.db").exists():
+    if not _has_database(settings):
         return Step("database", True, "not there yet; `consilium up` and `consilium db upgrade` create it")
-    database = Database(settings.database_url_resolved)
     try:
-        problems = database_problems(database)
+        with _opened(settings) as database:
+            problems = database_problems(database)
     except GatewayError as exc:
         problems = [str(exc)]
+    remedy = "Check that the database runs and database_url is right; then run: consilium db upgrade"
+    return _step("database", not problems, "; ".join(problems) or "schema current", remedy)
+
+
+def _work(settings: Settings) -> Step:
+    """What gave up anywhere in the gateway, so that nobody has to look case by case."""
+    if not _has_database(settings):
+        return Step("work", True, "there is no database yet")
+    try:
+        with _opened(settings) as database:
+            if database_problems(database):
+                return Step("work", True, "not looked at; the database comes first")
+            with database.read() as connection:
+                stopped = len(outbox.stopped(connection))
+    except GatewayError as exc:
+        return Step("work", True, f"not looked at; the database comes first ({exc})")
+    return _step("work", not stopped, f"{stopped} jobs gave up", "Run: consilium job list")
+
+
+def _has_database(settings: Settings) -> bool:
+    return bool(settings.database_url) or (settings.data_dir / "consilium.db").exists()
+
+
+@contextlib.contextmanager
+def _opened(settings: Settings) -> Iterator[Database]:
+    database = open_database(settings)
+    try:
+        yield database
     finally:
         database.dispose()
-    remedy = "Check that the database runs and database_url is right; then run: consilium db upgrade"
-    return _step(
-        "database", not problems, "; ".join(problems) or f"{database.url.get_backend_name()}, schema current", remedy
-    )
 
 
-def _port(name: str, host: str, port: int) -> Step:
+def _port(name: str, address: Address, is_ours: Callable[[], bool]) -> Step:
+    host, port = address
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with contextlib.closing(socket.socket(family, socket.SOCK_STREAM)) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((host, port))
+            listener.bind(address)
         except OSError as exc:
-            remedy = "Stop what listens there (perhaps this gateway, already up), or set another port."
+            if exc.errno == errno.EADDRINUSE and is_ours():
+                return Step(name, True, f"{host}:{port} is in use by this gateway")
+            remedy = "Stop what listens there, or set another port."
             return Step(name, False, f"{host}:{port} cannot be had ({exc.strerror})", remedy)
     return Step(name, True, f"{host}:{port} is free")
 

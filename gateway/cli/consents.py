@@ -4,7 +4,20 @@ import click
 
 from gateway.cli.office import Office, pass_office
 from gateway.cli.output import json_option, print_list
-from gateway.services import listing
+from gateway.services import consent_listing
+
+_COLUMNS = {
+    "id": "id",
+    "version": "version",
+    "status": "status",
+    "effect": "says",
+    "flow": "flow",
+    "recipient": "recipient",
+    "purpose": "purpose",
+    "period": "period",
+    "stored_at": "stored",
+    "client_id": "from",
+}
 
 
 @click.group()
@@ -17,6 +30,5 @@ def consent() -> None:
 @json_option
 @pass_office
 def list_consents(office: Office, case_id: str, is_json: bool) -> None:
-    """The current version of each consent of the case's patient."""
-    columns = {"id": "id", "version": "version", "status": "status", "stored_at": "stored", "client_id": "from"}
-    print_list(listing.consent_lines(office.core, case_id), columns, is_json=is_json)
+    """The current version of each consent of the case's patient, a line for each of its rules."""
+    print_list(consent_listing.consent_lines(office.core, case_id), _COLUMNS, is_json=is_json)

@@ -3,9 +3,9 @@
 import click
 
 from gateway.cli.office import Office, pass_office
-from gateway.cli.output import json_option, print_fields, print_json, print_list
+from gateway.cli.output import json_option, limit_option, print_fields, print_json, print_list, print_page
 from gateway.domain.delivery import DeliveryState
-from gateway.services import delivery_control, listing
+from gateway.services import listing
 
 _COLUMNS = {
     "id": "id",
@@ -28,12 +28,14 @@ def delivery() -> None:
 @delivery.command("list")
 @click.option("--case", "case_id", metavar="ID", help="Only those of one case.")
 @click.option("--state", "states", type=click.Choice([*DeliveryState]), multiple=True, help="Only these.")
+@limit_option
 @json_option
 @pass_office
-def list_deliveries(office: Office, case_id: str | None, states: tuple[str, ...], is_json: bool) -> None:
-    """All deliveries, the oldest first."""
+def list_deliveries(office: Office, case_id: str | None, states: tuple[str, ...], limit: int, is_json: bool) -> None:
+    """All deliveries, the newest first."""
     wanted = [DeliveryState(state) for state in states]
-    print_list(listing.delivery_lines(office.core, case_id=case_id, states=wanted), _COLUMNS, is_json=is_json)
+    found = listing.delivery_lines(office.core, case_id=case_id, states=wanted, limit=limit + 1)
+    print_page(found, _COLUMNS, limit=limit, is_json=is_json)
 
 
 @delivery.command("show")
@@ -51,8 +53,8 @@ def show_delivery(office: Office, delivery_id: str, is_json: bool) -> None:
         click.echo(f"receipt {label}: {value}")
     if found.items:
         click.echo()
-        columns = {"position": "no.", "reference": "reference", "status": "status", "sent_at": "sent"}
-        print_list(found.items, columns | {"is_ambiguous": "ambiguous"}, is_json=False)
+        columns = {"position": "no.", "sop_instance_uid": "SOPInstanceUID", "status": "status", "sent_at": "sent"}
+        print_list(found.items, columns, is_json=False)
 
 
 @delivery.command("retry")
@@ -60,6 +62,8 @@ def show_delivery(office: Office, delivery_id: str, is_json: bool) -> None:
 @pass_office
 def retry_delivery(office: Office, delivery_id: str) -> None:
     """Try again now; consent is decided anew."""
+    from gateway.services import delivery_control
+
     delivery_control.retry(office.core, delivery_id, actor=office.actor)
     click.echo(f"delivery {delivery_id} is tried again")
 
@@ -69,5 +73,7 @@ def retry_delivery(office: Office, delivery_id: str) -> None:
 @pass_office
 def cancel_delivery(office: Office, delivery_id: str) -> None:
     """Stop it for good."""
+    from gateway.services import delivery_control
+
     delivery_control.cancel(office.core, delivery_id, actor=office.actor)
     click.echo(f"delivery {delivery_id} is cancelled")

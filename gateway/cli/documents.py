@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from gateway.cli.office import Office, pass_office
-from gateway.cli.output import json_option, print_list
+from gateway.cli.output import json_option, limit_option, print_page
 from gateway.cli.parties import existing_file
-from gateway.services import documents, listing
+from gateway.services import listing
 
 
 @click.group()
@@ -17,12 +17,14 @@ def document() -> None:
 
 @document.command("list")
 @click.option("--case", "case_id", metavar="ID", help="Only those of one case.")
+@limit_option
 @json_option
 @pass_office
-def list_documents(office: Office, case_id: str | None, is_json: bool) -> None:
-    """All documents, the oldest first."""
+def list_documents(office: Office, case_id: str | None, limit: int, is_json: bool) -> None:
+    """All documents, the newest first."""
     columns = {"id": "id", "case_id": "case", "state": "state", "title": "title", "created_at": "received"}
-    print_list(listing.documents(office.core, case_id=case_id), columns | {"cleared_by": "by"}, is_json=is_json)
+    found = listing.documents(office.core, case_id=case_id, limit=limit + 1)
+    print_page(found, columns | {"cleared_by": "by"}, limit=limit, is_json=is_json)
 
 
 @document.command("save")
@@ -31,6 +33,8 @@ def list_documents(office: Office, case_id: str | None, is_json: bool) -> None:
 @pass_office
 def save(office: Office, document_id: str, file: Path) -> None:
     """Write the PDF as the clinic sent it to FILE, to be read or redacted; the audit trail says who did."""
+    from gateway.services import documents
+
     file.write_bytes(documents.original(office.core, document_id, actor=office.actor))
     click.echo(f"document {document_id} is in {file}; it holds patient data")
 
@@ -40,6 +44,8 @@ def save(office: Office, document_id: str, file: Path) -> None:
 @pass_office
 def approve(office: Office, document_id: str) -> None:
     """You have read it, and it names nobody: it may leave as it is."""
+    from gateway.services import documents
+
     documents.approve(office.core, document_id, actor=office.actor)
     click.echo(f"document {document_id} approved")
 
@@ -50,6 +56,8 @@ def approve(office: Office, document_id: str) -> None:
 @pass_office
 def redact(office: Office, document_id: str, pdf: Path) -> None:
     """Attach the redacted version PDF; that one leaves instead."""
+    from gateway.services import documents
+
     documents.attach_redacted(office.core, document_id, pdf.read_bytes(), actor=office.actor)
     click.echo(f"document {document_id} leaves in its redacted version")
 
@@ -59,5 +67,7 @@ def redact(office: Office, document_id: str, pdf: Path) -> None:
 @pass_office
 def reject(office: Office, document_id: str) -> None:
     """Keep it from leaving."""
+    from gateway.services import documents
+
     documents.reject(office.core, document_id, actor=office.actor)
     click.echo(f"document {document_id} stays here")

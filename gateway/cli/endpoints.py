@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
-from rich.text import Text
 
 from gateway.cli.office import Office, pass_office
 from gateway.cli.output import console, json_option, print_fields, print_json, print_list
@@ -142,6 +141,8 @@ def test_endpoint(ctx: click.Context, office: Office, name: str, is_json: bool) 
 
 def print_steps(steps: list[Step]) -> None:
     """One line a step, and the remedy under it."""
+    from rich.text import Text
+
     out = console()
     width = max((len(step.name) for step in steps), default=0)
     for step in steps:

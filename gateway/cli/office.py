@@ -1,17 +1,21 @@
-"""What the commands share: the settings, the stores behind them, and who is asking. Opened at the first use."""
+"""What the commands share: the settings, the stores behind them, and who is asking. Opened at the first use.
+
+What each of them needs is imported at that use as well, so that help and versions are there at once.
+"""
 
 import getpass
 import os
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from config.settings import Settings, load_settings
 from gateway.domain.errors import Permanent
-from gateway.services.core import Core
-from gateway.store.schema import is_current
-from gateway.wiring import open_core
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from gateway.services.core import Core
 
 _ACTOR_LENGTH = 100
 
@@ -23,13 +27,18 @@ class Office:
         self.config_file = config_file
 
     @cached_property
-    def settings(self) -> Settings:
+    def settings(self) -> "Settings":
         """Raises UnusableSettings."""
+        from config.settings import load_settings
+
         return load_settings(self.config_file)
 
     @cached_property
-    def core(self) -> Core:
+    def core(self) -> "Core":
         """The stores and rules. Raises Permanent while the database lacks its tables."""
+        from gateway.store.readiness import is_current
+        from gateway.wiring import open_core
+
         self._require_gateway()
         core = open_core(self.settings)
         if not is_current(core.database):

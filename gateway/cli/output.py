@@ -2,24 +2,35 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _WIDTH_WITHOUT_TERMINAL = 200
 
+DEFAULT_LIMIT = 100
+
+limit_option: Callable[..., Any] = click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=DEFAULT_LIMIT,
+    show_default=True,
+    help="Show at most so many.",
+)
 json_option: Callable[..., Any] = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 
 
-def console() -> Console:
+def console() -> "Console":
     """Standard output; wide when it is a pipe, so that ids stay whole."""
+    from rich.console import Console
+
     is_terminal = sys.stdout.isatty()
     return Console(width=None if is_terminal else _WIDTH_WITHOUT_TERMINAL, highlight=False, soft_wrap=False)
 
@@ -33,15 +44,29 @@ def print_list(rows: Sequence[object], columns: Mapping[str, str], *, is_json: b
     """One line a row. `columns` is attribute -> heading."""
     if is_json:
         print_json(list(rows))
-        return
-    if not rows:
+    elif rows:
+        print_table(tuple(columns.values()), [[readable(getattr(row, name)) for name in columns] for row in rows])
+    else:
         click.echo("none")
-        return
+
+
+def print_page(rows: Sequence[object], columns: Mapping[str, str], *, limit: int, is_json: bool) -> None:
+    """The first `limit` rows, of which the caller asked for one more: whether there is one, a line on stderr says."""
+    print_list(rows[:limit], columns, is_json=is_json)
+    if len(rows) > limit:
+        click.echo(f"the first {limit} are shown and there are more; --limit shows them", err=True)
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, whole: Collection[str] = ()) -> None:
+    """Aligned columns; those with a heading in `whole` are never wrapped."""
+    from rich.table import Table  # a help or an answer in JSON needs none of it
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False)
-    for heading in columns.values():
-        table.add_column(heading, overflow="fold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold", no_wrap=heading in whole)
     for row in rows:
-        table.add_row(*(Text(readable(getattr(row, name))) for name in columns))
+        table.add_row(*map(Text, row))
     console().print(table)
 
 

@@ -1,26 +1,25 @@
 """`consilium up`, the programs it keeps running, `db upgrade` and `demo`."""
 
-import http.client
 import os
-import socket
 import sys
-from contextlib import closing
+from typing import TYPE_CHECKING
 
 import click
 
-from config.settings import Settings
 from gateway.cli.office import Office, pass_office
+from gateway.cli.probes import is_ready, listens
+from gateway.cli.progress import working
 from gateway.supervisor import Program, Supervisor
 
-_PROBE_TIMEOUT_S = 1.0
-_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - a lookup, nothing is bound
+if TYPE_CHECKING:
+    from config.settings import Settings
 
 
 @click.command()
 @pass_office
 @click.pass_context
 def up(ctx: click.Context, office: Office) -> None:
-    """Bring the database up to date, then run web, DICOM node and worker until Ctrl-C or SIGTERM."""
+    """Bring the database up to date, then run web, DICOM node and worker until Ctrl-C."""
     settings = office.settings
     _upgrade(settings)
     supervisor = Supervisor(_programs(office), on_ready=lambda: _announce(settings))
@@ -77,13 +76,14 @@ def demo(once: bool, data_dir: str | None) -> None:
     os.execv(sys.executable, [sys.executable, "-m", "gateway.demo", *options])  # noqa: S606 - this very program
 
 
-def _upgrade(settings: Settings) -> None:
-    from gateway.store.engine import Database  # what only an upgrade needs is loaded for it alone
-    from gateway.store.schema import upgrade as upgrade_schema
+def _upgrade(settings: "Settings") -> None:
+    from gateway.store.schema import upgrade as upgrade_schema  # what only an upgrade needs is loaded for it alone
+    from gateway.wiring import open_database
 
-    database = Database(settings.database_url_resolved)
+    database = open_database(settings)
     try:
-        upgrade_schema(database)
+        with working("bringing the tables up to date"):
+            upgrade_schema(database)
     finally:
         database.dispose()
 
@@ -94,13 +94,13 @@ def _programs(office: Office) -> list[Program]:
     http_address = (office.settings.web.host, office.settings.web.port)
     dicom_address = (office.settings.dicom.host, office.settings.dicom.port)
     return [
-        Program("web", (*start, "web"), lambda: _answers_http(http_address)),
-        Program("dicom-node", (*start, "dicom-node"), lambda: _listens(dicom_address)),
+        Program("web", (*start, "web"), lambda: is_ready(http_address)),
+        Program("dicom-node", (*start, "dicom-node"), lambda: listens(dicom_address)),
         Program("worker", (*start, "worker"), _always),  # it listens to nobody; alive is ready
     ]
 
 
-def _announce(settings: Settings) -> None:
+def _announce(settings: "Settings") -> None:
     base_url = settings.web.base_url or f"http://{settings.web.host}:{settings.web.port}"
     node = settings.dicom
     click.echo("consilium is up")
@@ -110,28 +110,6 @@ def _announce(settings: Settings) -> None:
     click.echo(f"  DICOM   {node.ae_title}@{node.host}:{node.port}")
     click.echo(f"  data    {settings.data_dir}")
     sys.stdout.flush()
-
-
-def _answers_http(address: tuple[str, int]) -> bool:
-    host, port = _reachable(address)
-    with closing(http.client.HTTPConnection(host, port, timeout=_PROBE_TIMEOUT_S)) as connection:
-        try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
-
-
-def _listens(address: tuple[str, int]) -> bool:
-    try:
-        socket.create_connection(_reachable(address), timeout=_PROBE_TIMEOUT_S).close()
-    except OSError:
-        return False
-    return True
-
-
-def _reachable(address: tuple[str, int]) -> tuple[str, int]:
-    return _ANY_ADDRESS.get(address[0], address[0]), address[1]
 
 
 def _always() -> bool:

@@ -3,7 +3,7 @@
 import click
 
 from gateway.cli.office import Office, pass_office
-from gateway.cli.output import json_option, print_fields, print_json, print_list, readable
+from gateway.cli.output import json_option, limit_option, print_fields, print_json, print_page, readable
 from gateway.services import listing
 from gateway.services import quarantine as resolution
 
@@ -15,13 +15,15 @@ def quarantine() -> None:
 
 @quarantine.command("list")
 @click.option("--all", "is_all", is_flag=True, help="Those resolved already, too.")
+@limit_option
 @json_option
 @pass_office
-def list_quarantine(office: Office, is_all: bool, is_json: bool) -> None:
+def list_quarantine(office: Office, is_all: bool, limit: int, is_json: bool) -> None:
     """What waits, the oldest first."""
     columns = {"id": "id", "kind": "kind", "case_id": "case", "study_id": "study", "reason": "reason"}
     columns |= {"created_at": "since", "resolution": "resolution"}
-    print_list(listing.quarantine_lines(office.core, is_open=not is_all), columns, is_json=is_json)
+    found = listing.quarantine_lines(office.core, is_open=not is_all, limit=limit + 1)
+    print_page(found, columns, limit=limit, is_json=is_json)
 
 
 @quarantine.command("show")

@@ -3,7 +3,7 @@
 import click
 
 from gateway.cli.office import Office, pass_office
-from gateway.cli.output import json_option, print_fields, print_json, print_list
+from gateway.cli.output import json_option, limit_option, print_fields, print_json, print_page
 from gateway.domain.study import StudyState
 from gateway.services import linking, listing
 
@@ -27,12 +27,14 @@ def study() -> None:
 @study.command("list")
 @click.option("--state", type=click.Choice([*StudyState]), help="Only these, such as unmatched.")
 @click.option("--case", "case_id", metavar="ID", help="Only those of one case.")
+@limit_option
 @json_option
 @pass_office
-def list_studies(office: Office, state: str | None, case_id: str | None, is_json: bool) -> None:
-    """All studies, the oldest first."""
+def list_studies(office: Office, state: str | None, case_id: str | None, limit: int, is_json: bool) -> None:
+    """All studies, the newest first."""
     wanted = StudyState(state) if state else None
-    print_list(listing.study_lines(office.core, case_id=case_id, state=wanted), _COLUMNS, is_json=is_json)
+    found = listing.study_lines(office.core, case_id=case_id, state=wanted, limit=limit + 1)
+    print_page(found, _COLUMNS, limit=limit, is_json=is_json)
 
 
 @study.command("show")

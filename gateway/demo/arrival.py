@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gateway.demo.fhir_client import FhirClient
-from gateway.demo.listening import written
+from gateway.demo.places import written
 from gateway.demo.resources import clinic_bundle
 from gateway.demo.stage import Stage
 
@@ -30,7 +30,8 @@ def send_study(stage: Stage) -> list[Path]:
     hospital, screen = stage.cast.hospital, stage.screen
     screen.step("The hospital's PACS sends the CT by C-STORE")
     files = hospital.acquire(stage.papers.images)
-    count = hospital.send(files, stage.gateway.dicom)
+    with screen.progress("sending", len(files)) as advance:
+        count = hospital.send(files, stage.gateway.dicom, advance)
     screen.facts(
         {
             "from": written(hospital.address),

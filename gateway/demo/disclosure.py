@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gateway.demo.comparison import compare, pdf_inside
-from gateway.demo.listening import written
+from gateway.demo.places import written
 from gateway.demo.stage import Stage
 from gateway.demo.waiting import StepFailed
 

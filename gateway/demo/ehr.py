@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException, Unauthorized, abort
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from gateway.demo.ehr_search import has_token
-from gateway.demo.listening import LOOPBACK
+from gateway.demo.places import LOOPBACK
 from gateway.demo.resources import Json
 
 _FHIR_JSON = "application/fhir+json"

@@ -1,6 +1,7 @@
 """The demo's gateway: `consilium up` as a child process over a folder of its own, and the command `consilium` on it."""
 
 import ctypes
+import http.client
 import json
 import os
 import signal
@@ -8,11 +9,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
-import httpx
-
-from gateway.demo.listening import LOOPBACK, free_ports
+from gateway.demo.places import LOOPBACK, free_ports
 from gateway.demo.waiting import StepFailed, wait_until
 from gateway.domain.party import DicomAddress
 
@@ -126,9 +126,14 @@ class Gateway:
             raise StepFailed("the gateway ended while starting")
         try:
             socket.create_connection((self.dicom.host, self.dicom.port), timeout=1).close()
-            return httpx.get(f"{self.root_url}/readyz", timeout=5, trust_env=False).is_success
-        except (OSError, httpx.HTTPError):
+            return self._says_ready()
+        except (OSError, http.client.HTTPException):
             return False
+
+    def _says_ready(self) -> bool:
+        with closing(http.client.HTTPConnection(LOOPBACK, self._web_port, timeout=5)) as connection:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == http.HTTPStatus.OK
 
 
 def _command(*arguments: str) -> list[str]:

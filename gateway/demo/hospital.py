@@ -4,7 +4,7 @@ PS3.4 B (storage), C (query, Study Root).
 """
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -59,7 +59,7 @@ class Hospital:
         """Take new images of the hospital's own into the archive; gives their files."""
         return [self._keep(image, _part10(image)) for image in images]
 
-    def send(self, files: Iterable[Path], to: DicomAddress) -> int:
+    def send(self, files: Iterable[Path], to: DicomAddress, on_stored: Callable[[], None] = lambda: None) -> int:
         """C-STORE these objects in one association; gives how many. Raises StepFailed at the first that is refused."""
         objects = [dcmread(file) for file in files]
         sender = AE(AE_TITLE)
@@ -74,6 +74,7 @@ class Hospital:
                 if status != _SUCCESS:
                     answer = "no answer" if status is None else f"0x{status:04X}"
                     raise StepFailed(f"object {number} of {len(objects)} was not stored: {answer}")
+                on_stored()
         finally:
             association.release()
         return len(objects)

@@ -6,7 +6,7 @@ from typing import Self
 
 from gateway.demo.cast import CLINIC_NAME, REVIEWER_NAME
 from gateway.demo.fhir_client import FhirClient
-from gateway.demo.listening import written
+from gateway.demo.places import written
 from gateway.demo.stage import Stage
 from gateway.domain.party import Identifier
 

@@ -2,9 +2,11 @@
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
+from rich.progress import Progress
 from rich.text import Text
 
 _INDENT = "   "
@@ -57,6 +59,17 @@ class Screen:
         for number, row in enumerate(rows):
             line = "  ".join(value.ljust(width) for value, width in zip(row, widths, strict=True))
             self._console.print(f"{_INDENT}{line.rstrip()}", style="dim" if number == 0 else "")
+
+    def waiting(self, text: str) -> AbstractContextManager[object]:
+        """On a terminal, that something is waited for; lines may be shown meanwhile."""
+        return self._console.status(_INDENT + text)
+
+    @contextmanager
+    def progress(self, text: str, total: int) -> Iterator[Callable[[], None]]:
+        """On a terminal, how far it is; what this gives is called for each of `total`."""
+        with Progress(console=self._console, transient=True, disable=not self._console.is_terminal) as bar:
+            task = bar.add_task(_INDENT + text, total=total)
+            yield lambda: bar.advance(task)
 
     def failure(self, reason: str, log_tail: str) -> None:
         """Why the demo ends here, and the end of the gateway's log."""

@@ -11,7 +11,7 @@ from gateway.demo.gateway_process import Gateway
 from gateway.demo.screen import Screen
 from gateway.demo.waiting import wait_until
 
-_ASK_AGAIN_AFTER_S = 1.5
+_ASK_AGAIN_AFTER_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Stage:
         """Until `condition()`, showing meanwhile what the gateway says the case waits for. Raises StepFailed."""
         waits = _Waits(self, case_id, time.monotonic() + ask_after_s)
         try:
-            wait_until(condition, waiting_for=waiting_for, within_s=within_s, meanwhile=waits.look)
+            with self.screen.waiting(f"waiting for {waiting_for}"):
+                wait_until(condition, waiting_for=waiting_for, within_s=within_s, meanwhile=waits.look)
         finally:
             waits.end()
 

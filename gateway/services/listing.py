@@ -3,7 +3,7 @@
 The one exception is `quarantine_entry`, which shows both values of a contradiction to a person and records that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,8 +13,9 @@ from gateway.domain.delivery import DeliveryState
 from gateway.domain.record import CaseDocument, Delivery, DeliveryItem, Study
 from gateway.domain.study import StudyState
 from gateway.services.core import Core
+from gateway.services.delivery_waits import delivery_wait
 from gateway.services.waits import study_wait
-from gateway.store import audit, cases, deliveries, parties, resources, studies, tokens
+from gateway.store import audit, cases, deliveries, parties, studies, tokens
 from gateway.store.studies import Quarantined
 
 
@@ -42,17 +43,6 @@ class StudyLine:
     study_instance_uid: str
     last_received_at: datetime
     waits_for: str
-
-
-@dataclass(frozen=True)
-class ConsentLine:
-    """The current version of a consent."""
-
-    id: str
-    version: int
-    status: str
-    stored_at: datetime
-    client_id: str
 
 
 @dataclass(frozen=True)
@@ -115,7 +105,7 @@ class AuditLine:
     details: dict[str, object]
 
 
-def case_lines(core: Core) -> list[CaseLine]:
+def case_lines(core: Core, *, limit: int) -> list[CaseLine]:
     """Newest first."""
     with core.database.read() as connection:
         names = _party_names(connection)
@@ -128,41 +118,32 @@ def case_lines(core: Core) -> list[CaseLine]:
                 one.state,
                 one.created_at,
             )
-            for one in cases.listed(connection)
+            for one in cases.listed(connection, limit=limit)
         ]
 
 
-def study_lines(core: Core, *, case_id: str | None = None, state: StudyState | None = None) -> list[StudyLine]:
-    """Oldest first."""
+def study_lines(
+    core: Core, *, limit: int, case_id: str | None = None, state: StudyState | None = None
+) -> list[StudyLine]:
+    """Newest first."""
     with core.database.read() as connection:
-        names = _party_names(connection)
-        return [_study_line(connection, one, names) for one in studies.listed(connection, case_id=case_id, state=state)]
+        return _study_lines(connection, studies.listed(connection, case_id=case_id, state=state, newest=limit))
 
 
 def study_line(core: Core, study_id: str) -> StudyLine:
     """Raises NotFound."""
     with core.database.read() as connection:
-        return _study_line(connection, studies.by_id(connection, study_id), _party_names(connection))
-
-
-def consent_lines(core: Core, case_id: str) -> list[ConsentLine]:
-    """The consents of the case's patient. Raises NotFound (the case)."""
-    with core.database.read() as connection:
-        case = cases.by_id(connection, case_id)
-        found = resources.referring(connection, case.clinic_id, "Consent", case.patient_id)
-        return [
-            ConsentLine(one.id, one.version, str(one.content.get("status", "")), one.stored_at, one.client_id)
-            for one in found
-        ]
+        return _study_lines(connection, [studies.by_id(connection, study_id)])[0]
 
 
 def delivery_lines(
-    core: Core, *, case_id: str | None = None, states: Sequence[DeliveryState] = ()
+    core: Core, *, limit: int, case_id: str | None = None, states: Sequence[DeliveryState] = ()
 ) -> list[DeliveryLine]:
-    """Oldest first."""
+    """Newest first."""
     with core.database.read() as connection:
         names = _endpoint_names(connection)
-        return [_delivery_line(one, names) for one in deliveries.listed(connection, case_id=case_id, states=states)]
+        found = deliveries.listed(connection, case_id=case_id, states=states, newest=limit)
+        return [_delivery_line(connection, one, names) for one in found]
 
 
 def delivery_view(core: Core, delivery_id: str) -> DeliveryView:
@@ -171,10 +152,10 @@ def delivery_view(core: Core, delivery_id: str) -> DeliveryView:
         delivery = deliveries.by_id(connection, delivery_id)
         items = tuple(deliveries.items(connection, delivery_id))
         receipt = deliveries.receipts(connection, delivery.case_id).get(delivery_id)
-        return DeliveryView(_delivery_line(delivery, _endpoint_names(connection)), items, receipt)
+        return DeliveryView(_delivery_line(connection, delivery, _endpoint_names(connection)), items, receipt)
 
 
-def quarantine_lines(core: Core, *, is_open: bool = True) -> list[QuarantineLine]:
+def quarantine_lines(core: Core, *, limit: int, is_open: bool = True) -> list[QuarantineLine]:
     """Oldest first; with `is_open` False the resolved ones too."""
     with core.database.read() as connection:
         return [
@@ -187,7 +168,7 @@ def quarantine_lines(core: Core, *, is_open: bool = True) -> list[QuarantineLine
                 one.created_at,
                 one.resolution or "",
             )
-            for one in studies.quarantined(connection, is_open=is_open)
+            for one in studies.quarantined(connection, is_open=is_open, limit=limit)
         ]
 
 
@@ -206,10 +187,10 @@ def quarantine_entry(core: Core, quarantine_id: str, *, actor: str) -> Quarantin
     return entry
 
 
-def documents(core: Core, *, case_id: str | None = None) -> list[CaseDocument]:
-    """Oldest first."""
+def documents(core: Core, *, limit: int, case_id: str | None = None) -> list[CaseDocument]:
+    """Newest first."""
     with core.database.read() as connection:
-        return cases.documents(connection, case_id=case_id)
+        return cases.documents(connection, case_id=case_id, newest=limit)
 
 
 def client_lines(core: Core) -> list[ClientLine]:
@@ -222,20 +203,26 @@ def client_lines(core: Core) -> list[ClientLine]:
         ]
 
 
-def audit_lines(core: Core, case_id: str) -> list[AuditLine]:
-    """Oldest first. Raises NotFound (the case)."""
+def audit_lines(core: Core, case_id: str, *, limit: int) -> list[AuditLine]:
+    """Newest first. Raises NotFound (the case)."""
     with core.database.read() as connection:
         cases.by_id(connection, case_id)
         return [
             AuditLine(row.id, row.at, row.actor, row.action, row.outcome, row.subject, dict(row.details))
-            for row in audit.of_case(connection, case_id)
+            for row in audit.newest_of_case(connection, case_id, limit)
         ]
 
 
-def verified_audit(core: Core) -> audit.Verification:
-    """A walk over the whole chain."""
+def sealed_rows(core: Core) -> int:
+    """How long the chain is."""
     with core.database.read() as connection:
-        return audit.verify(connection)
+        return audit.length(connection)
+
+
+def verified_audit(core: Core, advance: Callable[[int], None]) -> audit.Verification:
+    """A walk over the whole chain; `advance` hears of each part how many rows it had."""
+    with core.database.read() as connection:
+        return audit.verify(connection, advance)
 
 
 def _party_names(connection: Connection) -> dict[str, str]:
@@ -246,21 +233,25 @@ def _endpoint_names(connection: Connection) -> dict[str, str]:
     return {endpoint.id: endpoint.name for endpoint in parties.endpoints(connection)}
 
 
-def _study_line(connection: Connection, study: Study, names: dict[str, str]) -> StudyLine:
-    count = len(studies.instances(connection, study.id))
-    return StudyLine(
-        study.id,
-        names[study.clinic_id],
-        study.case_id or "",
-        study.state,
-        count,
-        study.study_instance_uid,
-        study.last_received_at,
-        study_wait(connection, study),
-    )
+def _study_lines(connection: Connection, found: Sequence[Study]) -> list[StudyLine]:
+    names = _party_names(connection)
+    counts = studies.instance_counts(connection, [one.id for one in found])
+    return [
+        StudyLine(
+            one.id,
+            names[one.clinic_id],
+            one.case_id or "",
+            one.state,
+            counts.get(one.id, 0),
+            one.study_instance_uid,
+            one.last_received_at,
+            study_wait(connection, one),
+        )
+        for one in found
+    ]
 
 
-def _delivery_line(delivery: Delivery, names: dict[str, str]) -> DeliveryLine:
+def _delivery_line(connection: Connection, delivery: Delivery, names: dict[str, str]) -> DeliveryLine:
     return DeliveryLine(
         delivery.id,
         delivery.case_id,
@@ -268,7 +259,7 @@ def _delivery_line(delivery: Delivery, names: dict[str, str]) -> DeliveryLine:
         names[delivery.endpoint_id],
         delivery.state,
         delivery.attempts,
-        delivery.waits_for,
+        delivery_wait(connection, delivery),
         delivery.last_error,
         delivery.changed_at,
     )

@@ -1,5 +1,6 @@
 """`consilium up` on free ports: everything comes up, takes a new clinic without a restart, and goes down whole."""
 
+import json
 import os
 import signal
 import subprocess
@@ -26,6 +27,14 @@ def read_until(process: subprocess.Popen[str], last_words: str) -> list[str]:
     raise AssertionError(f"ended before it was up: {lines}")
 
 
+def in_use_by_this_gateway(settings: dict[str, str]) -> set[str]:
+    """The ports of which `consilium doctor` says so."""
+    command = [sys.executable, "-m", "gateway.cli", "doctor", "--json"]
+    told = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, check=False)
+    steps = json.loads(told.stdout)["steps"]
+    return {one["name"] for one in steps if one["is_ok"] and one["detail"].endswith("is in use by this gateway")}
+
+
 def test_up_and_down(tmp_path: Path) -> None:
     web_port, dicom_port = free_port(), free_port()
     settings = {
@@ -44,6 +53,7 @@ def test_up_and_down(tmp_path: Path) -> None:
             assert told[0] == "consilium is up"
             assert f"  DICOM   CONSILIUM@{LOOPBACK}:{dicom_port}" in told
             assert httpx.get(f"http://{LOOPBACK}:{web_port}/readyz").status_code == httpx.codes.OK
+            assert {"HTTP port", "DICOM port"} <= in_use_by_this_gateway(settings)
             running = children(process.pid)
             assert len(running) == 3
             process.send_signal(signal.SIGTERM)

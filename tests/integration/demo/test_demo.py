@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo import program
+from gateway.demo import performance, program
 from gateway.demo.stage import Stage
 from gateway.demo.waiting import StepFailed
 from tests.peers.processes import is_listening
@@ -62,7 +62,7 @@ def test_a_step_that_fails_says_why_and_shows_the_log(
         assert "waits" not in stage.gateway.log_tail()
         raise StepFailed("waited 1 s in vain for a report")
 
-    monkeypatch.setattr(program, "travel", _fail)
+    monkeypatch.setattr(performance, "travel", _fail)
     assert program.run_demo(once=True, data_dir=tmp_path) == 1
     shown = capsys.readouterr().out
     assert "The demo failed: waited 1 s in vain for a report" in shown

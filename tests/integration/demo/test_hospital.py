@@ -13,7 +13,8 @@ from dicom_node.encapsulated_pdf import CONTEXT
 from dicom_node.scu import echo, find_study, has_instance, open_sender
 from gateway.demo.comparison import pdf_inside
 from gateway.demo.hospital import Hospital
-from gateway.demo.listening import LOOPBACK, DicomListener
+from gateway.demo.listening import DicomListener
+from gateway.demo.places import LOOPBACK
 from gateway.demo.reviewer import Reviewer
 from gateway.demo.waiting import StepFailed
 from gateway.domain.party import DicomAddress

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import Settings, UnusableSettings, load_settings, setting_names
+from config.errors import UnusableSettings
+from config.settings import Settings, load_settings, setting_names
 
 
 @pytest.fixture(autouse=True)
@@ -144,6 +145,21 @@ def test_a_password_that_has_no_place_or_is_empty_is_refused(tmp_path: Path, url
     values = load_settings().model_dump() | {"database_url": url, "database_password_file": str(tmp_path / "word")}
     with pytest.raises(UnusableSettings, match="database_password_file"):
         _ = Settings(**values).database_url_resolved
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://me:hunter2@db/x", "hunter2", "postgresql://", "postgresql+psycopg://me:hunter2@db:99999/x"]
+)
+def test_a_database_that_cannot_be_is_refused_without_its_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("CONSILIUM_DATABASE_URL", url)
+    with pytest.raises(UnusableSettings, match="database_url: ") as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_postgresql_means_the_driver_that_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONSILIUM_DATABASE_URL", "postgresql://me@db.example/consilium")
+    assert load_settings().database_url_resolved == "postgresql+psycopg://me@db.example/consilium"
 
 
 def test_settings_are_frozen() -> None:

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,12 @@ import pytest
 from config.settings import load_settings
 from gateway.cli import checks
 from gateway.domain.diagnosis import Step
+from gateway.domain.work import JobKind
+from gateway.store import outbox
 from gateway.store.engine import Database
 from gateway.store.schema import upgrade
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +71,19 @@ def test_a_port_that_is_taken(monkeypatch: pytest.MonkeyPatch, taken_port: int) 
     assert str(taken_port) in step.detail
 
 
+def test_files_that_others_can_read(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    assert found()["privacy"].is_ok
+    (data / "consilium.db-wal").touch(0o600)
+    assert found()["privacy"].is_ok
+    (data / "consilium.db-wal").chmod(0o640)
+    data.chmod(0o755)
+    step = found()["privacy"]
+    assert not step.is_ok
+    assert step.remedy == f"chmod go= {data} {data}/consilium.db-wal"
+
+
 def test_a_disk_at_its_reserve(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONSILIUM_STORAGE__MIN_FREE_BYTES", str(2**62))
     assert "storage.min_free_bytes" in found()["data folder"].remedy
@@ -78,3 +96,18 @@ def test_another_distribution_took_our_package_name(tmp_path: Path, monkeypatch:
     monkeypatch.syspath_prepend(str(stranger.parent))
     monkeypatch.setattr(checks, "OWN_PACKAGES", ("gateway", "consilium_stranger", "consilium_absent"))
     assert found()["packages"].detail == "not ours: consilium_stranger, consilium_absent"
+
+
+def test_work_that_gave_up(tmp_path: Path) -> None:
+    assert found()["work"].is_ok
+    (tmp_path / "data").mkdir(exist_ok=True)
+    database = Database(f"sqlite:///{tmp_path}/data/consilium.db")
+    upgrade(database)
+    assert found()["work"].is_ok
+    with database.write("test") as connection:
+        job_id = outbox.enqueue(connection, JobKind.STUDY_SETTLE, "study", case_id=None, now=NOW)
+        job = outbox.claim(connection, job_id, owner="worker", now=NOW, lease_s=60)
+        assert job is not None
+        outbox.settle(connection, job, now=NOW, error="Permanent: no room", is_dead=True)
+    database.dispose()
+    assert found()["work"] == Step("work", False, "1 jobs gave up", "Run: consilium job list")

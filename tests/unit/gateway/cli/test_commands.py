@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
-from gateway.cli.entry import COMMANDS
+from gateway.cli.commands import COMMANDS
 from gateway.store import audit, parties, studies
 from gateway.store.engine import Database
 from gateway.store.schema import upgrade
@@ -144,6 +144,8 @@ def test_a_client_secret_is_shown_once(stores: Database) -> None:
         ("delivery", "show", "x"),
         ("delivery", "retry", "x"),
         ("delivery", "cancel", "x"),
+        ("recall", "acknowledge", "x"),
+        ("job", "retry", "x"),
         ("quarantine", "show", "x"),
         ("quarantine", "accept", "x"),
         ("quarantine", "reject", "x"),
@@ -159,10 +161,45 @@ def test_what_is_not_there_ends_with_one_and_a_sentence(stores: Database, argume
     assert run(*arguments, exit_code=1).stderr.startswith("Error: ")
 
 
-@pytest.mark.parametrize("noun", ["clinic", "reviewer", "endpoint", "client", "case", "study", "delivery", "document"])
+NOUNS = ("clinic", "reviewer", "endpoint", "client", "case", "study", "delivery", "recall", "job", "document")
+
+
+@pytest.mark.parametrize("noun", NOUNS)
 def test_an_empty_list(stores: Database, noun: str) -> None:
     assert run(noun, "list").stdout == "none\n"
     assert shown(noun, "list") == []
+
+
+def test_a_list_stops_at_its_limit_and_says_that_there_is_more(stores: Database) -> None:
+    with stores.write("test") as connection:
+        for number in range(3):
+            studies.put_in_quarantine(
+                connection, "identity", f"reason {number}", studies.Place(None, None, None), now=NOW
+            )
+    assert len(shown("quarantine", "list")) == 3
+    assert run("quarantine", "list", "--limit", "3").stderr == ""
+    listed = run("quarantine", "list", "--limit", "2", "--json")
+    assert len(json.loads(listed.stdout)) == 2
+    assert listed.stderr == "the first 2 are shown and there are more; --limit shows them\n"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "exit_code", "sentence"),
+    [
+        ("CONSILIUM_DATABASE_URL", "mysql://me:hunter2@db/x", 2, "database_url: must be empty, sqlite:///FILE or"),
+        ("CONSILIUM_DATABASE_URL", "postgresql://me:hunter2@127.0.0.1:1/x", 1, "the database x at 127.0.0.1:1 did not"),
+        ("CONSILIUM_DATABASE_URL", "sqlite:////dev/null/x.db", 1, "/dev/null cannot be made or used"),
+        ("CONSILIUM_DATA_DIR", "/dev/null/data", 1, "/dev/null/data cannot be made or used"),
+    ],
+)
+def test_an_unusable_database_or_folder_is_named(
+    monkeypatch: pytest.MonkeyPatch, data_folder: Path, variable: str, value: str, exit_code: int, sentence: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    [line] = run("db", "upgrade", exit_code=exit_code).stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert sentence in line
+    assert "hunter2" not in line
 
 
 def test_quarantine_shows_both_values_and_records_who_looked(stores: Database) -> None:

@@ -1,0 +1,82 @@
+"""A command costs the imports that it needs, and no others."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from gateway.cli import main
+from gateway.cli.commands import COMMANDS
+from gateway.store.engine import Database
+from gateway.store.schema import upgrade
+
+HEAVY = {"alembic", "celery", "fhir", "flask", "gunicorn", "httpx", "kombu", "pydicom", "pynetdicom", "weasyprint"}
+STORES = {"config.settings", "pydantic", "sqlalchemy"}
+IMPORTED = """
+import sys
+from gateway.cli import main
+try:
+    main(sys.argv[1:])
+finally:
+    print("imported", *sys.modules, file=sys.stderr)
+"""
+
+
+def imported(folder: Path, *arguments: str) -> set[str]:
+    settings = {"CONSILIUM_DATA_DIR": str(folder / "data"), "CONSILIUM_STORAGE__MIN_FREE_BYTES": "0"}
+    ended = subprocess.run(
+        [sys.executable, "-c", IMPORTED, *arguments],
+        cwd=folder,
+        env=settings,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(ended.stderr.splitlines()[-1].split()[1:])
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_name_is_a_command_with_the_summary_of_the_list(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    assert command.name == name
+    assert (command.help or "").startswith(COMMANDS[name].summary)
+
+
+def test_the_list_of_commands_imports_none_of_them(tmp_path: Path) -> None:
+    for option in ("--help", "--version"):
+        modules = imported(tmp_path, option)
+        assert modules & (HEAVY | STORES | {"rich"}) == set()
+        assert modules & {f"gateway.cli.{entry.module}" for entry in COMMANDS.values()} == set()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (noun, "list")
+        for noun in ("case", "clinic", "client", "delivery", "document", "endpoint", "quarantine", "study")
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_list_imports_nothing_heavy(tmp_path: Path, stores: None, arguments: tuple[str, ...]) -> None:
+    modules = imported(tmp_path, *arguments, "--json")
+    assert modules >= STORES
+    assert modules & HEAVY == set()
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A database with its tables."""
+    file = tmp_path_factory.mktemp("template") / "consilium.db"
+    database = Database(f"sqlite:///{file}")
+    upgrade(database)
+    database.dispose()
+    return file.read_bytes()
+
+
+@pytest.fixture
+def stores(tmp_path: Path, template: bytes) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "consilium.db").write_bytes(template)
