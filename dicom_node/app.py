@@ -7,10 +7,11 @@ from typing import cast
 from config.settings import Settings
 from dicom_node.scp import NodeSettings, ReceivedInstance, RunningNode, start_node
 from gateway.domain.party import Endpoint
+from gateway.process import prepare_process
 from gateway.services.core import Core
 from gateway.services.intake import Arrival, receive
 from gateway.store import parties
-from gateway.wiring import open_core, prepare_process
+from gateway.wiring import open_core
 
 
 def run_node(settings: Settings) -> None:

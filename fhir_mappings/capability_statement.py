@@ -13,6 +13,8 @@
 from collections.abc import Collection
 from typing import Any
 
+from fhir_mappings.json_text import FHIR_JSON
+
 _BY_IDENTIFIER = ("_id", "identifier")
 _BY_PATIENT = (*_BY_IDENTIFIER, "patient")
 _BY_SUBJECT = (*_BY_PATIENT, "subject")
@@ -50,7 +52,7 @@ def capability_statement(
         "software": {"name": "Consilium", "version": version},
         "implementation": {"description": "Gateway for independent second opinions", "url": base_url},
         "fhirVersion": "4.0.1",
-        "format": ["json", "application/fhir+json"],
+        "format": ["json", FHIR_JSON],
         "rest": [
             {
                 "mode": "server",

@@ -2,7 +2,7 @@
 
 | FHIR path | source | required | note |
 | --- | --- | --- | --- |
-| status | clinic | yes | only `active` counts; of any other only who, what and when is read: a revocation passes |
+| status | clinic | yes | only `active` counts; any other is read as far as it can be: a revocation passes |
 | scope | clinic | yes | `patient-privacy` counts; the other codes of consentscope are kept and ignored; else 422 |
 | category | clinic | yes | present; not decided on |
 | patient | clinic | yes | literal reference, identifier or both |
@@ -18,6 +18,7 @@
 | text, language, contained, extension, meta | clinic | no | kept, not decided on |
 """
 
+from datetime import datetime
 from typing import Any
 
 from fhir_mappings.consent_elements import identifiers, moment, objects, party, single
@@ -64,29 +65,24 @@ def consent_from_fhir(
     *,
     id: str,
     version: int,
+    stored_at: datetime | None = None,
     is_signed: bool = False,
     is_authority_recorded: bool = False,
     supersedes: frozenset[str] = frozenset(),
 ) -> Consent:
     """One version of a Consent as the decision reads it.
 
-    `is_signed` (by a Provenance), `is_authority_recorded` (a person checked the representative) and `supersedes` (ids,
-    by a Provenance of revision) are not in the resource. Success does not mean that the consent permits anything.
+    `stored_at` (since when it is on file), `is_signed` (by a Provenance), `is_authority_recorded` (a person checked the
+    representative) and `supersedes` (ids, by a Provenance of revision) are not in the resource. Success does not mean
+    that the consent permits anything.
 
     Raises:
         Invalid: it is not a Consent of R4.
         Unprocessable: it is, and says something that the decision cannot evaluate; the message says what to send.
     """
-    if resource.get("resourceType") != "Consent":
-        raise Invalid("a Consent is needed", at="resourceType")
-    status = resource.get("status")
-    if status not in _STATUSES:
-        raise Invalid(f"the code has to be one of: {', '.join(sorted(_STATUSES))}", at="Consent.status")
-    scope, policy, patient = _scope(resource), _policy(resource), _patient(resource)
-    is_decided_on = status == "active" and Coding(CONSENT_SCOPE, PATIENT_PRIVACY) in scope
-    if is_decided_on:
-        _refuse_unread(resource)
-        _refuse_unknown(policy)
+    status, scope = _status(resource), _scope(resource)
+    policy, patient = _policy(resource), _patient(resource)
+    read_rules = _decided_provision if status == "active" else _legible_provision
     return Consent(
         id=id,
         version=version,
@@ -97,11 +93,21 @@ def consent_from_fhir(
         has_signature_or_source=is_signed or _has_source(resource),
         identifiers=identifiers(resource, "Consent"),
         date_time=moment(resource.get("dateTime"), "Consent.dateTime"),
-        provision=_provision(resource, policy) if is_decided_on else None,
+        provision=read_rules(resource, policy) if Coding(CONSENT_SCOPE, PATIENT_PRIVACY) in scope else None,
         supersedes=supersedes,
         is_by_representative=_is_by_representative(resource, patient),
         is_authority_recorded=is_authority_recorded,
+        stored_at=stored_at,
     )
+
+
+def _status(resource: dict[str, Any]) -> str:
+    if resource.get("resourceType") != "Consent":
+        raise Invalid("a Consent is needed", at="resourceType")
+    status = resource.get("status")
+    if status not in _STATUSES:
+        raise Invalid(f"the code has to be one of: {', '.join(sorted(_STATUSES))}", at="Consent.status")
+    return str(status)
 
 
 def _scope(resource: dict[str, Any]) -> frozenset[Coding]:
@@ -164,6 +170,20 @@ def _refuse_unknown(policy: Policy) -> None:
     if not policy.is_known:
         remedy = f"send a policyRule OPTIN or OPTOUT or one of: {', '.join((*FLOW_POLICIES, *sorted(PCF_POLICIES)))}"
         raise Unprocessable(f"no policy is known; {remedy}", at="Consent.policy")
+
+
+def _decided_provision(resource: dict[str, Any], policy: Policy) -> Provision | None:
+    _refuse_unread(resource)
+    _refuse_unknown(policy)
+    return _provision(resource, policy)
+
+
+def _legible_provision(resource: dict[str, Any], policy: Policy) -> Provision | None:
+    """Of a consent that permits nothing now, to tell people whom it spoke of; none where it cannot be read."""
+    try:
+        return _provision(resource, policy)
+    except Invalid:
+        return None
 
 
 def _provision(resource: dict[str, Any], policy: Policy) -> Provision | None:

@@ -12,6 +12,9 @@ from typing import Any, NoReturn, Self
 
 from gateway.domain.errors import Invalid
 
+FHIR_JSON = "application/fhir+json"
+"""https://hl7.org/fhir/R4/http.html#mime-type"""
+
 DEEPEST = 50
 """Levels of arrays and objects; R4 resources of the accepted types need about 15."""
 

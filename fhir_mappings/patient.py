@@ -63,7 +63,7 @@ def _usable_names(resource: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _names(resource: dict[str, Any]) -> tuple[str, ...]:
     """Every way in which the names are written, each once."""
-    written = [variant for name in _usable_names(resource) for variant in (_from_parts(name), _text(name))]
+    written = [variant for name in _usable_names(resource) for variant in (_from_parts(name), _text_alone(name))]
     names = tuple(dict.fromkeys(name for name in written if fold_name(name)))
     if not names:
         raise Unprocessable("a name with letters is required", at="Patient.name")
@@ -73,6 +73,16 @@ def _names(resource: dict[str, Any]) -> tuple[str, ...]:
 def _from_parts(name: dict[str, Any]) -> str:
     given = [str(part) for part in name.get("given", []) if part is not None]
     return " ".join(part for part in (*given, str(name.get("family", ""))) if part)
+
+
+def _text_alone(name: dict[str, Any]) -> str:
+    """The text without the prefixes it begins with and the suffixes it ends with."""
+    text = _text(name)
+    for prefix in name.get("prefix", []):
+        text = text.removeprefix(str(prefix)).strip() if prefix else text
+    for suffix in reversed(name.get("suffix", [])):
+        text = text.removesuffix(str(suffix)).strip(" ,") if suffix else text
+    return text
 
 
 def _text(name: dict[str, Any]) -> str:

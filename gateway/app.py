@@ -7,12 +7,10 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from config.settings import Settings
-from gateway.domain.errors import Transient
-from gateway.services.core import Core
-from gateway.services.effects import effects
-from gateway.store.schema import is_current
+from gateway.process import prepare_process
+from gateway.services.effects import before_storing, effects
 from gateway.web.application import create_application
-from gateway.wiring import open_core, prepare_process
+from gateway.wiring import open_core
 
 
 def run_web(settings: Settings) -> None:
@@ -29,11 +27,11 @@ def build_application(settings: Settings) -> Flask:
         blobs=core.blobs,
         now=core.now,
         effects=effects(core),
+        before_storing=before_storing(core),
         version=version("consilium-gateway"),
         base_url=settings.web.base_url,
         max_body_bytes=settings.web.max_body_bytes,
         token_lifetime_s=settings.web.token_lifetime_s,
-        checks={"schema": lambda: _require_schema(core)},
     )
 
 
@@ -61,8 +59,3 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
 
     def load(self) -> Flask:
         return build_application(self._settings)
-
-
-def _require_schema(core: Core) -> None:
-    if not is_current(core.database):
-        raise Transient("the database schema is not of this version; run: consilium db upgrade")

@@ -2,8 +2,11 @@
 
 import socket
 import ssl
+import threading
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
 
 from gateway.domain.diagnosis import Step
 from gateway.domain.errors import Permanent
@@ -11,6 +14,7 @@ from gateway.domain.errors import Permanent
 RENEW_WITHIN_DAYS = 21
 """A certificate with fewer days left passes, and its step already names the remedy."""
 
+_CONTEXTS_KEPT = 32
 _CERTIFICATE_REMEDIES = {
     9: "Check the clock of this machine; the certificate is not valid yet.",
     10: "Ask the other side to renew its certificate.",
@@ -27,8 +31,26 @@ _CERTIFICATE_REMEDIES = {
 def tls_context(ca_file: str = "") -> ssl.SSLContext:
     """A verifying client context: the system's CAs, and those of `ca_file` (PEM) beside them.
 
+    Reading the system's CAs takes 0.1 s, so a thread gets the same context until one of the files changes. Threads
+    share none: an HTTP client may set protocols on a context while another begins a handshake with it.
+
     Raises: Permanent when `ca_file` cannot be read or holds no certificate.
     """
+    system_file = ssl.get_default_verify_paths().cafile or ""
+    return _read_context(ca_file, (_state(system_file), _state(ca_file)), threading.get_ident())
+
+
+def _state(path: str) -> tuple[int, int, int] | None:
+    """What changes when the file is written or replaced; None when it cannot be looked at."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=_CONTEXTS_KEPT)
+def _read_context(ca_file: str, _states: object, _thread: int) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not ca_file:

@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from functools import cached_property, partial
 
 from config.settings import Settings
@@ -11,17 +12,20 @@ from dicom_node import scu
 from dicom_node.encapsulated_pdf import ObjectReference, StudyIdentity
 from gateway.domain.party import DicomAddress
 from gateway.domain.work import QUEUES, JobKind
-from gateway.services import delivery, documents, matching, release, rendering
+from gateway.process import prepare_process
+from gateway.services import delivery, document_release, matching, release, rendering
 from gateway.services.core import Core
 from gateway.services.outside import ObjectSender, Outside
+from gateway.services.sweeping import sweep
 from gateway.services.work import Handler, run_job
-from gateway.wiring import open_core, prepare_process
+from gateway.wiring import open_core
 from workers.dispatch import Broker, Executor, celery_settings
 from workers.ehr.client import Wiring
 from workers.ehr.exchange import Limits
 from workers.ehr.report import deliver_report
 from workers.relay import Dispatcher, Relay
 from workers.rendering import render_report
+from workers.sweeper import keep_swept
 from workers.tasks import GatewayCelery
 
 
@@ -45,7 +49,7 @@ class Worker:
         return {
             JobKind.STUDY_SETTLE: partial(matching.settle, core),
             JobKind.STUDY_RELEASE: partial(release.release_study, core),
-            JobKind.DOCUMENT_RELEASE: partial(documents.release_document, core),
+            JobKind.DOCUMENT_RELEASE: partial(document_release.release_document, core),
             JobKind.REPORT_RENDER: partial(rendering.render, core, renderer=outside.render),
             JobKind.DELIVERY_SEND: partial(delivery.send, core, outside=outside),
         }
@@ -57,6 +61,14 @@ class Worker:
     def relay(self, dispatcher: Dispatcher) -> Relay:
         """The relay of this process."""
         return Relay(self.core.database, dispatcher, now=self.core.now, poll_s=self.settings.worker.poll_s)
+
+    def begin_sweeping(self, ended: threading.Event) -> None:
+        """Sweep in a thread beside the work; one that is cut off has lost nothing."""
+        storage = self.settings.storage
+        min_age = timedelta(seconds=storage.leftover_age_s)
+        once = partial(sweep, self.core, self.settings.spool_dir, min_age=min_age)
+        repeat = partial(keep_swept, once, ended, period_s=storage.sweep_period_s)
+        threading.Thread(target=repeat, name="sweeper", daemon=True).start()
 
 
 def run_worker(settings: Settings) -> None:
@@ -76,6 +88,7 @@ def _run_embedded(worker: Worker) -> None:
         signal.signal(number, lambda _number, _frame: ended.set())
     options = worker.settings.worker
     executor = Executor(threads=options.threads, in_flight=options.in_flight)
+    worker.begin_sweeping(ended)
     worker.relay(executor).run(ended)
     executor.stop()
 
@@ -86,6 +99,7 @@ def _run_on_broker(worker: Worker) -> None:
     broker = Broker(worker.core.database, in_flight=options.in_flight, now=worker.core.now)
     relay = threading.Thread(target=worker.relay(broker).run, args=[ended], name="relay", daemon=True)
     relay.start()
+    worker.begin_sweeping(ended)
     queues = ",".join(sorted(set(QUEUES.values())))
     worker.celery.worker_main(
         ["worker", "--pool=threads", f"--concurrency={options.threads}", f"--queues={queues}", "--loglevel=WARNING"]

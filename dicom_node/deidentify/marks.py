@@ -7,8 +7,8 @@ from pydicom.sequence import Sequence
 from pydicom.uid import UID
 
 from dicom_node.deidentify.table import EDITION
+from dicom_node.part10 import IMPLEMENTATION_CLASS_UID
 
-IMPLEMENTATION_CLASS_UID: Final = UID("2.25.101594286353012617205764498235510853961")
 IMPLEMENTATION_VERSION_NAME: Final = "CONSILIUM_0_1"
 DEIDENTIFICATION_METHOD: Final = f"PS3.15 {EDITION} Basic Profile, private attributes removed"
 _BASIC_PROFILE: Final = ("113100", "DCM", "Basic Application Confidentiality Profile")  # PS3.16 CID 7050
@@ -34,6 +34,6 @@ def file_meta_of(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid:
     meta.MediaStorageSOPClassUID = UID(sop_class_uid)
     meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
     meta.TransferSyntaxUID = UID(transfer_syntax_uid)
-    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     return meta

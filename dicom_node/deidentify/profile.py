@@ -9,7 +9,6 @@ from dicom_node.deidentify.engine import Treatment
 from dicom_node.deidentify.identifiers import Identifier, Kind, fold_text
 from dicom_node.deidentify.marks import (
     DEIDENTIFICATION_METHOD,
-    IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
     file_meta_of,
     mark_deidentified,
@@ -19,6 +18,7 @@ from dicom_node.deidentify.pseudonyms import Pseudonyms
 from dicom_node.deidentify.refusals import SOP_CLASS, SOP_INSTANCE, refusals, transfer_syntax_of
 from dicom_node.deidentify.residual import Probes, residual_findings
 from dicom_node.deidentify.values import DEFAULT_CHARACTER_SET, PARSE_ERRORS, text_at
+from dicom_node.part10 import IMPLEMENTATION_CLASS_UID
 
 _PREAMBLE = bytes(128)
 _MANUFACTURER = 0x00080070

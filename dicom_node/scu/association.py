@@ -33,6 +33,11 @@ class Timeouts:
     response_s: float = 60.0
 
 
+class UnknownCaller(Permanent):
+    """The node does not know our AE title."""
+
+
+_UNKNOWN_CALLER = (1, 3)
 _REMEDIES = {  # (source, diagnostic) of an A-ASSOCIATE-RJ, PS3.8 Table 9-21
     (1, 1): "it gave no reason; ask its administrator for the log of this minute",
     (1, 2): "it does not speak the DICOM application context; check that the port is that of a DICOM node",
@@ -134,9 +139,10 @@ def _explain(association: Association, address: DicomAddress, calling_ae_title: 
     where = f"{address.ae_title} at {address.host}:{address.port}"
     if association.is_rejected and answer is not None:
         fallback = "it gave a reason that the standard does not know"
-        reason = _REMEDIES.get((answer.result_source or 0, answer.diagnostic or 0), fallback)
-        sentence = reason.format(calling=calling_ae_title, called=address.ae_title)
-        error = Permanent if answer.result == 1 else Transient
+        because = (answer.result_source or 0, answer.diagnostic or 0)
+        sentence = _REMEDIES.get(because, fallback).format(calling=calling_ae_title, called=address.ae_title)
+        refused = UnknownCaller if because == _UNKNOWN_CALLER else Permanent
+        error = refused if answer.result == 1 else Transient
         return error(f"{where} rejected the association: {sentence}")
     if answer is not None:
         return Permanent(f"{where} accepted the association and none of what was offered to it")

@@ -1,14 +1,14 @@
 """What the HTTP edge works with; wired once by the composition root."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from flask import request
 
 from gateway.services.resource_transaction import Effect
-from gateway.services.resources import Intake
+from gateway.services.resources import Intake, Preparation
 from gateway.services.tokens import TOKEN_LIFETIME_S
 from gateway.store.engine import Database
 
@@ -22,26 +22,23 @@ class Room(Protocol):
 
 @dataclass(frozen=True)
 class Edge:
-    """`base_url` is the address by which clients reach the gateway, without a slash at its end; '' = as they call it.
-
-    `checks` are further conditions of readiness by name; each raises a GatewayError when it does not hold.
-    """
+    """`base_url` is the address by which clients reach the gateway, no slash at its end; '' = as they call it."""
 
     database: Database
     blobs: Room
     now: Callable[[], datetime]
     effects: Mapping[str, Effect]
+    before_storing: Mapping[str, Preparation]
     version: str
     started_on: str
     base_url: str = ""
     max_body_bytes: int = 50_000_000
     token_lifetime_s: int = TOKEN_LIFETIME_S
-    checks: Mapping[str, Callable[[], None]] = field(default_factory=dict)
 
     @property
     def intake(self) -> Intake:
         """For the services that store."""
-        return Intake(self.database, self.now, self.effects)
+        return Intake(self.database, self.now, self.effects, self.before_storing)
 
     @property
     def root_url(self) -> str:

@@ -9,7 +9,7 @@ import structlog
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
-from fhir_mappings.json_text import write_json
+from fhir_mappings.json_text import FHIR_JSON, write_json
 from fhir_mappings.operation_outcome import operation_outcome
 from gateway.domain.errors import (
     Conflict,
@@ -24,7 +24,6 @@ from gateway.domain.errors import (
 )
 from gateway.services.resource_transaction import PreconditionFailed
 
-FHIR_JSON = "application/fhir+json"
 RETRY_AFTER_S = 5
 """When to come back after a failure that passes, unless the failure says."""
 
@@ -55,9 +54,8 @@ def register(application: Flask) -> None:
     application.register_error_handler(Exception, _unexpected)
 
 
-def outcome_response(status: int, diagnostics: str, *, code: str, at: str = "", severity: str = "error") -> Response:
-    """An OperationOutcome with its status."""
-    body = write_json(operation_outcome(diagnostics, code=code, at=at, severity=severity))
+def _outcome_response(status: int, diagnostics: str, *, code: str, at: str = "") -> Response:
+    body = write_json(operation_outcome(diagnostics, code=code, at=at))
     return Response(body, status, content_type=f"{FHIR_JSON}; charset=utf-8")
 
 
@@ -66,7 +64,7 @@ def _refused(error: GatewayError) -> Response:
     if found is None:
         return _unexpected(error)
     status, code = found
-    response = outcome_response(status, str(error), code=code, at=getattr(error, "at", ""))
+    response = _outcome_response(status, str(error), code=code, at=getattr(error, "at", ""))
     if isinstance(error, Unauthenticated):
         token_state = ', error="invalid_token"' if g.get("has_credentials") else ""  # RFC 6750 3
         response.headers["WWW-Authenticate"] = _CHALLENGE + token_state
@@ -81,7 +79,7 @@ def _not_served(error: HTTPException) -> Response:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return _unexpected(error)
     code = _HTTP_CODES.get(status, "not-supported")
-    response = outcome_response(status, error.description or HTTPStatus(status).phrase, code=code)
+    response = _outcome_response(status, error.description or HTTPStatus(status).phrase, code=code)
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value
@@ -93,7 +91,7 @@ def _unexpected(error: Exception) -> Response:
     request_id = g.get("request_id", "")
     _log.error("request failed", request_id=request_id, causes=list(_causes(error)), places=_places(error))
     sentence = f"the gateway failed; its log has this as request {request_id}"
-    return outcome_response(HTTPStatus.INTERNAL_SERVER_ERROR, sentence, code="exception")
+    return _outcome_response(HTTPStatus.INTERNAL_SERVER_ERROR, sentence, code="exception")
 
 
 def _causes(error: BaseException | None) -> Iterator[str]:

@@ -12,14 +12,13 @@ from typing import Self
 
 import httpx
 
+from fhir_mappings.json_text import FHIR_JSON
 from gateway.domain.errors import Permanent
 from gateway.domain.party import FhirAddress
 from gateway.reachability import tls_context
 from workers.ehr.answer import Answer, Resource, refuse
 from workers.ehr.auth import TokenCache, bearer_token
 from workers.ehr.exchange import ONE_CONNECTION_PER_REQUEST, Limits, exchange
-
-FHIR_JSON = "application/fhir+json"
 
 
 def utc_now() -> datetime:

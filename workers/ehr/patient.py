@@ -3,18 +3,15 @@
 https://hl7.org/fhir/R4/patient.html , https://hl7.org/fhir/R4/references.html#logical
 """
 
-import re
 from collections.abc import Sequence
 
+from fhir_mappings.primitives import ID
 from gateway.domain.errors import Permanent
 from gateway.domain.party import Identifier
 from workers.ehr.answer import Resource
 from workers.ehr.capability import TypeCapability
 from workers.ehr.client import Session
 from workers.ehr.search import search_by_identifier
-
-RESOURCE_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
-"""https://hl7.org/fhir/R4/datatypes.html#id"""
 
 
 def find_patient(session: Session, offered: TypeCapability, identifiers: Sequence[Identifier]) -> Resource:
@@ -38,7 +35,7 @@ def find_patient(session: Session, offered: TypeCapability, identifiers: Sequenc
 
 def _reference(patient: Resource) -> Resource:
     patient_id = patient.get("id")
-    if not isinstance(patient_id, str) or not RESOURCE_ID.fullmatch(patient_id):
+    if not isinstance(patient_id, str) or not ID.fullmatch(patient_id):
         raise Permanent("The EHR answered with a Patient without a valid id.")
     if patient.get("active") is False:
         raise Permanent("The EHR's Patient is marked as inactive; the clinic has to say which record is in use.")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from fhir_mappings.primitives import ID
 from gateway.domain.delivery import Receipt
 from gateway.domain.errors import Ambiguous, Invalid, Permanent, Transient
 from gateway.domain.hooks import reach
@@ -14,7 +15,7 @@ from gateway.domain.party import FhirAddress, Identifier
 from workers.ehr.answer import Answer, Resource
 from workers.ehr.capability import TypeCapability, WriteStrategy, choose_strategy, read_capability
 from workers.ehr.client import Call, Session, Wiring
-from workers.ehr.patient import RESOURCE_ID, find_patient
+from workers.ehr.patient import find_patient
 from workers.ehr.search import has_identifier, search_by_identifier, token
 from workers.ehr.stored import (
     Expected,
@@ -53,7 +54,7 @@ def deliver_report(
     Raises: Transient (nothing was stored, or storing again does no harm), Ambiguous (it may be stored: call again with
     `read_back_first`), Permanent (a person is needed), Invalid (`build` gave no deliverable report).
     """
-    if resource_id and not RESOURCE_ID.fullmatch(resource_id):
+    if resource_id and not ID.fullmatch(resource_id):
         raise Invalid("Not a FHIR id.", at="DiagnosticReport.id")
     wiring = wiring or Wiring()
     with Session(address, before_send=before_send, wiring=wiring) as session:
@@ -108,7 +109,7 @@ class _Delivery:
         parts = self.stored_reference.split("/")
         earlier = parts[1] if parts[0] == "DiagnosticReport" and len(parts) > 1 else ""
         ours = self.resource_id if self.strategy is WriteStrategy.UPDATE_CREATE else ""
-        return [each for each in dict.fromkeys((earlier, ours)) if RESOURCE_ID.fullmatch(each)]
+        return [each for each in dict.fromkeys((earlier, ours)) if ID.fullmatch(each)]
 
     def _look(self) -> Stored | None:
         """The report with our identifier, under a known id or by search. Raises: Permanent when there are several."""

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import httpx
 
+from fhir_mappings.primitives import ID
 from gateway.domain.errors import Invalid, Permanent
 from gateway.domain.party import Identifier
 from workers.ehr.answer import Answer, Resource
 from workers.ehr.client import Call, Session
-from workers.ehr.patient import RESOURCE_ID
 from workers.ehr.search import has_identifier
 
 PDF = "application/pdf"
@@ -65,11 +65,11 @@ def expect_report(resource: Resource, identifier: Identifier) -> Expected:
 def stored_report(resource: Resource, etag: str = "") -> Stored:
     """A report as shown by the EHR. Raises: Permanent when its id is none."""
     report_id = resource.get("id")
-    if not isinstance(report_id, str) or not RESOURCE_ID.fullmatch(report_id):
+    if not isinstance(report_id, str) or not ID.fullmatch(report_id):
         raise Permanent("The EHR answered with a DiagnosticReport without a valid id.")
     meta = resource.get("meta")
     version = meta.get("versionId") if isinstance(meta, dict) else None
-    if not isinstance(version, str) or not RESOURCE_ID.fullmatch(version):
+    if not isinstance(version, str) or not ID.fullmatch(version):
         match = _ETAG.fullmatch(etag.strip())
         version = match.group(1) if match else ""
     return Stored(resource, report_id, version)
@@ -93,7 +93,7 @@ def written_id(answer: Answer) -> str:
         return match.group(1)
     body = answer.resource() or {}
     report_id = body.get("id") if body.get("resourceType") == "DiagnosticReport" else None
-    return report_id if isinstance(report_id, str) and RESOURCE_ID.fullmatch(report_id) else ""
+    return report_id if isinstance(report_id, str) and ID.fullmatch(report_id) else ""
 
 
 def difference(session: Session, stored: Stored, expected: Expected) -> str:

@@ -4,24 +4,21 @@ import base64
 
 from flask import Response, request
 from werkzeug.exceptions import NotAcceptable
-from werkzeug.http import http_date
 
+from fhir_mappings.json_text import FHIR_JSON
 from gateway.domain.errors import NotFound
 from gateway.domain.resource import StoredResource
 from gateway.services import resource_reading
 from gateway.web.edge import Edge
-from gateway.web.errors import FHIR_JSON
 from gateway.web.fhir.authentication import current_caller
-from gateway.web.fhir.representation import resource_response, version_tag
+from gateway.web.fhir.representation import accepts_json, resource_response, with_version
 
 _LONGEST_VERSION = 9
-_JSON_TYPES = (FHIR_JSON, "application/json")
 
 
 def run(edge: Edge, resource_type: str, resource_id: str) -> Response:
     """The current version; a Binary as its own bytes when only its own type is accepted."""
-    is_json = not request.accept_mimetypes or bool(request.accept_mimetypes.best_match(_JSON_TYPES))
-    is_json = is_json or "_format" in request.args
+    is_json = accepts_json() or "_format" in request.args
     if not is_json and resource_type != "Binary":
         raise NotAcceptable(f"answers are {FHIR_JSON}")
     found, text = resource_reading.read(edge.database, current_caller(), resource_type, resource_id, now=edge.now())
@@ -46,6 +43,4 @@ def _bytes_of(binary: StoredResource) -> Response:
         raise NotAcceptable(f"answers are {FHIR_JSON}, or the Binary's own type")
     response = Response(base64.b64decode(binary.content.get("data", "")), content_type=content_type)
     response.headers["Content-Disposition"] = "attachment"
-    response.headers["ETag"] = version_tag(binary)
-    response.headers["Last-Modified"] = http_date(binary.stored_at)
-    return response
+    return with_version(response, binary)

@@ -10,12 +10,13 @@ from flask import Response, request
 from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
 from werkzeug.http import http_date
 
-from fhir_mappings.json_text import read_json, write_json
+from fhir_mappings.json_text import FHIR_JSON, read_json, write_json
+from fhir_mappings.operation_outcome import operation_outcome
 from gateway.domain.errors import Invalid
 from gateway.domain.resource import StoredResource
 from gateway.services.resource_transaction import Stored
+from gateway.web.body import read_bytes
 from gateway.web.edge import Edge
-from gateway.web.errors import FHIR_JSON, outcome_response
 
 _JSON_TYPES = (FHIR_JSON, "application/json")
 _JSON_FORMATS = frozenset(("json", *_JSON_TYPES))
@@ -29,14 +30,18 @@ def check_acceptable() -> None:
         # A `+` in a query is a blank unless it was escaped, and many clients do not escape it.
         is_acceptable = wished.replace(" ", "+") in _JSON_FORMATS
     else:
-        is_acceptable = not request.accept_mimetypes or bool(request.accept_mimetypes.best_match(_JSON_TYPES))
-        is_acceptable = is_acceptable or request.endpoint == "fhir.read"  # a Binary has a type of its own
+        is_acceptable = accepts_json() or request.endpoint == "fhir.read"  # a Binary has a type of its own
     if not is_acceptable:
         raise NotAcceptable(f"answers are {FHIR_JSON}")
 
 
+def accepts_json() -> bool:
+    """Does the Accept header, if there is one, allow JSON?"""
+    return not request.accept_mimetypes or bool(request.accept_mimetypes.best_match(_JSON_TYPES))
+
+
 def read_body(edge: Edge) -> dict[str, Any]:
-    """The JSON object in the body. Raises UnsupportedMediaType, Full, Invalid; too long a body is a 413."""
+    """The JSON object in the body. Raises UnsupportedMediaType, RequestEntityTooLarge, Full, Invalid."""
     parameters = request.mimetype_params
     if request.mimetype not in _JSON_TYPES or parameters.get("charset", "utf-8").lower() != "utf-8":
         raise UnsupportedMediaType(f"the body has to be {FHIR_JSON} in UTF-8")
@@ -45,7 +50,7 @@ def read_body(edge: Edge) -> dict[str, Any]:
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMediaType("the body may not be compressed")
     edge.blobs.require_room(request.content_length or edge.max_body_bytes)
-    body = read_json(request.get_data(cache=False))
+    body = read_json(read_bytes(edge.max_body_bytes))
     if not isinstance(body, dict):
         raise Invalid("the body is a JSON object")
     return body
@@ -59,9 +64,14 @@ def read_resource(edge: Edge, resource_type: str) -> dict[str, Any]:
     return body
 
 
+def full_url(edge: Edge, resource: StoredResource) -> str:
+    """The URL of its current version."""
+    return f"{edge.fhir_url}/{resource.type}/{resource.id}"
+
+
 def location(edge: Edge, resource: StoredResource) -> str:
     """The URL of exactly this version."""
-    return f"{edge.fhir_url}/{resource.type}/{resource.id}/_history/{resource.version}"
+    return f"{full_url(edge, resource)}/_history/{resource.version}"
 
 
 def version_tag(resource: StoredResource) -> str:
@@ -75,25 +85,34 @@ def preference() -> str:
     return match[1] if match else ""
 
 
-def resource_response(resource: StoredResource, text: bytes, status: int = 200) -> Response:
-    """The resource as stored, byte for byte, with ETag and Last-Modified."""
-    response = json_response(text, status)
+def resource_response(resource: StoredResource, body: bytes | dict[str, Any], status: int = 200) -> Response:
+    """The resource as stored, byte for byte, or what is said of it; with ETag and Last-Modified."""
+    return with_version(json_response(body, status), resource)
+
+
+def with_version(response: Response, resource: StoredResource) -> Response:
+    """The response, with the resource's ETag and Last-Modified."""
     response.headers["ETag"] = version_tag(resource)
     response.headers["Last-Modified"] = http_date(resource.stored_at)
     return response
+
+
+def stored_outcome(resource: StoredResource) -> dict[str, Any]:
+    """What `Prefer: return=OperationOutcome` gets."""
+    sentence = f"{resource.type}/{resource.id} is stored as version {resource.version}"
+    return operation_outcome(sentence, code="informational", severity="information")
 
 
 def stored_response(edge: Edge, stored: Stored) -> Response:
     """The answer to a create or an update: 201 when something came into being, the body as preferred."""
     status = 201 if stored.outcome == "created" else 200
     wished = preference() or "representation"
-    if wished == "OperationOutcome":
-        sentence = f"{stored.resource.type}/{stored.resource.id} is stored as version {stored.resource.version}"
-        response = outcome_response(status, sentence, code="informational", severity="information")
-    else:
-        response = json_response(stored.text if wished == "representation" else b"", status)
-    response.headers["ETag"] = version_tag(stored.resource)
-    response.headers["Last-Modified"] = http_date(stored.resource.stored_at)
+    bodies: dict[str, bytes | dict[str, Any]] = {
+        "representation": stored.text,
+        "OperationOutcome": stored_outcome(stored.resource),
+        "minimal": b"",
+    }
+    response = resource_response(stored.resource, bodies[wished], status)
     response.headers["Location"] = location(edge, stored.resource)
     return response
 

@@ -19,12 +19,14 @@ from gateway.domain.errors import Invalid
 from gateway.services import resource_reading
 from gateway.services.resource_rules import check_is_known
 from gateway.store.resource_search import Criteria, Page
+from gateway.web.body import read_form
 from gateway.web.edge import Edge
 from gateway.web.fhir.authentication import current_caller
-from gateway.web.fhir.representation import json_response
+from gateway.web.fhir.representation import full_url, json_response
 
 PAGE_SIZE = 50
 LARGEST_PAGE = 200
+_MOST_FORM_BYTES = 64 * 1024
 _PAGING = ("_count", "_after")
 _PRESENTATION = ("_format", "_pretty")
 
@@ -36,7 +38,8 @@ def run(edge: Edge, resource_type: str) -> Response:
 
 def run_by_form(edge: Edge, resource_type: str) -> Response:
     """Search by the parameters in the form and in the URL."""
-    return _answer(edge, resource_type, MultiDict([*request.args.items(True), *request.form.items(True)]))
+    form = read_form(_MOST_FORM_BYTES)
+    return _answer(edge, resource_type, MultiDict([*request.args.items(True), *form.items(True)]))
 
 
 def _answer(edge: Edge, resource_type: str, given: MultiDict[str, str]) -> Response:
@@ -48,7 +51,7 @@ def _answer(edge: Edge, resource_type: str, given: MultiDict[str, str]) -> Respo
     if after and not ID.fullmatch(after):
         raise Invalid("_after is the one of a next link", at="_after")
     page = resource_reading.search(edge.database, current_caller(), criteria, count=count, after=after, now=edge.now())
-    matches = [(f"{edge.fhir_url}/{one.type}/{one.id}", one.content) for one in page.resources]
+    matches = [(full_url(edge, one), one.content) for one in page.resources]
     return json_response(searchset(matches, total=page.total, links=_links(edge, resource_type, parameters, page)))
 
 

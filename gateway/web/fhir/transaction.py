@@ -5,12 +5,19 @@ from typing import Any
 from flask import Response
 
 from fhir_mappings.bundle import read_transaction, transaction_response
-from fhir_mappings.operation_outcome import operation_outcome
 from gateway.services.resource_transaction import Stored
 from gateway.services.resources import store
 from gateway.web.edge import Edge
 from gateway.web.fhir.authentication import current_caller
-from gateway.web.fhir.representation import json_response, location, preference, read_body, version_tag
+from gateway.web.fhir.representation import (
+    full_url,
+    json_response,
+    location,
+    preference,
+    read_body,
+    stored_outcome,
+    version_tag,
+)
 
 _STATUS = {"created": "201 Created", "updated": "200 OK", "found": "200 OK"}
 
@@ -32,7 +39,6 @@ def _entry(edge: Edge, stored: Stored, wished: str) -> dict[str, Any]:
         "lastModified": resource.content["meta"]["lastUpdated"],
     }
     if wished == "OperationOutcome":
-        sentence = f"{resource.type}/{resource.id} is stored as version {resource.version}"
-        response["outcome"] = operation_outcome(sentence, code="informational", severity="information")
+        response["outcome"] = stored_outcome(resource)
     shown = {"resource": resource.content} if wished == "representation" else {}
-    return {"fullUrl": f"{edge.fhir_url}/{resource.type}/{resource.id}", **shown, "response": response}
+    return {"fullUrl": full_url(edge, resource), **shown, "response": response}

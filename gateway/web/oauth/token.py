@@ -9,6 +9,7 @@ from flask import Response, g, jsonify, request
 
 from gateway.domain.errors import GatewayError, Unauthenticated
 from gateway.services.tokens import issue_token
+from gateway.web.body import read_form
 from gateway.web.edge import Edge
 
 SCOPE = "system/*.crus"
@@ -54,12 +55,12 @@ def issue(edge: Edge) -> Response:
 
 
 def _form() -> dict[str, str]:
-    request.max_content_length = _MOST_BODY_BYTES
     if request.mimetype != "application/x-www-form-urlencoded":
         raise _RefusalError("invalid_request", "the body is application/x-www-form-urlencoded")
-    if any(len(values) > 1 for _, values in request.form.lists()):
+    form = read_form(_MOST_BODY_BYTES)
+    if any(len(values) > 1 for _, values in form.lists()):
         raise _RefusalError("invalid_request", "a parameter is there twice")
-    return request.form.to_dict()
+    return form.to_dict()
 
 
 def _check_grant(form: dict[str, str]) -> None:

@@ -4,6 +4,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -118,6 +119,28 @@ def test_a_name_without_an_address_fails(host: str) -> None:
 
     assert not steps[-1].is_ok
     assert steps[-1].remedy
+
+
+def test_a_ca_file_that_changes_takes_effect(authority: Authority, tmp_path: Path) -> None:
+    other = Authority(tmp_path)
+    ca_file = tmp_path / "trusted.pem"
+    with listening(authority.server_context()) as port:
+        found = []
+        for trusted in (authority, other, authority):
+            ca_file.write_bytes(trusted.file.read_bytes())
+            found.append(reach_host("127.0.0.1", port, is_tls=True, ca_file=str(ca_file))[-1].is_ok)
+
+    assert found == [True, False, True]
+
+
+def test_a_thread_reads_the_ca_files_once_and_shares_them_with_no_other(authority: Authority) -> None:
+    ca_file = str(authority.file)
+    with ThreadPoolExecutor(1) as pool:
+        elsewhere = pool.submit(tls_context, ca_file).result(10)
+
+    assert tls_context(ca_file) is tls_context(ca_file)
+    assert tls_context(ca_file) is not elsewhere
+    assert tls_context() is not tls_context(ca_file)
 
 
 def test_a_ca_file_that_is_none_is_a_failed_step(authority: Authority, tmp_path: Path) -> None:

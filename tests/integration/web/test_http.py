@@ -2,7 +2,6 @@
 
 import json
 import logging
-import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from gateway.store.engine import Database
 from gateway.store.tables import resource, resource_version
+from tests.integration.web.curl import curl
 from tests.unit.gateway.web.support import FHIR_JSON, World, bundle, order, patient, posted
 
 THREADS = 16
@@ -48,16 +48,6 @@ def client(server: BaseWSGIServer, world: World) -> Iterator[httpx.Client]:
         base_url=f"http://127.0.0.1:{server.port}/fhir", headers=headers, limits=limits, timeout=60
     ) as session:
         yield session
-
-
-def curl(*arguments: str) -> tuple[int, dict[str, str], Any]:
-    """Status, headers and JSON of one curl call."""
-    command = ["curl", "--silent", "--show-error", "--include", "--max-time", "30", *arguments]
-    answered = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    head, _, body = answered.replace("\r\n", "\n").partition("\n\n")
-    status, *lines = head.splitlines()
-    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
-    return int(status.split()[1]), headers, json.loads(body) if body else None
 
 
 def test_a_clinic_comes_with_curl(server: BaseWSGIServer, world: World, tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ class World:
             blobs=self.disk,
             now=self.clock,
             effects=self.effects.by_type("Patient", "ServiceRequest", "Consent", "DiagnosticReport", "Composition"),
+            before_storing={},
             version="1.2.3",
             base_url=BASE,
             max_body_bytes=1_000_000,

@@ -1,8 +1,11 @@
+import io
 import logging
 
 import pytest
 import structlog
+from werkzeug.test import TestResponse
 
+from fhir_mappings.json_text import write_json
 from gateway.domain.errors import Ambiguous, Full, Permanent, Transient
 from tests.unit.gateway.web.support import FHIR_JSON, World, patient, problem
 
@@ -71,9 +74,40 @@ def test_what_is_no_strict_json_object_is_refused(world: World, body: bytes) -> 
     assert problem(world.ask("POST", "/Patient", raw=body))[:2] == (400, "invalid")
 
 
-def test_too_long_a_body_is_refused(world: World) -> None:
+def test_too_long_a_body_is_refused_with_the_limit(world: World) -> None:
     long = patient(text={"status": "generated", "div": "x" * 1_000_001})
-    assert problem(world.ask("POST", "/Patient", long))[:2] == (413, "too-long")
+    refused = world.ask("POST", "/Patient", long)
+    assert problem(refused)[:2] == (413, "too-long")
+    assert "1000000 bytes" in refused.text
+
+
+def chunked(world: World, path: str, body: io.BytesIO, content_type: str) -> TestResponse:
+    """A request without Content-Length, as gunicorn hands it on."""
+    environment = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+    headers = {"Authorization": f"Bearer {world.token()}", "Content-Type": content_type}
+    return world.http.post(path, input_stream=body, headers=headers, environ_overrides=environment)
+
+
+def test_a_body_without_a_length_is_cut_off_at_the_limit(world: World) -> None:
+    body = io.BytesIO(b" " * 5_000_000)
+    refused = chunked(world, "/fhir/Patient", body, FHIR_JSON)
+    assert problem(refused)[:2] == (413, "too-long")
+    assert "1000000 bytes" in refused.text
+    assert body.tell() <= 1_000_001
+
+
+def test_a_body_without_a_length_may_fill_the_limit(world: World) -> None:
+    body = io.BytesIO(write_json(patient()).ljust(1_000_000))
+    assert chunked(world, "/fhir/Patient", body, FHIR_JSON).status_code == 201
+
+
+@pytest.mark.parametrize(("path", "most"), [("/fhir/Patient/_search", 65_536), ("/oauth/token", 16_384)])
+def test_a_form_without_a_length_is_cut_off_too(world: World, path: str, most: int) -> None:
+    body = io.BytesIO(b"identifier=" + b"x" * 500_000)
+    refused = chunked(world, path, body, "application/x-www-form-urlencoded")
+    assert problem(refused)[:2] == (413, "too-long")
+    assert f"{most} bytes" in refused.text
+    assert body.tell() <= most + 1
 
 
 def test_a_full_disk_is_refused_before_anything_is_read(world: World) -> None:

@@ -1,9 +1,10 @@
 from pathlib import Path
 
 from sqlalchemy import text
+from werkzeug.test import TestResponse
 
-from gateway.domain.errors import Permanent
 from gateway.store.engine import Database
+from gateway.store.readiness import newest_revision
 from gateway.web.application import create_application
 from tests.unit.gateway.web.support import Clock, Disk, World
 
@@ -25,16 +26,29 @@ def test_a_schema_that_is_behind_is_named(world: World) -> None:
     assert world.http.get("/healthz").status_code == 200
 
 
-def test_what_else_is_wrong_is_named(tmp_path: Path) -> None:
-    def no_migration() -> None:
-        raise Permanent("migration 0002 is missing")
+def at_revision(world: World, number: str) -> TestResponse:
+    with world.database.write("test.schema") as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :number"), {"number": number})
+    return world.http.get("/readyz")
 
+
+def test_a_revision_that_has_not_been_run_is_named(world: World) -> None:
+    answered = at_revision(world, "0000")
+    assert answered.status_code == 503
+    ((name, (problem,)),) = answered.get_json()["problems"].items()
+    assert name == "database"
+    assert "revision 0000" in problem
+    assert f"needs {newest_revision()}: run consilium db upgrade" in problem
+
+
+def test_a_process_stays_ready_while_the_next_version_has_upgraded_the_database(world: World) -> None:
+    assert at_revision(world, "9999").get_json() == {"status": "ready"}
+
+
+def test_what_else_is_wrong_is_named(tmp_path: Path) -> None:
     unreachable = Database(f"sqlite:///{tmp_path}")  # a folder
-    application = create_application(
-        database=unreachable, blobs=Disk(-1), now=Clock(), effects={}, checks={"migrations": no_migration}
-    )
+    application = create_application(database=unreachable, blobs=Disk(-1), now=Clock(), effects={}, before_storing={})
     problems = application.test_client().get("/readyz").get_json()["problems"]
-    assert problems["migrations"] == ["migration 0002 is missing"]
     assert problems["storage"] == ["no room"]
     assert len(problems["database"]) == 1
     unreachable.dispose()

@@ -1,13 +1,10 @@
 import pytest
 
 from gateway.domain.errors import Invalid
+from tests.unit.fhir_mappings.samples import div
 from workers.rendering.narrative import to_html
 
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
-
-
-def div(body: str) -> str:
-    return f'<div xmlns="http://www.w3.org/1999/xhtml">{body}</div>'
 
 
 @pytest.mark.parametrize(
