@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 _LETTERS = {"ß": "ss", "ı": "i", "ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"}
+_COMPONENTS_OF_A_PERSON = 3
 _SPELT_OUT = (("ae", "a"), ("oe", "o"), ("ue", "u"))
 
 
@@ -46,7 +47,7 @@ class Contradiction:
 def contradictions(header: PersonIdentity, order: PersonIdentity) -> tuple[Contradiction, ...]:
     """Every field that both sides state and state differently."""
     found = []
-    if header.names and order.names and not _is_any_name_shared(header.names, order.names):
+    if _is_no_name_shared(header.names, order.names):
         found.append(Contradiction("name", " / ".join(header.names), " / ".join(order.names)))
     if header.birth_date and order.birth_date and header.birth_date != order.birth_date:
         found.append(Contradiction("birth date", header.birth_date.isoformat(), order.birth_date.isoformat()))
@@ -55,6 +56,15 @@ def contradictions(header: PersonIdentity, order: PersonIdentity) -> tuple[Contr
     return tuple(found)
 
 
-def _is_any_name_shared(left: tuple[str, ...], right: tuple[str, ...]) -> bool:
-    folded = [fold_name(name) for name in right]
-    return any(one == other for one in map(fold_name, left) for other in folded)
+def _is_no_name_shared(left: tuple[str, ...], right: tuple[str, ...]) -> bool:
+    """True when both sides say who it is and no way of saying it is the same."""
+    ours, theirs = ({words for name in names if (words := _own_words(name))} for names in (left, right))
+    return bool(ours and theirs) and ours.isdisjoint(theirs)
+
+
+def _own_words(name: str) -> frozenset[str]:
+    """Family, given and middle name; "Dr." and "MD" say nothing of who it is.
+
+    PN components are family^given^middle^prefix^suffix (PS3.5 6.2.1.1).
+    """
+    return fold_name("^".join(name.split("^")[:_COMPONENTS_OF_A_PERSON]))

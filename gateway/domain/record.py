@@ -141,3 +141,17 @@ class DeliveryItem:
     blob_sha256: str
     status: str | None
     sent_at: datetime | None
+
+
+@dataclass(frozen=True)
+class RecallNotice:
+    """A delivery had been granted when the consent went. `acknowledged_at` is None while nobody has taken it up."""
+
+    id: str
+    case_id: str
+    delivery_id: str
+    consent_id: str
+    reason: str
+    created_at: datetime
+    acknowledged_at: datetime | None
+    acknowledged_by: str

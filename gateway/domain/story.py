@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+ADMINISTRATOR, COORDINATOR = "an administrator", "a coordinator"
+"""Who can move a case: the one keeps the gateway and its endpoints running, the other looks after cases."""
+
 
 @dataclass(frozen=True)
 class Station:

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from gateway.domain.delivery import DeliveryKind
+from gateway.domain.record import Delivery
+
 
 class JobKind(StrEnum):
     """What a job does with its subject. The value names the queue's routing key as well."""
@@ -38,6 +41,19 @@ class Job:
 
 
 @dataclass(frozen=True)
+class StoppedJob:
+    """A job that gave up at `stopped_at`: it waits for a person. `case_id` is empty where it belongs to no case."""
+
+    id: str
+    kind: JobKind
+    subject_id: str
+    case_id: str
+    attempts: int
+    last_error: str
+    stopped_at: datetime
+
+
+@dataclass(frozen=True)
 class RetryPolicy:
     """Exponential backoff with full jitter, bounded; after `max_attempts` a person is asked."""
 
@@ -51,3 +67,12 @@ class RetryPolicy:
         ceiling_s = min(self.cap_s, self.base_s * 2 ** min(attempt - 1, 30))
         wait_s = max(fraction * ceiling_s, retry_after_s or 0.0)
         return now + timedelta(seconds=wait_s)
+
+
+def next_job(delivery: Delivery) -> tuple[JobKind, str]:
+    """The job that moves this delivery on: its payload is prepared first where it is not there yet."""
+    if delivery.payload_sha256:
+        return JobKind.DELIVERY_SEND, delivery.id
+    if delivery.kind is DeliveryKind.STUDY_TO_REVIEWER:
+        return JobKind.STUDY_RELEASE, delivery.subject_id
+    return JobKind.DOCUMENT_RELEASE, delivery.subject_id

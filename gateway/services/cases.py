@@ -1,8 +1,5 @@
 """An order opens a case; a case gets its reviewer."""
 
-from collections.abc import Callable
-from datetime import datetime
-
 from sqlalchemy import Connection
 
 from dicom_node.deidentify import pseudonym_token
@@ -13,10 +10,9 @@ from gateway.domain.errors import Conflict, Unprocessable
 from gateway.domain.party import Party, PartyKind
 from gateway.domain.record import Case, Study
 from gateway.domain.resource import StoredResource
-from gateway.domain.study import StudyState
-from gateway.domain.work import JobKind
 from gateway.services.core import Core
-from gateway.store import audit, cases, deliveries, outbox, parties, reports, resources, studies
+from gateway.services.second_look import look_again, look_again_at_unmatched
+from gateway.store import audit, cases, deliveries, parties, resources
 
 CLOSING_STATUS = ("revoked", "completed", "entered-in-error")
 
@@ -57,20 +53,6 @@ def assign(core: Core, case_id: str, reviewer_name: str, *, actor: str) -> None:
         look_again(connection, case, now=now)
 
 
-def look_again(connection: Connection, case: Case, *, now: datetime) -> None:
-    """Something the case may have waited for is there: look at each study, document and report that could leave.
-
-    The jobs are idempotent; one that finds nothing to do does nothing.
-    """
-    for study in studies.listed(connection, case_id=case.id, state=StudyState.MATCHED):
-        outbox.enqueue(connection, JobKind.STUDY_RELEASE, study.id, case_id=case.id, now=now)
-    for document in cases.documents(connection, case_id=case.id):
-        if document.state == "cleared":
-            outbox.enqueue(connection, JobKind.DOCUMENT_RELEASE, document.id, case_id=case.id, now=now)
-    for version in reports.listed(connection, case.id):
-        outbox.enqueue(connection, JobKind.REPORT_RENDER, version.id, case_id=case.id, now=now)
-
-
 def _opened(core: Core, connection: Connection, stored: StoredResource, order: Order) -> Case:
     patient_id = order.patient_reference.removeprefix("Patient/")
     if resources.type_of(connection, stored.party_id, patient_id) != "Patient":
@@ -102,15 +84,6 @@ def _reviewer(connection: Connection, clinic_id: str, order: Order) -> Party | N
     for reference in order.performer_references:
         identifiers += resources.identifiers(connection, clinic_id, reference.rpartition("/")[2])
     return parties.party_by_identifier(connection, identifiers, PartyKind.REVIEWER)
-
-
-def look_again_at_unmatched(
-    connection: Connection, clinic_id: str, may_be_its: Callable[[Study], bool], *, now: datetime
-) -> None:
-    """Match anew the clinic's unmatched studies that fit what has just come."""
-    for study in studies.listed(connection, clinic_id=clinic_id, state=StudyState.UNMATCHED):
-        if may_be_its(study):
-            outbox.enqueue(connection, JobKind.STUDY_SETTLE, study.id, case_id=None, now=now)
 
 
 def _change_state(connection: Connection, case: Case, order: Order, stored: StoredResource) -> None:

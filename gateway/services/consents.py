@@ -97,4 +97,4 @@ def _is_patient_still(connection: Connection, case: Case) -> bool:
 
 def _load(connection: Connection, case: Case) -> list[Consent]:
     stored = resources.referring(connection, case.clinic_id, "Consent", case.patient_id)
-    return [consent_from_fhir(one.content, id=one.id, version=one.version) for one in stored]
+    return [consent_from_fhir(one.content, id=one.id, version=one.version, stored_at=one.stored_at) for one in stored]

@@ -4,17 +4,16 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from fhir_mappings.codes import CONSULT_NOTE, LOINC
-from gateway.domain.consent import Coding, Item, Outcome
+from gateway.domain.consent import Outcome
 from gateway.domain.delivery import GRANT_LIFETIME, DeliveryKind, DeliveryState, EgressGrant, Flow
 from gateway.domain.errors import Conflict, Transient
 from gateway.domain.ids import new_id
-from gateway.domain.party import Party
 from gateway.domain.record import Case, Delivery
-from gateway.domain.work import JobKind
+from gateway.domain.work import next_job
 from gateway.services.consents import Recorded, decide_and_record
 from gateway.services.core import Core
-from gateway.store import audit, cases, deliveries, outbox, parties, reports, studies
+from gateway.services.disclosure import asked, evidence, item_of, recipient_of
+from gateway.store import audit, cases, deliveries, outbox, parties
 
 UNSENT = (DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.AMBIGUOUS)
 
@@ -64,7 +63,7 @@ def decide(connection: Connection, case: Case, delivery: Delivery, *, stage: str
 
     The caller has locked the case row, so that every decision stands wholly before or after a revocation.
     """
-    recipient, item = recipient_and_item(connection, delivery)
+    recipient, item = recipient_of(connection, delivery), item_of(connection, case, delivery)
     recorded = decide_and_record(
         connection,
         case,
@@ -77,17 +76,17 @@ def decide(connection: Connection, case: Case, delivery: Delivery, *, stage: str
         now=now,
     )
     if recorded.decision.outcome is Outcome.DENY:
-        _hold(connection, delivery, recorded, now)
+        _hold(connection, case, delivery, recorded, now)
     elif recorded.is_permit and delivery.state is DeliveryState.HELD:
         deliveries.change(connection, delivery.id, now=now, state=DeliveryState.PENDING, waits_for="")
     return recorded
 
 
-def _hold(connection: Connection, delivery: Delivery, recorded: Recorded, now: datetime) -> None:
+def _hold(connection: Connection, case: Case, delivery: Delivery, recorded: Recorded, now: datetime) -> None:
     """Keep it back with the reasons; when time alone could change the decision, look again at that moment."""
     if delivery.state not in UNSENT:
         return
-    waits_for = f"a consent of the patient, from the clinic: {'; '.join(recorded.decision.reasons)}"
+    waits_for = f"{_who_can_permit(connection, case, delivery)}: {' '.join(recorded.decision.reasons)}"
     deliveries.change(connection, delivery.id, now=now, state=DeliveryState.HELD, waits_for=waits_for)
     if recorded.decision.valid_until is not None:
         enqueue_next(connection, delivery, now=now, due_at=recorded.decision.valid_until)
@@ -99,8 +98,14 @@ def _hold(connection: Connection, delivery: Delivery, recorded: Recorded, now: d
         subject=f"delivery/{delivery.id}",
         action="egress.denied",
         outcome="denied",
-        details={"decision": recorded.id},
+        details=evidence(connection, delivery, recorded) | {"reasons": list(recorded.decision.reasons)},
     )
+
+
+def _who_can_permit(connection: Connection, case: Case, delivery: Delivery) -> str:
+    """The clinic, and what its consent has to say."""
+    clinic = parties.party_by_id(connection, case.clinic_id)
+    return f"the clinic {clinic.name}, by a consent of the patient that permits {asked(connection, delivery)}"
 
 
 def require_decided(recorded: Recorded | None) -> None:
@@ -134,8 +139,7 @@ def _granted(connection: Connection, case: Case, delivery: Delivery, recorded: R
     granted = EgressGrant(new_id(), delivery.id, delivery.payload_sha256, until)
     deliveries.add_grant(connection, granted, decision_id=recorded.id, now=now)
     endpoint = parties.endpoint_by_id(connection, delivery.endpoint_id)
-    consents = [f"{used.id}/{used.version}" for used in recorded.decision.consents]
-    details = {"to": endpoint.name, "kind": str(delivery.kind), "consents": consents, "grant": granted.id}
+    details = evidence(connection, delivery, recorded) | {"endpoint": endpoint.name, "grant": granted.id}
     audit.record(
         connection,
         at=now,
@@ -160,36 +164,6 @@ def require_open(core: Core, granted: EgressGrant) -> EgressGrant:
     if renewed is None:
         raise Conflict("consent no longer permits it; nothing more is sent")
     return renewed
-
-
-def recipient_and_item(connection: Connection, delivery: Delivery) -> tuple[Party, Item]:
-    """Who would receive the delivery, and what would leave as a consent may name it: class, code and clinical date."""
-    endpoint = parties.endpoint_by_id(connection, delivery.endpoint_id)
-    return parties.party_by_id(connection, endpoint.party_id), _item(connection, delivery)
-
-
-def _item(connection: Connection, delivery: Delivery) -> Item:
-    subject_id = delivery.subject_id
-    if delivery.kind is DeliveryKind.STUDY_TO_REVIEWER:
-        study = studies.by_id(connection, subject_id)
-        return Item(study.id, "ImagingStudy", date=study.study_date)
-    if delivery.kind is DeliveryKind.DOCUMENT_TO_REVIEWER:
-        document = cases.document_by_id(connection, subject_id)
-        code = Coding(LOINC, document.loinc)
-        return Item(document.id, "DocumentReference", frozenset({code}), document.clinical_date)
-    version = reports.by_id(connection, subject_id)
-    code = Coding(LOINC, CONSULT_NOTE)
-    names = frozenset({f"DiagnosticReport/{version.diagnostic_report_id}"})
-    return Item(version.id, "DiagnosticReport", frozenset({code}), version.created_at.date(), names)
-
-
-def next_job(delivery: Delivery) -> tuple[JobKind, str]:
-    """The job that moves this delivery on: its payload is prepared first where it is not there yet."""
-    if delivery.payload_sha256:
-        return JobKind.DELIVERY_SEND, delivery.id
-    if delivery.kind is DeliveryKind.STUDY_TO_REVIEWER:
-        return JobKind.STUDY_RELEASE, delivery.subject_id
-    return JobKind.DOCUMENT_RELEASE, delivery.subject_id
 
 
 def enqueue_next(connection: Connection, delivery: Delivery, *, now: datetime, due_at: datetime | None = None) -> None:

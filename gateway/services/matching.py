@@ -1,7 +1,5 @@
 """A study went quiet: whose case is it, and does the header name the same person as the order?"""
 
-from dataclasses import dataclass
-
 from sqlalchemy import Connection
 
 from fhir_mappings.imaging_study import imaging_study_to_fhir
@@ -10,25 +8,12 @@ from gateway.domain.identity import Contradiction, PersonIdentity, contradiction
 from gateway.domain.record import Case, Study
 from gateway.domain.study import InstanceState, StudyState
 from gateway.domain.work import Job, JobKind
-from gateway.services.cases import look_again
+from gateway.services.case_finding import Match, find_case
 from gateway.services.core import Core
 from gateway.services.resources import store_internal
+from gateway.services.second_look import look_again
 from gateway.store import audit, cases, outbox, resources, studies
 from gateway.store.studies import Place
-
-
-@dataclass(frozen=True)
-class _Match:
-    """The case, and by which key; or none, and why."""
-
-    case: Case | None
-    because: str
-
-
-def why_unmatched(connection: Connection, study: Study) -> str:
-    """Why no case is the study's, as things stand now; empty when one is, and the workers have not got to it yet."""
-    found = _find(connection, study)
-    return "" if found.case else found.because
 
 
 def settle(core: Core, job: Job) -> None:
@@ -47,7 +32,7 @@ def settle(core: Core, job: Job) -> None:
 
 
 def _match(core: Core, connection: Connection, study: Study) -> None:
-    found = _find(connection, study)
+    found = find_case(connection, study)
     if found.case is None:
         _unmatched(core, connection, study, found.because)
         return
@@ -72,7 +57,7 @@ def _unmatched(core: Core, connection: Connection, study: Study, because: str) -
 
 
 def _quarantine(
-    core: Core, connection: Connection, study: Study, found: _Match, differences: tuple[Contradiction, ...]
+    core: Core, connection: Connection, study: Study, found: Match, differences: tuple[Contradiction, ...]
 ) -> None:
     now, case_id = core.now(), found.case.id if found.case else None
     studies.change(connection, study.id, state=StudyState.QUARANTINED)
@@ -110,31 +95,6 @@ def _matched(core: Core, connection: Connection, study: Study, case: Case, becau
         details={"by": because, "instances": len(instances)},
     )
     look_again(connection, case, now=now)
-
-
-def _find(connection: Connection, study: Study) -> _Match:
-    """StudyInstanceUID, else accession number and clinic, else patient identifier when exactly one case is open."""
-    uid, accession, clinic_id = study.study_instance_uid, study.accession_number, study.clinic_id
-    linked = cases.open_by_key(connection, clinic_id, cases.LINKED_STUDY, uid)
-    if linked:
-        return _only(linked, "a person's link")
-    by_uid = cases.open_by_key(connection, clinic_id, cases.STUDY_INSTANCE_UID, uid)
-    if by_uid:
-        return _only(by_uid, "StudyInstanceUID")
-    if accession:
-        by_accession = cases.open_by_key(connection, clinic_id, cases.ACCESSION_NUMBER, accession)
-        if by_accession:
-            return _only(by_accession, "accession number")
-    by_patient = cases.open_by_patient_identifier(connection, clinic_id, study.patient_id) if study.patient_id else []
-    if by_patient:
-        return _only(by_patient, "patient identifier")
-    return _Match(None, "no open order names the study, its accession number or its patient")
-
-
-def _only(found: list[Case], key: str) -> _Match:
-    if len(found) == 1:
-        return _Match(found[0], key)
-    return _Match(None, f"{len(found)} open orders have this {key}; exactly one would match")
 
 
 def _differences(connection: Connection, study: Study, case: Case) -> tuple[Contradiction, ...]:

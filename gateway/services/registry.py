@@ -19,9 +19,12 @@ from gateway.domain.addresses import (
 from gateway.domain.errors import Conflict, Invalid, NotFound
 from gateway.domain.ids import new_id
 from gateway.domain.party import DicomAddress, Endpoint, EndpointRole, FhirAddress, Identifier, Party, PartyKind
-from gateway.services.cases import look_again
+from gateway.services.second_look import look_again
 from gateway.store import audit, cases, parties
 from gateway.store.engine import Database
+
+SEVERAL = frozenset({EndpointRole.PACS})
+"""Roles that a party may fill more than once: each study knows the PACS that it came from."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,13 @@ def register_endpoint(database: Database, *, party_name: str, new: NewEndpoint, 
         party = parties.party_by_name(connection, party_name)
         endpoint = _checked_endpoint(new, party)
         present = parties.endpoints(connection, party_id=party.id, role=new.role)
-        if not present:
+        same = next((one for one in present if one.name == new.name), None)
+        if same is None:
+            if present and new.role not in SEVERAL:
+                raise Conflict(f"{party.name} has its {new.role} already; give {present[0].name} the new address")
             _add(connection, endpoint, actor=actor, now=now)
             return endpoint
-        if present[0].name != new.name:
-            raise Conflict(f"{party.name} has a {new.role} already; give {present[0].name} the new address")
-        moved = replace(endpoint, id=present[0].id)
+        moved = replace(endpoint, id=same.id)
         parties.change_address(connection, moved)
         audit.record(connection, at=now, actor=actor, action="endpoint.change", subject=f"endpoint/{moved.id}")
         return moved

@@ -1,6 +1,5 @@
 """Consent, de-identification, delivery: how a matched study gets ready for the reviewer's node."""
 
-import hashlib
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -10,6 +9,7 @@ from dicom_node.part10 import object_bytes, read_object
 from fhir_mappings.patient import patient_from_fhir
 from gateway.domain.delivery import DeliveryKind, DeliveryState
 from gateway.domain.party import Endpoint, EndpointRole
+from gateway.domain.payload import payload_sha256
 from gateway.domain.record import Case, Delivery, DeliveryItem, Instance, Study
 from gateway.domain.study import InstanceState
 from gateway.domain.work import Job, JobKind
@@ -63,10 +63,9 @@ def reviewer_node(connection: Connection, case: Case) -> Endpoint | None:
 
 def fix_payload(core: Core, connection: Connection, delivery: Delivery, items: list[DeliveryItem]) -> None:
     """Say what exactly leaves, UID and blob hash of each object in sending order, and enqueue the sending."""
-    listing = "".join(f"{item.sop_instance_uid} {item.blob_sha256}\n" for item in items)
-    payload_sha256, now = hashlib.sha256(listing.encode()).hexdigest(), core.now()
+    now = core.now()
     deliveries.add_items(connection, items)
-    deliveries.change(connection, delivery.id, now=now, payload_sha256=payload_sha256, waits_for="")
+    deliveries.change(connection, delivery.id, now=now, payload_sha256=payload_sha256(items), waits_for="")
     outbox.enqueue(connection, JobKind.DELIVERY_SEND, delivery.id, case_id=delivery.case_id, now=now)
 
 
@@ -144,6 +143,9 @@ def _treat(core: Core, instance: Instance, pseudonyms: Pseudonyms) -> _Treated:
 
 def _keep(core: Core, delivery: Delivery, study: Study, treated: list[_Treated]) -> None:
     """Fix the payload and let it go out; or quarantine what could not be treated and hold the whole study."""
+    for one in treated:
+        if one.blob_sha256:
+            core.blobs.renew(one.blob_sha256)  # treating the others may have taken long
     with core.database.write("release.prepare") as connection:
         cases.lock(connection, delivery.case_id)
         if deliveries.by_id(connection, delivery.id).payload_sha256:

@@ -81,14 +81,14 @@ def run(connection: Connection, request: Request, effects: Mapping[str, Effect],
     coming = {plan.reference for plan in plans.values()}
     became = {}
     for entry in in_processing_order(request.entries):
-        with _placed(entry):
+        with placed(entry):
             became[id(entry)] = _stored(connection, request, plans[id(entry)], links, coming, now)
     ordered = [became[id(entry)] for entry in request.entries]
     pairs = list(zip(request.entries, ordered, strict=True))
     for entry, stored in sorted(pairs, key=lambda pair: _EFFECT_RANK.get(pair[1].resource.type, len(_EFFECT_RANK))):
         effect = effects.get(stored.resource.type)
         if effect is not None and stored.outcome != "found":
-            with _placed(entry):
+            with placed(entry):
                 effect(connection, stored.resource)
         record(connection, request.caller, stored.resource, _ACTIONS[stored.outcome], now)
     return ordered
@@ -129,6 +129,15 @@ def record(connection: Connection, caller: Caller, resource: StoredResource, act
         subject=subject,
         details={"party": caller.party.id},
     )
+
+
+@contextmanager
+def placed(entry: Entry) -> Iterator[None]:
+    """Errors of an entry name their place in the Bundle."""
+    try:
+        yield
+    except Invalid as refusal:
+        raise type(refusal)(str(refusal), at=entry.at(refusal.at)) from refusal
 
 
 def _planned(connection: Connection, request: Request, entry: Entry) -> _Plan:
@@ -201,12 +210,3 @@ def _exists(connection: Connection, party_id: str, reference: Found) -> bool:
     except (NotFound, ValueError):
         return False
     return True
-
-
-@contextmanager
-def _placed(entry: Entry) -> Iterator[None]:
-    """Errors of an entry name their place in the Bundle."""
-    try:
-        yield
-    except Invalid as refusal:
-        raise type(refusal)(str(refusal), at=entry.at(refusal.at)) from refusal

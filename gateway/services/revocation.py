@@ -8,8 +8,8 @@ from gateway.domain.delivery import DeliveryState
 from gateway.domain.errors import Unprocessable
 from gateway.domain.record import Case, Delivery
 from gateway.domain.resource import StoredResource
-from gateway.services import egress
-from gateway.services.cases import look_again_at_unmatched
+from gateway.services import egress, recall
+from gateway.services.second_look import look_again_at_unmatched
 from gateway.store import audit, cases, deliveries, resources
 
 
@@ -76,27 +76,4 @@ def _reconsider(connection: Connection, case: Case, delivery: Delivery, stored: 
     if not recorded.is_denied and delivery.state is DeliveryState.PENDING:
         egress.enqueue_next(connection, delivery, now=stored.stored_at)
     if granting and (stored.id in granting or (stored.id in used and not granting & used)):
-        _recall(connection, delivery, stored)
-
-
-def _recall(connection: Connection, delivery: Delivery, stored: StoredResource) -> None:
-    """Something may have left under a permit that this version took away: say so to whoever has to recall it."""
-    reason = f"consent {stored.id} version {stored.version} no longer permits what may have left already"
-    is_new = deliveries.add_recall_notice(
-        connection,
-        case_id=delivery.case_id,
-        delivery_id=delivery.id,
-        consent_id=stored.id,
-        reason=reason,
-        now=stored.stored_at,
-    )
-    if not is_new:
-        return
-    audit.record(
-        connection,
-        at=stored.stored_at,
-        actor=stored.client_id,
-        case_id=delivery.case_id,
-        action="recall.notice",
-        subject=f"delivery/{delivery.id}",
-    )
+        recall.notify(connection, delivery, stored)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.domain.delivery import EgressGrant
-from gateway.domain.errors import Conflict
+from gateway.domain.errors import Conflict, Permanent
 from gateway.domain.record import Delivery
 from gateway.domain.work import Job
 from gateway.services import egress
@@ -19,12 +19,18 @@ class Permission:
         self._job = job
         self._granted = granted
 
-    def require(self) -> None:
-        """Return when this very payload may leave at this very moment; Conflict otherwise."""
+    def require(self, payload_sha256: str) -> None:
+        """Return when this very payload may leave at this very moment.
+
+        `payload_sha256` is of what the caller has in hand to send. Raises Conflict when the permission has ended, and
+        Permanent when something else was granted than what is about to leave.
+        """
         with self._core.database.read() as connection:
             if not outbox.is_held(connection, self._job):
                 raise Conflict("another worker has taken over; this one sends nothing more")
         self._granted = egress.require_open(self._core, self._granted)
+        if payload_sha256 != self._granted.payload_sha256:
+            raise Permanent("what is about to leave is not what was granted; nothing more is sent")
 
 
 @dataclass(frozen=True)

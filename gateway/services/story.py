@@ -7,8 +7,18 @@ from sqlalchemy import Connection
 from gateway.domain.record import Case
 from gateway.domain.story import CaseStory, Station
 from gateway.services.core import Core
+from gateway.services.disclosure import asked
 from gateway.services.waits import waits_of
 from gateway.store import audit, cases, deliveries, parties, reports, studies
+
+_TOLD = {
+    "consent.stored": "consent received",
+    "recall.notice": "recall notice",
+    "recall.acknowledged": "recall acknowledged",
+    "job.dead": "work gave up",
+    "job.retry": "work begun again by a person",
+}
+"""Audit rows that are stations as they stand."""
 
 
 def case_story(core: Core, case_id: str) -> CaseStory:
@@ -30,9 +40,8 @@ def case_story(core: Core, case_id: str) -> CaseStory:
 
 def _stations(connection: Connection, case: Case) -> Iterator[Station]:
     yield Station(case.created_at, "order received", detail=f"ServiceRequest/{case.id}")
-    for row in audit.of_case(connection, case.id, actions=("consent.stored", "recall.notice")):
-        what = "consent received" if row.action == "consent.stored" else "recall notice"
-        yield Station(row.at, what, str(row.details.get("status", "")), detail=row.subject)
+    for row in audit.of_case(connection, case.id, actions=tuple(_TOLD)):
+        yield Station(row.at, _TOLD[row.action], str(row.details.get("status", "")), detail=row.subject)
     yield from _study_stations(connection, case)
     yield from _document_stations(connection, case)
     for version in reports.listed(connection, case.id):
@@ -64,14 +73,15 @@ def _document_stations(connection: Connection, case: Case) -> Iterator[Station]:
 
 
 def _delivery_stations(connection: Connection, case: Case) -> Iterator[Station]:
-    kinds = {one.id: (one.kind, one.endpoint_id) for one in deliveries.listed(connection, case_id=case.id)}
+    of_case = {one.id: one for one in deliveries.listed(connection, case_id=case.id)}
     names = {endpoint.id: endpoint.name for endpoint in parties.endpoints(connection)}
     for row in deliveries.decisions(connection, case.id):
-        kind, endpoint_id = kinds[row.delivery_id]
+        delivery = of_case[row.delivery_id]
         consents = tuple(f"{consent_id}/{version}" for consent_id, version in row.consents)
-        what = f"consent decided for {kind} to {names[endpoint_id]} ({row.stage})"
-        yield Station(row.decided_at, what, row.outcome, consents, "; ".join(row.reasons))
-    for delivery in deliveries.listed(connection, case_id=case.id):
+        what = f"consent decided for {delivery.kind} to {names[delivery.endpoint_id]} ({row.stage})"
+        why = f"{asked(connection, delivery)}: {' '.join(row.reasons)}"
+        yield Station(row.decided_at, what, row.outcome, consents, why)
+    for delivery in of_case.values():
         receipt = deliveries.receipts(connection, case.id).get(delivery.id)
         if receipt:
             detail = " ".join(part for part in (receipt["reference"], receipt["note"]) if part)

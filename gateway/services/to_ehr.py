@@ -1,5 +1,6 @@
 """The report into the clinic's EHR, under the patient's own identifiers."""
 
+from functools import partial
 from typing import Any
 
 from fhir_mappings.codes import REPORT_SYSTEM
@@ -50,7 +51,7 @@ def send_to_ehr(core: Core, sending: Sending, outside: Outside) -> Receipt:
         build,
         identifier=identifier,
         patient_identifiers=patient.identifiers,
-        before_send=sending.permission.require,
+        before_send=partial(sending.permission.require, str(version.pdf_sha256)),
         resource_id=version.report_key,
         stored_reference=earlier[-1]["reference"] if earlier else "",
         read_back_first=sending.may_have_left,

@@ -48,13 +48,13 @@ def send_to_pacs(core: Core, sending: Sending, outside: Outside) -> Receipt:
         case = cases.by_id(connection, delivery.case_id)
         target = _target(core, connection, case, delivery, version)
         order = patient_from_fhir(resources.current(connection, case.clinic_id, "Patient", case.patient_id).content)
-    sending.permission.require()
+    sending.permission.require(str(version.pdf_sha256))
     if sending.may_have_left and _is_there(outside, target):
         return _receipt(core, target, version, "0x0000", "was there already")
     study = _the_study(outside, target, order.identity)
     content = _object(core, target, study, version)
     with outside.open_sender(target.address, frozenset({CONTEXT})) as sender:
-        sending.permission.require()
+        sending.permission.require(str(version.pdf_sha256))
         reach("report_to_pacs.before_send")
         status = sender.send(content)
         reach("report_to_pacs.after_send")

@@ -4,6 +4,7 @@ from dicom_node.status import DUPLICATE_SOP_INSTANCE, require_delivered
 from gateway.domain.delivery import Receipt
 from gateway.domain.errors import Permanent
 from gateway.domain.hooks import reach
+from gateway.domain.payload import payload_sha256
 from gateway.domain.record import DeliveryItem
 from gateway.services.core import Core
 from gateway.services.outside import ObjectSender, Outside
@@ -22,19 +23,20 @@ def send_to_reviewer(core: Core, sending: Sending, outside: Outside) -> Receipt:
         items = deliveries.items(connection, delivery.id)
     if node.dicom is None:
         raise Permanent("the reviewer's endpoint is no DICOM node; register one")
+    payload = payload_sha256(items)
     left = [item for item in items if item.status is None]
     if left:
         contexts = frozenset((item.sop_class_uid, item.transfer_syntax_uid) for item in left)
         with outside.open_sender(node.dicom, contexts) as sender:
             for item in left:
-                _send_one(core, sending, sender, item)
+                _send_one(core, sending, sender, item, payload)
     note = f"{len(items)} of {len(items)} objects acknowledged"
-    return Receipt(core.now(), "0x0000", node.dicom.ae_title, delivery.payload_sha256, note)
+    return Receipt(core.now(), "0x0000", node.dicom.ae_title, payload, note)
 
 
-def _send_one(core: Core, sending: Sending, sender: ObjectSender, item: DeliveryItem) -> None:
+def _send_one(core: Core, sending: Sending, sender: ObjectSender, item: DeliveryItem, payload: str) -> None:
     content = core.blobs.get(item.blob_sha256)
-    sending.permission.require()
+    sending.permission.require(payload)
     reach("reviewer.before_send")
     status = sender.send(content)
     reach("reviewer.after_send")

@@ -1,54 +1,78 @@
 """Every standstill has a reason: what a case waits for, since when, and who can move it (design: promise 9)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection
 
 from gateway.domain.delivery import DeliveryKind, DeliveryState
-from gateway.domain.party import EndpointRole
-from gateway.domain.record import Case, Delivery, Study
-from gateway.domain.story import Wait
+from gateway.domain.party import EndpointRole, PartyKind
+from gateway.domain.record import Case, Study
+from gateway.domain.story import ADMINISTRATOR, COORDINATOR, Wait
 from gateway.domain.study import StudyState
-from gateway.services import egress, matching
-from gateway.store import cases, deliveries, outbox, parties, reports, studies
+from gateway.domain.work import StoppedJob
+from gateway.services import recall
+from gateway.services.case_finding import why_unmatched
+from gateway.services.delivery_waits import delivery_waits
+from gateway.store import cases, deliveries, outbox, parties, recalls, reports, studies
 
-ADMINISTRATOR, COORDINATOR = "an administrator", "a coordinator"
 _QUIET = "the study to go quiet"
 
 
 def waits_of(connection: Connection, case: Case) -> Iterator[Wait]:
-    """Nothing for a case that is closed or whose report has arrived everywhere."""
+    """Nothing for a case whose report has arrived everywhere; a closed one may still wait for a recall."""
+    yield from _recall_waits(connection, case)
     if case.state != "open":
         return
-    if case.reviewer_id is None:
-        yield Wait("a reviewer", case.created_at, f"{COORDINATOR}: consilium case assign {case.id} REVIEWER")
-    elif not parties.endpoints(connection, party_id=case.reviewer_id, role=EndpointRole.REVIEWER_NODE):
-        yield Wait("a DICOM node of the reviewer", case.created_at, f"{ADMINISTRATOR}: consilium endpoint add-dicom")
-    yield from _study_waits(connection, case)
-    for document in cases.documents(connection, case_id=case.id):
-        if document.state == "waiting":
-            remedy = f"{COORDINATOR}: consilium document approve|redact|reject {document.id}"
-            yield Wait("a person to clear the document", document.created_at, remedy)
-    for delivery in deliveries.listed(connection, case_id=case.id):
-        yield from _delivery_waits(connection, delivery)
-    yield from _report_waits(connection, case)
-    for job in outbox.dead(connection, case.id):
-        yield Wait(f"a look at {job.kind}: {job.last_error}", job.settled_at, ADMINISTRATOR)
+    of_case, arriving = studies.listed(connection, case_id=case.id), _arriving(connection, case)
+    stopped = outbox.stopped(connection, case_id=case.id, subjects=[study.id for study in (*of_case, *arriving)])
+    yield from _reviewer_waits(connection, case)
+    yield from _study_waits(connection, case, of_case, arriving, stopped)
+    yield from _document_waits(connection, case)
+    yield from delivery_waits(connection, case, stopped)
+    yield from _report_waits(connection, case, stopped)
+    for job in stopped:
+        yield Wait(f"{job.kind}, which gave up: {job.last_error}", job.stopped_at, f"{ADMINISTRATOR}: {_retry(job)}")
 
 
 def study_wait(connection: Connection, study: Study) -> str:
     """What one study waits for before it can leave, in a sentence; empty when nothing of it is held back."""
+    stopped = outbox.stopped(connection, subjects=[study.id])
+    if stopped:
+        return "; ".join(f"{_retry(job)}: {job.kind} gave up: {job.last_error}" for job in stopped)
     if study.state is StudyState.RECEIVING:
         return _QUIET
     if study.state is StudyState.UNMATCHED:
-        because = matching.why_unmatched(connection, study)
+        because = why_unmatched(connection, study)
         return f"an order, or consilium study link {study.id} CASE: {because}" if because else "the workers"
     entries = studies.quarantined(connection, study_id=study.id)
     return "; ".join(f"consilium quarantine show {entry.id}: {entry.reason}" for entry in entries)
 
 
-def _study_waits(connection: Connection, case: Case) -> Iterator[Wait]:
-    of_case = studies.listed(connection, case_id=case.id)
+def _retry(job: StoppedJob) -> str:
+    return f"consilium job retry {job.id}"
+
+
+def _recall_waits(connection: Connection, case: Case) -> Iterator[Wait]:
+    for notice in recalls.listed(connection, case_id=case.id):
+        line = recall.line(connection, notice)
+        what = f"{line.recipient} to be asked to delete {line.kind} {line.delivery_id}: {line.reason}; {line.what_left}"
+        yield Wait(what, line.created_at, f"{COORDINATOR}: consilium recall acknowledge {line.id}")
+
+
+def _reviewer_waits(connection: Connection, case: Case) -> Iterator[Wait]:
+    if case.reviewer_id is None:
+        names = [one.name for one in parties.parties(connection, PartyKind.REVIEWER)]
+        assign = f"{COORDINATOR}: consilium case assign {case.id} {'|'.join(names)}"
+        yield Wait("a reviewer", case.created_at, assign if names else f"{ADMINISTRATOR}: consilium reviewer add NAME")
+    elif not parties.endpoints(connection, party_id=case.reviewer_id, role=EndpointRole.REVIEWER_NODE):
+        reviewer = parties.party_by_id(connection, case.reviewer_id).name
+        remedy = f"{ADMINISTRATOR}: consilium endpoint add-dicom {reviewer}-node AE@HOST:PORT --party {reviewer}"
+        yield Wait("a DICOM node of the reviewer", case.created_at, remedy)
+
+
+def _study_waits(
+    connection: Connection, case: Case, of_case: list[Study], arriving: list[Study], stopped: Sequence[StoppedJob]
+) -> Iterator[Wait]:
     waiting = {entry.id: entry for entry in studies.quarantined(connection, case_id=case.id)}
     for study in of_case:  # an object may have come into quarantine before its study had a case
         waiting |= {entry.id: entry for entry in studies.quarantined(connection, study_id=study.id)}
@@ -56,11 +80,20 @@ def _study_waits(connection: Connection, case: Case) -> Iterator[Wait]:
         yield Wait(entry.reason, entry.created_at, f"{COORDINATOR}: consilium quarantine show {entry.id}")
     if waiting or of_case:
         return
-    arriving = _arriving(connection, case)
     for study in arriving:
-        yield Wait("the study to go quiet", study.last_received_at, "nobody: time")
+        if study.id not in {job.subject_id for job in stopped}:
+            yield Wait(_QUIET, study.last_received_at, "nobody: time")
     if not arriving:
-        yield Wait("the study", case.created_at, "the hospital's PACS team: send it by C-STORE")
+        yield Wait("the study", case.created_at, _who_has_the_study(connection, case))
+
+
+def _who_has_the_study(connection: Connection, case: Case) -> str:
+    sender = f"the PACS team of {parties.party_by_id(connection, case.clinic_id).name}: send it by C-STORE"
+    unmatched = studies.listed(connection, clinic_id=case.clinic_id, state=StudyState.UNMATCHED)
+    if not unmatched:
+        return sender
+    found = "|".join(study.id for study in unmatched)
+    return f"{sender}; or {COORDINATOR}, if it came without its key: consilium study link {found} {case.id}"
 
 
 def _arriving(connection: Connection, case: Case) -> list[Study]:
@@ -71,34 +104,30 @@ def _arriving(connection: Connection, case: Case) -> list[Study]:
     return [one for one in receiving if one.study_instance_uid in uids or one.accession_number in numbers]
 
 
-def _delivery_waits(connection: Connection, delivery: Delivery) -> Iterator[Wait]:
-    if delivery.state is DeliveryState.DELIVERED:
-        return
-    if delivery.waits_for:
-        who, _, why = delivery.waits_for.partition(": ")
-        yield Wait(f"{delivery.kind} {delivery.state}: {why or who}", delivery.changed_at, who)
-        return
-    job = outbox.unsettled(connection, egress.next_job(delivery)[1])
-    if job is None:
-        why = f"{delivery.kind} stopped: {delivery.last_error or 'its work ended unfinished'}"
-        yield Wait(why, delivery.changed_at, f"{ADMINISTRATOR}: consilium delivery retry {delivery.id}")
-    elif delivery.last_error:
-        next_try = f"the next try at {job.next_try_at:%Y-%m-%d %H:%M:%S} UTC after: {delivery.last_error}"
-        yield Wait(f"{delivery.kind}: {next_try}", delivery.changed_at, "nobody: time, or whoever runs the destination")
-    else:
-        yield Wait(f"{delivery.kind} on its way", delivery.changed_at, "nobody: the workers")
+def _document_waits(connection: Connection, case: Case) -> Iterator[Wait]:
+    for document in cases.documents(connection, case_id=case.id):
+        if document.state == "waiting":
+            remedy = f"{COORDINATOR}: consilium document approve|redact|reject {document.id}"
+            yield Wait("a person to clear the document", document.created_at, remedy)
 
 
-def _report_waits(connection: Connection, case: Case) -> Iterator[Wait]:
+def _report_waits(connection: Connection, case: Case, stopped: Sequence[StoppedJob]) -> Iterator[Wait]:
     versions = reports.listed(connection, case.id)
-    if versions:
-        if not any(one.role is EndpointRole.EHR for one in parties.endpoints(connection, party_id=case.clinic_id)):
-            yield Wait("an EHR endpoint of the clinic", versions[-1].created_at, ADMINISTRATOR)
-        for version in versions:
-            if version.rendered_at is None:
-                yield Wait("the report to be rendered", version.created_at, "nobody: the workers")
+    if not versions:
+        yield from _unwritten_report(connection, case)
         return
-    sent = [one for one in deliveries.listed(connection, case_id=case.id) if one.state is DeliveryState.DELIVERED]
+    if not parties.endpoints(connection, party_id=case.clinic_id, role=EndpointRole.EHR):
+        clinic = parties.party_by_id(connection, case.clinic_id).name
+        remedy = f"{ADMINISTRATOR}: consilium endpoint add-fhir {clinic}-ehr BASE_URL --party {clinic}"
+        yield Wait("an EHR endpoint of the clinic", versions[-1].created_at, remedy)
+    for version in versions:
+        if version.rendered_at is None and version.id not in {job.subject_id for job in stopped}:
+            yield Wait("the report to be rendered", version.created_at, "nobody: the workers")
+
+
+def _unwritten_report(connection: Connection, case: Case) -> Iterator[Wait]:
+    sent = deliveries.listed(connection, case_id=case.id, states=[DeliveryState.DELIVERED])
     images = [one for one in sent if one.kind is DeliveryKind.STUDY_TO_REVIEWER]
-    if images:
-        yield Wait("the report", images[0].changed_at, "the reviewer")
+    if images and case.reviewer_id is not None:
+        reviewer = parties.party_by_id(connection, case.reviewer_id).name
+        yield Wait("the report", images[0].changed_at, f"the reviewer {reviewer}")

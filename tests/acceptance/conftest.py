@@ -8,6 +8,7 @@ import pytest
 from tests.acceptance.gateway import Gateway
 from tests.acceptance.scene import PACS_AE_TITLE
 from tests.acceptance.stage import Stage
+from tests.acceptance.theatre import Theatre, open_theatre
 from tests.peers.dcmtk import StoreScp
 from tests.peers.orthanc import Orthanc
 from tests.peers.strict_ehr import StrictEhr
@@ -25,6 +26,13 @@ def reviewer_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]
 def files(tmp_path: Path) -> Path:
     """A folder for what the hospital sends."""
     return tmp_path / "files"
+
+
+@pytest.fixture(scope="module")
+def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    """A gateway whose worker is killed and started by the test."""
+    with open_theatre(tmp_path_factory.mktemp("theatre")) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -44,11 +44,13 @@ class Clinic:
         return self.stage.until_delivery(self.order.case_id, kind, state)
 
     def failed(self, kind: str, words: str) -> Json:
-        """Until it failed for the reason that has these words; gives the entry under "waits for" of `case show`."""
+        """Until it failed for the reason that has these words, which `case show` gives with the command for it."""
         case_id = self.order.case_id
         self.stage.until(case_id, kind, lambda one: one.state == "failed" and words in one.last_error, words)
         [shown] = [one for one in self.stage.waits(case_id) if kind in one["what"]]
         assert words in shown["what"]
+        failed = self.stage.delivery(case_id, kind)["id"]
+        assert shown["who"] == f"an administrator: consilium delivery retry|cancel {failed}"
         return shown
 
     def retry(self, kind: str) -> None:

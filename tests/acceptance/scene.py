@@ -128,7 +128,7 @@ class Scene:
 
     def deliveries(self, case_id: str) -> list[Json]:
         """`consilium delivery list` of the case."""
-        return [one for one in self.gateway.shown("delivery", "list") if one["case_id"] == case_id]
+        return list(self.gateway.shown("delivery", "list", "--case", case_id))
 
     def delivery(self, case_id: str, kind: str) -> Json:
         """The one delivery of that kind; fails while there is none or several."""

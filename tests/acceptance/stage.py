@@ -178,11 +178,13 @@ class Stage(Scene):
 
     def quarantined(self, case: Case) -> list[Json]:
         """What `quarantine list` shows of the case."""
-        return [one for one in self.gateway.shown("quarantine", "list") if one["case_id"] == case.id]
+        entries = self.gateway.shown("quarantine", "list", "--limit", "10000")
+        return [one for one in entries if one["case_id"] == case.id]
 
     def studies(self, study_instance_uid: str) -> list[Json]:
         """What `study list` shows under that UID."""
-        return [one for one in self.gateway.shown("study", "list") if one["study_instance_uid"] == study_instance_uid]
+        studies = self.gateway.shown("study", "list", "--limit", "10000")
+        return [one for one in studies if one["study_instance_uid"] == study_instance_uid]
 
     def at_reviewer(self, case: Case) -> list[Dataset]:
         """What the reviewer's node received of the case, one entry a C-STORE."""

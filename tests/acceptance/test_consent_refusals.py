@@ -27,7 +27,10 @@ def test_a_report_stays_until_the_patient_lets_it_return(stage: Stage, files: Pa
     for wait in waits:
         assert "No consent permits" in wait["what"]
         assert wait["since"]
-        assert wait["who"] == "a consent of the patient, from the clinic"
+        assert wait["who"] == (
+            "the clinic hospital, by a consent of the patient that permits return-to-clinic to hospital for COC or "
+            f"TREAT; on file is what this shows: consilium consent list --case {case.id}"
+        )
     assert "consent decided for report-to-ehr to hospital-ehr (enqueue) deny" in stage.told(case.id)
     assert stage.asked_of_ehr(case) == []
     assert stage.offered_to_pacs(case) == []

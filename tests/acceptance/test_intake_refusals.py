@@ -79,7 +79,9 @@ def _first_one_leaves(stage: Stage, case: Case, first: FileDataset, reason: str)
     stage.until_delivery(case.id, STUDY, "delivered")
     assert _objects(stage, case) == 2
     [study] = stage.studies(case.data.study_instance_uid)
-    [entry] = [one for one in stage.gateway.shown("quarantine", "list") if one["study_id"] == study["id"]]
+    [entry] = [
+        one for one in stage.gateway.shown("quarantine", "list", "--limit", "10000") if one["study_id"] == study["id"]
+    ]
     assert entry["reason"].startswith(reason)
     [wait] = [one for one in stage.waits(case.id) if reason in one["what"]]
     assert f"consilium quarantine show {entry['id']}" in wait["who"]

@@ -1,18 +1,10 @@
 """The worker is killed (SIGKILL) at each hook on the way back to the clinic; the result is the same, once."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.acceptance.killing import wait_until_killed, worker
 from tests.acceptance.scene import Order
-from tests.acceptance.theatre import TO_THE_CLINIC, Theatre, hooks, open_theatre
-
-
-@pytest.fixture(scope="module")
-def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    with open_theatre(tmp_path_factory.mktemp("theatre")) as opened:
-        yield opened
+from tests.acceptance.theatre import TO_THE_CLINIC, Theatre, hooks
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,12 @@
 """The worker is killed (SIGKILL) at each hook on the way to the reviewer; the result is the same, once."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.killing import wait_until_killed, worker
-from tests.acceptance.theatre import EDGES, TO_THE_CLINIC, TO_THE_REVIEWER, Theatre, hooks, open_theatre
+from tests.acceptance.theatre import EDGES, TO_THE_CLINIC, TO_THE_REVIEWER, Theatre, hooks
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,12 +20,6 @@ def test_every_hook_in_the_code_is_killed_at_or_belongs_to_an_edge() -> None:
             found |= {name.rpartition(".")[0] for name in re.findall(r'reach\("([^"]+)"\)', text)}
     killed = {point.split()[0] for point in TO_THE_REVIEWER + TO_THE_CLINIC}
     assert found - EDGES == killed
-
-
-@pytest.fixture(scope="module")
-def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    with open_theatre(tmp_path_factory.mktemp("theatre")) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("hook", hooks(TO_THE_REVIEWER))

@@ -154,7 +154,8 @@ def _header(real: RealFile) -> Dataset:
 
 def _ordered(stage: Stage, header: Dataset, study_instance_uid: str) -> Case:
     """An order that names the study, for a patient as the header describes her."""
-    words = str(header.get("PatientName", "") or "").split("=")[0].replace("^", " ").split() or ["Nobody"]
+    name = str(header.get("PatientName", "") or "").split("=")[0]
+    words = " ".join(name.split("^")[:3]).split() or ["Nobody"]  # family, given and middle; titles are no name
     born = str(header.get("PatientBirthDate", "") or "") or "19600101"
     return stage.open_case(
         DISCLOSE,

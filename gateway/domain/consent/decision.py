@@ -11,10 +11,11 @@ from datetime import datetime
 from enum import StrEnum
 
 from gateway.domain.consent.evaluate import Rule, Ruling, Step, rule_of
+from gateway.domain.consent.match import may_name
 from gateway.domain.consent.model import Consent, ConsentVersion, Effect, Provision
 from gateway.domain.consent.period import FAR_FUTURE
 from gateway.domain.consent.request import DisclosureRequest, Item
-from gateway.domain.consent.standing import Standing, latest, standings
+from gateway.domain.consent.standing import Standing, latest, speaks_of, standings
 
 _IDS_SHOWN = 3
 
@@ -87,7 +88,7 @@ def _weigh(
     if groups and not bare:
         return Outcome.PERMIT, _versions(permitted), _sentences(permitted, "permits", request)
     looked_at = tuple(one.consent.key for one in counted)
-    return Outcome.DENY, looked_at, (_nothing_permits(bare, counted, request), *_near_misses(counted, rulings))
+    return Outcome.DENY, looked_at, (_nothing_permits(bare, counted, request), *_near_misses(counted, rulings, request))
 
 
 def _findings(
@@ -126,10 +127,23 @@ def _nothing_permits(bare: list[tuple[Item, ...]], counted: tuple[Standing, ...]
     return f"No consent permits {_count(items, request)} to leave ({request.flow})."
 
 
-def _near_misses(counted: tuple[Standing, ...], rulings: tuple[Ruling, ...]) -> tuple[str, ...]:
-    ignored = [f"{one.consent.key} does not count: {one.why_not}." for one in counted if one.why_not]
-    steps = [step for ruling in rulings for step in ruling.steps if step.effect is not None and not step.matched]
+def _near_misses(
+    counted: tuple[Standing, ...], rulings: tuple[Ruling, ...], request: DisclosureRequest
+) -> tuple[str, ...]:
+    """Why those that speak of this flow and may speak of this recipient do not permit; no other one could."""
+    ignored = [
+        f"{one.consent.key} does not count: {one.why_not}."
+        for one in counted
+        if one.why_not and _is_near(one.consent, request)
+    ]
+    near = [ruling for ruling in rulings if _is_near(ruling.consent, request)]
+    steps = [step for ruling in near for step in ruling.steps if step.effect is not None and not step.matched]
     return (*ignored, *(f"{one.consent}, {one.path} ({one.effect}), does not apply: {one.why}." for one in steps))
+
+
+def _is_near(consent: Consent, request: DisclosureRequest) -> bool:
+    is_for_them = consent.provision is None or may_name(consent.provision, consent.root_effect, request.recipient)
+    return is_for_them and speaks_of(consent, request)
 
 
 def _steps(counted: tuple[Standing, ...], rulings: tuple[Ruling, ...]) -> tuple[Step, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta, tzinfo
 from enum import IntEnum
 
-from gateway.domain.consent.model import Coding, PartyReference, Provision
+from gateway.domain.consent.model import Coding, Effect, PartyReference, Provision
 from gateway.domain.consent.period import Period, midnight
 from gateway.domain.consent.request import DisclosureRequest, Item, Recipient, local_type
 from gateway.domain.consent.vocabulary import ACT_REASON, CONSENT_ACTION, CONSENT_ACTIONS, FLOW_PURPOSES, PURPOSES
@@ -23,6 +23,15 @@ def recipient_match(named: tuple[PartyReference, ...], recipient: Recipient) -> 
     """Whether a provision's recipients (at least one) include this one."""
     references, identifiers = recipient.all_references, recipient.all_identifiers
     return max(_party_match(one, references, identifiers, recipient.local_types) for one in named)
+
+
+def may_name(provision: Provision, effect: Effect | None, recipient: Recipient) -> bool:
+    """False where the provision and those inside of it plainly speak of others; `effect` is what it says itself."""
+    if provision.recipients:
+        return recipient_match(provision.recipients, recipient) is not Match.NO
+    if effect is Effect.PERMIT or not provision.provisions:
+        return True
+    return any(may_name(one, one.type, recipient) for one in provision.provisions)
 
 
 def patient_match(named: PartyReference, request: DisclosureRequest) -> Match:

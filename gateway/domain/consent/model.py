@@ -4,6 +4,7 @@ Only `fhir_mappings.consent` builds these from FHIR; it refuses whatever has no 
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from gateway.domain.consent.period import Moment, Period
@@ -101,7 +102,8 @@ class Consent:
 
     `supersedes` holds ids of consents that a Provenance of revision says this one replaces. `is_by_representative` and
     `is_authority_recorded`: somebody else than the patient agreed, and a person has recorded that they may. An
-    inactive consent needs no more than identity, status and what it replaces.
+    inactive consent needs no more than identity, status and what it replaces. `stored_at` is since when this version
+    is on file; None where that is not known.
     """
 
     id: str
@@ -117,6 +119,7 @@ class Consent:
     supersedes: frozenset[str] = frozenset()
     is_by_representative: bool = False
     is_authority_recorded: bool = False
+    stored_at: datetime | None = None
 
     @property
     def key(self) -> ConsentVersion:

@@ -42,25 +42,30 @@ def standings(consents: Sequence[Consent], request: DisclosureRequest) -> tuple[
     owned = [(one, patient_match(one.patient, request)) for one in consents]
     own = [Standing(one, _disregarded(one, request), _doubt(one, match)) for one, match in owned if match]
     counting = [one for one in own if not one.why_not]
-    ending = [one.consent for one in own if one.consent.status in _ENDING and _speaks_of(one.consent, request)]
+    ending = [one.consent for one in own if one.consent.status in _ENDING and speaks_of(one.consent, request)]
     return tuple(one if one.why_not else _among(one, counting, ending, request) for one in own)
 
 
 def _disregarded(consent: Consent, request: DisclosureRequest) -> str:
     if consent.status != "active":
-        return f"its status is {consent.status}, not active"
+        return f"its status is {consent.status}, not active{_since(consent, request)}"
     if _PRIVACY not in consent.scope:
         return "its scope is not patient-privacy"
     if not consent.policy.is_known:
         return "it is given under no policy that is known here"
-    if not _speaks_of(consent, request):
+    if not speaks_of(consent, request):
         return f"its policy speaks of another flow than {request.flow}"
     if not consent.has_signature_or_source:
         return "it has neither a signature nor a source document"
     return ""
 
 
-def _speaks_of(consent: Consent, request: DisclosureRequest) -> bool:
+def _since(consent: Consent, request: DisclosureRequest) -> str:
+    return f", since {consent.stored_at.astimezone(request.zone).isoformat()}" if consent.stored_at else ""
+
+
+def speaks_of(consent: Consent, request: DisclosureRequest) -> bool:
+    """Whether its policy leaves room for this flow."""
     return not consent.policy.flows or request.flow in consent.policy.flows
 
 

@@ -19,7 +19,8 @@ names = ["config.settings", "workers", "gateway.cli", "dicom_node", "fhir_mappin
 homes = {name: importlib.import_module(name).__file__ for name in names}
 from config.settings import load_settings
 from gateway.store.engine import Database
-from gateway.store.schema import is_current, upgrade
+from gateway.store.readiness import is_current
+from gateway.store.schema import upgrade
 database = Database(load_settings().database_url_resolved)
 upgrade(database)
 print(json.dumps({"homes": homes, "is_current": is_current(database)}))

@@ -134,6 +134,11 @@ def test_what_is_not_active_is_never_refused_for_what_it_says(status: str) -> No
     assert consent.identifiers
 
 
+def test_a_revocation_still_tells_whom_the_consent_spoke_of() -> None:
+    given = disclose_consent()
+    assert read(given | {"status": "inactive"}).provision == read(given).provision
+
+
 @pytest.mark.parametrize("scope", ["treatment", "research", "adr"])
 def test_a_consent_of_another_scope_is_kept_and_ignored(scope: str) -> None:
     consent = read(changed(top(scope=concept("consentscope", scope), policy=[{"uri": "https://example.org/x"}])))

@@ -34,6 +34,19 @@ def test_every_written_form_counts_and_the_official_one_is_printed() -> None:
     assert record.display_name == "Dr. Ayşe Öztürk"
 
 
+@pytest.mark.parametrize(
+    ("text", "titles"),
+    [
+        ("Dr. Ayşe Öztürk", {"prefix": ["Dr."]}),
+        ("Prof. Dr. Ayşe Öztürk, MD PhD", {"prefix": ["Prof.", "Dr."], "suffix": ["MD", "PhD"]}),
+    ],
+)
+def test_the_titles_in_a_text_are_no_part_of_the_name(text: str, titles: dict[str, list[str]]) -> None:
+    record = patient_from_fhir(changed(patient(), "name", [{"text": text, **titles}]))
+    assert record.identity.names == ("Ayşe Öztürk",)
+    assert record.display_name == text
+
+
 def test_an_unknown_sex_is_not_said_and_a_merged_record_says_so() -> None:
     merged = changed(patient(), "gender", "unknown") | {
         "active": False,

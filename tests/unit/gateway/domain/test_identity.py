@@ -47,3 +47,20 @@ def test_what_one_side_does_not_say_contradicts_nothing() -> None:
 def test_one_of_several_names_is_enough() -> None:
     order = PersonIdentity(("Ayşe Kaya", "Ayşe Öztürk"), None, "")
     assert contradictions(_person(), order) == ()
+
+
+@pytest.mark.parametrize(
+    "in_header", ["Öztürk^Ayşe^^Dr.", "Öztürk^Ayşe^^^MD", "Öztürk^Ayşe^^Prof. Dr.^PhD", "OEZTUERK^AYSE^^Frau"]
+)
+def test_titles_say_nothing_of_who_it_is(in_header: str) -> None:
+    assert contradictions(_person(in_header), _person("Ayşe Öztürk")) == ()
+    assert contradictions(_person("Ayşe Öztürk"), _person(in_header)) == ()
+
+
+@pytest.mark.parametrize("in_header", ["Öztürk^Fatma^^Dr.", "Öztürk^Ayşe^Işıl^Dr."])
+def test_a_title_hides_no_other_name(in_header: str) -> None:
+    assert [one.field for one in contradictions(_person(in_header), _person("Öztürk^Ayşe^^Dr."))] == ["name"]
+
+
+def test_a_title_alone_is_no_name() -> None:
+    assert contradictions(_person("^^^Dr."), _person()) == ()

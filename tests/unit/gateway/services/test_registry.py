@@ -18,6 +18,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PACS = NewEndpoint("ankara-pacs", EndpointRole.PACS, dicom=DicomAddress(" ANKPACS ", "10.0.0.5", 104))
 EHR = NewEndpoint("ankara-ehr", EndpointRole.EHR, fhir=FhirAddress("https://ehr.example/fhir/"))
 IDENTIFIER = Identifier("urn:oid:1.2.3", "ANK")
+OTHER: dict[str, object] = {"name": "izmir", "identifiers": [Identifier("urn:oid:1.2.3", "IZM")]}
 
 
 def clinic(database: Database, **changes: object) -> Registration:
@@ -55,12 +56,22 @@ def test_a_clinic_comes_with_its_endpoints_and_leaves_audit_rows(database: Datab
 
 def test_nothing_is_registered_when_one_endpoint_is_taken(database: Database) -> None:
     clinic(database)
-    other = {"name": "izmir", "identifiers": [Identifier("urn:oid:1.2.3", "IZM")]}
-    with pytest.raises(Conflict):
-        clinic(database, **other)
+    with pytest.raises(Conflict, match="ankara has an endpoint named ankara-pacs"):
+        clinic(database, **OTHER)
     with database.read() as connection:
         assert [one.party.name for one in registry.registrations(connection, PartyKind.CLINIC)] == ["ankara"]
     assert len(audited(database)) == 3
+
+
+def test_whose_ae_title_it_is_and_what_to_do_is_said(database: Database) -> None:
+    clinic(database)
+    taken = replace(PACS, name="izmir-pacs")
+    who_and_remedy = r"ANKPACS is registered to ankara \(endpoint ankara-pacs\).*have one of the two nodes renamed"
+    with pytest.raises(Conflict, match=who_and_remedy):
+        clinic(database, **OTHER, endpoints=[taken])
+    clinic(database, **OTHER, endpoints=[replace(taken, dicom=DicomAddress("IZMPACS", "10.0.0.7", 104))])
+    with pytest.raises(Conflict, match=who_and_remedy):
+        registry.register_endpoint(database, party_name="izmir", new=taken, actor="cli:test", now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -96,13 +107,22 @@ def test_plain_http_can_be_allowed_expressly(database: Database) -> None:
     assert [one.name for one in clinic(database, endpoints=[allowed]).endpoints] == ["ankara-ehr"]
 
 
+def test_a_clinic_may_have_a_second_pacs(database: Database) -> None:
+    clinic(database)
+    second = replace(PACS, name="ankara-cardiology", dicom=DicomAddress("CARDIO", "10.0.0.6", 104))
+    added = registry.register_endpoint(database, party_name="ankara", new=second, actor="cli:test", now=NOW)
+    with database.read() as connection:
+        assert parties.pacs_by_ae_title(connection, "CARDIO") == added
+        assert parties.pacs_by_ae_title(connection, "ANKPACS") is not None
+
+
 def test_an_endpoint_is_removed_and_another_takes_its_role(database: Database) -> None:
     clinic(database)
-    moved = replace(PACS, name="ankara-new", dicom=DicomAddress("NEWPACS", "10.0.0.6", 104))
+    moved = replace(EHR, name="ankara-new")
     add = {"party_name": "ankara", "new": moved, "actor": "cli:test", "now": NOW}
-    with pytest.raises(Conflict, match="has a pacs already"):
+    with pytest.raises(Conflict, match="has its ehr already"):
         registry.register_endpoint(database, **add)  # type: ignore[arg-type]
-    registry.remove_endpoint(database, "ankara-pacs", actor="cli:test", now=NOW)
+    registry.remove_endpoint(database, "ankara-ehr", actor="cli:test", now=NOW)
     assert registry.register_endpoint(database, **add).name == "ankara-new"  # type: ignore[arg-type]
     assert [action for action, _ in audited(database)][-2:] == ["endpoint.remove", "endpoint.add"]
 

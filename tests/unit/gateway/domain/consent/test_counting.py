@@ -1,13 +1,14 @@
 """Which consents count: rules 1 to 3, and what a decision rests on."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from gateway.domain.consent import (
     Coding,
+    Consent,
     ConsentVersion,
     Outcome,
     PartyReference,
@@ -23,11 +24,13 @@ from tests.unit.gateway.domain.consent.builders import (
     DISCLOSE,
     OPTIN,
     OPTOUT,
+    OTHER,
     PATHOLOGY,
     PCF,
     RETURN,
     STUDY,
     SUMMARY,
+    bare,
     consent,
     deny,
     permit,
@@ -57,7 +60,8 @@ def test_what_does_not_count_neither_permits_nor_denies(changes: dict[str, Any],
     alone = decide([replace(consent(), **changes)], request())
     assert alone.outcome is Outcome.DENY
     assert alone.consents == (ConsentVersion("c1", 1),)
-    assert why in alone.reasons[1]
+    assert why in alone.steps[0].why
+    assert (why in " ".join(alone.reasons)) == (changes != {"policy": RETURN})
     beside = decide([replace(consent(deny()), **{"policy": OPTIN, **changes}), consent(id="c2")], request())
     assert beside.outcome is Outcome.PERMIT
 
@@ -182,3 +186,35 @@ def test_a_consent_for_one_flow_says_nothing_of_the_other() -> None:
     to_clinic = request(flow=Flow.RETURN_TO_CLINIC)
     assert decide([consent(policy=DISCLOSE)], to_clinic).outcome is Outcome.DENY
     assert decide([consent(policy=RETURN)], to_clinic).outcome is Outcome.PERMIT
+
+
+NOTHING_PERMITS = "No consent permits all items (1) to leave (disclose-to-reviewer)."
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(consent(policy=RETURN), id="another flow"),
+        pytest.param(consent(policy=RETURN, status="inactive"), id="another flow, and taken back"),
+        pytest.param(consent(permit(recipients=(OTHER,))), id="another recipient"),
+        pytest.param(consent(permit(recipients=(OTHER,)), status="inactive"), id="another recipient, and taken back"),
+        pytest.param(consent(bare(permit(recipients=(OTHER,)), deny(recipients=(OTHER,)))), id="nested"),
+    ],
+)
+def test_a_consent_that_speaks_of_others_is_no_reason(other: Consent) -> None:
+    decision = decide([other], request())
+    assert decision.reasons == (NOTHING_PERMITS,)
+    assert decision.consents == (other.key,)
+
+
+def test_a_permit_that_forgot_its_recipient_is_a_reason() -> None:
+    _, reason = decide([consent(permit(recipients=()))], request()).reasons
+    assert "a permit has to name recipient and purpose" in reason
+
+
+def test_a_consent_taken_back_says_since_when() -> None:
+    revoked = consent(version=2, status="inactive", stored_at=datetime(2026, 3, 9, 21, 30, tzinfo=UTC))
+    assert decide([revoked], request()).reasons == (
+        NOTHING_PERMITS,
+        "Consent c1 version 2 does not count: its status is inactive, not active, since 2026-03-10T00:30:00+03:00.",
+    )

@@ -1,0 +1,120 @@
+"""A recall notice says what is known to have left, waits for a coordinator, and ends with an audit row."""
+
+import pytest
+
+from gateway.domain.delivery import Receipt
+from gateway.domain.errors import Conflict
+from gateway.services import egress, recall
+from gateway.services.recall import RecallLine
+from gateway.services.story import case_story
+from gateway.store import cases, deliveries
+from tests.unit.gateway.services.scenery import DISCLOSE, RETURN, Scenery
+
+GRANTED = "first granted at 2026-03-02 09:00:00 UTC"
+
+
+def _open(scenery: Scenery) -> list[RecallLine]:
+    return recall.recall_lines(scenery.core, limit=10)
+
+
+def test_a_grant_that_never_reached_the_node_is_told_as_that(scenery: Scenery) -> None:
+    consent_id = scenery.consent(DISCLOSE)
+    delivery = scenery.images("1.1", "1.2")
+    assert egress.grant(scenery.core, delivery.id) is not None
+    with scenery.core.database.write("test") as connection:
+        deliveries.change(connection, delivery.id, now=scenery.clock(), last_error="Transient: NODE cannot be reached")
+    scenery.clock.forward(minutes=5)
+    scenery.consent(DISCLOSE, status="inactive", of=consent_id)
+
+    [notice] = _open(scenery)
+    assert notice.what_left == (
+        f"{GRANTED}; 0 of 2 objects acknowledged; the last attempt ended with Transient: NODE cannot be reached"
+    )
+    assert notice.reason == f"consent {consent_id} version 2 no longer permits what had been granted before"
+    assert (notice.recipient, notice.delivery_id) == ("board", delivery.id)
+    what = f"board to be asked to delete study-to-reviewer {delivery.id}: {notice.reason}; {notice.what_left}"
+    assert scenery.waits()[what] == f"a coordinator: consilium recall acknowledge {notice.id}"
+
+
+def test_what_was_acknowledged_is_counted(scenery: Scenery) -> None:
+    consent_id = scenery.consent(DISCLOSE)
+    delivery = scenery.images("1.1", "1.2")
+    egress.grant(scenery.core, delivery.id)
+    with scenery.core.database.write("test") as connection:
+        first = deliveries.items(connection, delivery.id)[0]
+        deliveries.set_item_status(connection, first, "0x0000", scenery.clock())
+    scenery.consent(DISCLOSE, status="inactive", of=consent_id)
+    assert "; 1 of 2 objects acknowledged" in _open(scenery)[0].what_left
+
+
+@pytest.mark.parametrize(
+    ("is_delivered", "is_ambiguous", "words"),
+    [
+        (False, False, f"{GRANTED}; nothing acknowledged"),
+        (
+            False,
+            True,
+            f"{GRANTED}; nothing acknowledged; something may have arrived without an acknowledgement",
+        ),
+        (True, False, f"{GRANTED}; acknowledged as DiagnosticReport/7"),
+    ],
+)
+def test_what_is_known_of_a_report(scenery: Scenery, is_delivered: bool, is_ambiguous: bool, words: str) -> None:
+    consent_id = scenery.consent(RETURN)
+    delivery = scenery.report()
+    egress.grant(scenery.core, delivery.id)
+    with scenery.core.database.write("test") as connection:
+        deliveries.change(connection, delivery.id, now=scenery.clock(), is_ambiguous=is_ambiguous)
+        if is_delivered:
+            receipt = Receipt(scenery.clock(), "201", "DiagnosticReport/7", delivery.payload_sha256)
+            deliveries.set_receipt(connection, delivery.id, receipt)
+    scenery.consent(RETURN, status="inactive", of=consent_id)
+    assert [one.what_left for one in _open(scenery)] == [words]
+
+
+def test_a_coordinator_acknowledges_it_once_and_the_story_says_so(scenery: Scenery) -> None:
+    consent_id = scenery.consent(DISCLOSE)
+    egress.grant(scenery.core, scenery.images("1.1").id)
+    scenery.consent(DISCLOSE, status="inactive", of=consent_id)
+    [notice] = _open(scenery)
+    scenery.clock.forward(hours=1)
+    recall.acknowledge(scenery.core, notice.id, actor="cli:coordinator")
+
+    assert _open(scenery) == []
+    assert not any("to be asked to delete" in what for what in scenery.waits())
+    [kept] = recall.recall_lines(scenery.core, limit=10, case_id=scenery.case.id, is_open=False)
+    assert (kept.acknowledged_by, kept.acknowledged_at) == ("cli:coordinator", scenery.clock())
+    told = [(one.what, one.detail) for one in case_story(scenery.core, scenery.case.id).stations]
+    assert told[-1] == ("recall acknowledged", f"recall/{notice.id}")
+    with pytest.raises(Conflict, match="acknowledged by cli:coordinator"):
+        recall.acknowledge(scenery.core, notice.id, actor="cli:another")
+
+
+def test_a_closed_case_still_waits_for_its_recall(scenery: Scenery) -> None:
+    consent_id = scenery.consent(DISCLOSE)
+    egress.grant(scenery.core, scenery.images("1.1").id)
+    scenery.consent(DISCLOSE, status="inactive", of=consent_id)
+    with scenery.core.database.write("test") as connection:
+        cases.set_state(connection, scenery.case.id, "closed")
+    [what] = scenery.waits()
+    assert what.startswith("board to be asked to delete")
+
+
+def test_an_acknowledged_notice_stands_anew_only_when_more_was_granted(scenery: Scenery) -> None:
+    consent_id = scenery.consent(DISCLOSE)
+    delivery = scenery.images("1.1")
+    egress.grant(scenery.core, delivery.id)
+    scenery.consent(DISCLOSE, status="inactive", of=consent_id)
+    [notice] = _open(scenery)
+    scenery.clock.forward(hours=1)
+    recall.acknowledge(scenery.core, notice.id, actor="cli:coordinator")
+    scenery.clock.forward(hours=1)
+    scenery.consent(DISCLOSE, status="rejected", of=consent_id)
+    assert _open(scenery) == []
+
+    scenery.consent(DISCLOSE, of=consent_id)
+    assert egress.grant(scenery.core, delivery.id) is not None
+    scenery.clock.forward(hours=1)
+    scenery.consent(DISCLOSE, status="inactive", of=consent_id)
+    [again] = _open(scenery)
+    assert (again.id, again.created_at, again.acknowledged_at) == (notice.id, scenery.clock(), None)

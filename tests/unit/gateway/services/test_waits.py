@@ -1,0 +1,112 @@
+"""Each wait gives the command that moves it, with the ids that go into it."""
+
+from typing import Any
+
+import pytest
+
+from gateway.domain.delivery import DeliveryState
+from gateway.domain.work import JobKind
+from gateway.services import egress, listing
+from gateway.services.waits import study_wait
+from gateway.store import deliveries, studies
+from gateway.store.studies import Place
+from gateway.store.tables import case, endpoint
+from tests.unit.gateway.services.scenery import DISCLOSE, Scenery
+
+
+def _change(scenery: Scenery, delivery_id: str, **values: Any) -> None:
+    with scenery.core.database.write("test") as connection:
+        deliveries.change(connection, delivery_id, now=scenery.clock(), **values)
+
+
+def test_the_study_is_asked_of_the_clinic_or_linked(scenery: Scenery) -> None:
+    by_store = "the PACS team of ankara: send it by C-STORE"
+    assert scenery.waits() == {"the study": by_store}
+    study_id = scenery.study("unmatched")
+    link = f"consilium study link {study_id} {scenery.case.id}"
+    assert scenery.waits() == {"the study": f"{by_store}; or a coordinator, if it came without its key: {link}"}
+
+
+def test_a_case_without_a_reviewer_names_those_there_are(scenery: Scenery) -> None:
+    with scenery.core.database.write("test") as connection:
+        connection.execute(case.update().values(reviewer_id=None))
+    assert scenery.waits()["a reviewer"] == f"a coordinator: consilium case assign {scenery.case.id} board"
+
+
+def test_missing_endpoints_are_added_to_their_party(scenery: Scenery) -> None:
+    scenery.report()
+    with scenery.core.database.write("test") as connection:
+        connection.execute(endpoint.delete().where(endpoint.c.name == "board-node"))
+        connection.execute(endpoint.update().where(endpoint.c.name == "ankara-ehr").values(party_id="board"))
+    waits = scenery.waits()
+    add = "an administrator: consilium endpoint"
+    node, ehr = "board-node AE@HOST:PORT --party board", "ankara-ehr BASE_URL --party ankara"
+    assert waits["a DICOM node of the reviewer"] == f"{add} add-dicom {node}"
+    assert waits["an EHR endpoint of the clinic"] == f"{add} add-fhir {ehr}"
+
+
+@pytest.mark.parametrize("state", [DeliveryState.FAILED, DeliveryState.AMBIGUOUS])
+def test_a_delivery_that_a_person_decides_on(scenery: Scenery, state: DeliveryState) -> None:
+    delivery = scenery.images("1.1")
+    _change(scenery, delivery.id, state=state, waits_for="an administrator: refused")
+    assert scenery.waits() == {
+        f"study-to-reviewer {state}: refused": f"an administrator: consilium delivery retry|cancel {delivery.id}"
+    }
+
+
+def test_a_delivery_that_is_tried_again_says_when_and_how_to_look(scenery: Scenery) -> None:
+    delivery = scenery.images("1.1")
+    _change(scenery, delivery.id, last_error="Transient: NODE cannot be reached")
+    with scenery.core.database.write("test") as connection:
+        egress.enqueue_next(connection, scenery.delivery(delivery.id), now=scenery.clock())
+    [(what, who)] = scenery.waits().items()
+    assert what.endswith("the next try at 2026-03-02 09:00:00 UTC after: Transient: NODE cannot be reached")
+    assert "consilium endpoint test board-node" in who
+    assert f"consilium delivery retry {delivery.id}" in who
+
+
+def test_objects_that_could_not_be_proven_clean_are_shown_one_by_one(scenery: Scenery) -> None:
+    delivery = scenery.images("1.1")
+    _change(scenery, delivery.id, waits_for="a person: 1 of the study's objects could not be proven clean")
+    with scenery.core.database.write("test") as connection:
+        place = Place(scenery.case.id, delivery.subject_id, None)
+        entry_id = studies.put_in_quarantine(connection, "deidentification", "burned in", place, now=scenery.clock())
+    waits = scenery.waits()
+    assert waits["burned in"] == f"a coordinator: consilium quarantine show {entry_id}"
+    held = "study-to-reviewer pending: 1 of the study's objects could not be proven clean"
+    assert waits[held] == f"a person (a coordinator): consilium quarantine show {entry_id}"
+
+
+def test_a_cancelled_delivery_names_no_command(scenery: Scenery) -> None:
+    delivery = scenery.images("1.1")
+    _change(scenery, delivery.id, state=DeliveryState.CANCELLED, waits_for="cli:somebody: cancelled it")
+    assert scenery.waits() == {"study-to-reviewer cancelled: cancelled it": "cli:somebody"}
+
+
+def test_the_report_is_asked_of_the_reviewer_by_name(scenery: Scenery) -> None:
+    scenery.consent(DISCLOSE)
+    delivery = scenery.images("1.1")
+    _change(scenery, delivery.id, state=DeliveryState.DELIVERED)
+    assert scenery.waits() == {"the report": "the reviewer board"}
+
+
+def test_an_unmatched_study_says_which_command_links_it(scenery: Scenery) -> None:
+    study_id = scenery.study("unmatched")
+    with scenery.core.database.write("test") as connection:
+        connection.execute(case.update().values(state="closed"))
+        study = studies.by_id(connection, study_id)
+        assert f"consilium study link {study_id} CASE: no open order" in study_wait(connection, study)
+
+
+def test_a_delivery_without_work_says_so_in_the_list(scenery: Scenery) -> None:
+    delivery = scenery.images("1.1")
+    retry = f"an administrator, by consilium delivery retry {delivery.id}: its work ended unfinished"
+    assert listing.delivery_view(scenery.core, delivery.id).delivery.waits_for == retry
+    _change(scenery, delivery.id, payload_sha256="")
+    job_id = scenery.stop(JobKind.STUDY_RELEASE, delivery.subject_id, "Permanent: no room")
+    revive = f"an administrator, by consilium job retry {job_id}: Permanent: no room"
+    assert [one.waits_for for one in listing.delivery_lines(scenery.core, limit=1)] == [revive]
+    assert list(scenery.waits()) == ["study-release, which gave up: Permanent: no room"]
+    with scenery.core.database.write("test") as connection:
+        egress.enqueue_next(connection, scenery.delivery(delivery.id), now=scenery.clock())
+    assert listing.delivery_view(scenery.core, delivery.id).delivery.waits_for == ""
