@@ -35,6 +35,10 @@ class Dicom(Group):
     ae_title: Annotated[str, AfterValidator(check_ae_title)]
     host: str = Field(min_length=1)
     port: Port
+    tls_port: Annotated[int, Field(ge=0, le=65535)]
+    tls_certificate_file: str
+    tls_key_file: str
+    tls_ca_file: str
     max_pdu_bytes: Annotated[int, Field(ge=4096, le=2**24)]
     max_associations: Count
     max_associations_per_peer: Count
@@ -47,6 +51,15 @@ class Dicom(Group):
     def _one_peer_leaves_room(self) -> Self:
         if self.max_associations_per_peer > self.max_associations:
             raise ValueError("max_associations_per_peer is larger than max_associations")
+        return self
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if self.tls_port == self.port:
+            raise ValueError("tls_port and port are two ports")
+        needed = (self.tls_port, self.tls_certificate_file, self.tls_key_file)
+        if any((*needed, self.tls_ca_file)) and not all(needed):
+            raise ValueError("tls_port, tls_certificate_file and tls_key_file belong together")
         return self
 
 
@@ -71,6 +84,7 @@ class Retry(Group):
     base_s: Seconds
     cap_s: Seconds
     max_attempts: Count
+    max_unended: Count
 
     @model_validator(mode="after")
     def _cap_above_base(self) -> Self:
@@ -88,10 +102,26 @@ class Storage(Group):
 
 
 class Delivery(Group):
-    """How long another system may take."""
+    """How long another system may take, and how long it is tried before a person is asked."""
 
     connect_timeout_s: Seconds
     response_timeout_s: Seconds
+    deadline_s: Seconds
+
+
+class Destination(Group):
+    """How much one destination gets at once, and when it is left alone."""
+
+    in_flight: Count
+    threshold: Count
+    cool_down_s: Seconds
+    cap_s: Seconds
+
+    @model_validator(mode="after")
+    def _cap_above_cool_down(self) -> Self:
+        if self.cap_s < self.cool_down_s:
+            raise ValueError("cap_s is smaller than cool_down_s")
+        return self
 
 
 class Pseudonym(Group):

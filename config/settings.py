@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings.exceptions import SettingsError
 
 from config.errors import UnusableSettings
-from config.groups import Delivery, Dicom, Institution, Log, Pseudonym, Retry, Storage, Study, Web, Worker
+from config.groups import Delivery, Destination, Dicom, Institution, Log, Pseudonym, Retry, Storage, Study, Web, Worker
 from config.values import check_database_url, with_password
 
 PREFIX = "CONSILIUM_"
@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     retry: Retry
     storage: Storage
     delivery: Delivery
+    destination: Destination
     pseudonym: Pseudonym
     institution: Institution
     log: Log

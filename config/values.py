@@ -1,14 +1,11 @@
 """Rules for single values of the settings; each gives the value or raises ValueError with a sentence."""
 
-import re
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from gateway.domain import addresses
+from gateway.domain import addresses, pseudonym
 from gateway.domain.errors import Invalid
+from gateway.domain.uids import is_valid_uid
 
-_UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
-_PREFIX = re.compile(r"[A-Z]{1,4}")
-UID_LENGTH = 64
 _DATABASES = {
     "sqlite": "sqlite",
     "postgresql": "postgresql+psycopg",
@@ -25,17 +22,18 @@ def check_ae_title(value: str) -> str:
 
 
 def check_uid(value: str) -> str:
-    """PS3.5 9.1: digits and dots, at most 64 characters, no component with a leading zero."""
-    if len(value) > UID_LENGTH or not _UID.fullmatch(value):
+    """A DICOM UID (PS3.5 9.1)."""
+    if not is_valid_uid(value):
         raise ValueError("not a DICOM UID")
     return value
 
 
 def check_prefix(value: str) -> str:
-    """Short capitals, so that a pseudonym fits into every DICOM element that carries it."""
-    if not _PREFIX.fullmatch(value):
-        raise ValueError("must be one to four letters A-Z")
-    return value
+    """What a pseudonym may begin with."""
+    try:
+        return pseudonym.check_prefix(value)
+    except Invalid as exc:
+        raise ValueError(str(exc)) from exc
 
 
 def check_base_url(value: str) -> str:

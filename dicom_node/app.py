@@ -1,11 +1,12 @@
 """Composition root of the DICOM node: settings -> a listening port whose objects become durable."""
 
 import signal
+import ssl
 import threading
-from typing import cast
 
+from config.groups import Dicom
 from config.settings import Settings
-from dicom_node.scp import NodeSettings, ReceivedInstance, RunningNode, start_node
+from dicom_node.scp import NodeSettings, ReceivedInstance, RunningNode, server_context, start_node
 from gateway.domain.party import Endpoint
 from gateway.process import prepare_process
 from gateway.services.core import Core
@@ -28,7 +29,7 @@ def run_node(settings: Settings) -> None:
 def open_node(settings: Settings, core: Core) -> RunningNode:
     """Start listening. A PACS is known by its AE title from the moment it is registered, without a restart."""
 
-    def caller(ae_title: str) -> Endpoint | None:
+    def find_caller(ae_title: str) -> Endpoint | None:
         with core.database.read() as connection:
             return parties.pacs_by_ae_title(connection, ae_title)
 
@@ -40,12 +41,12 @@ def open_node(settings: Settings, core: Core) -> RunningNode:
                 header=received.header,
                 blob_sha256=received.sha256,
                 size_bytes=received.size_bytes,
-                endpoint=cast(Endpoint, received.caller),
+                endpoint=received.caller,
                 association_id=received.association_id,
             ),
         )
 
-    return start_node(_node_settings(settings), is_known_caller=caller, receive=keep)
+    return start_node(_node_settings(settings), find_caller=find_caller, receive=keep)
 
 
 def _node_settings(settings: Settings) -> NodeSettings:
@@ -55,6 +56,8 @@ def _node_settings(settings: Settings) -> NodeSettings:
         ae_title=dicom.ae_title,
         host=dicom.host,
         port=dicom.port,
+        tls_port=dicom.tls_port,
+        tls=_tls(dicom) if dicom.tls_port else None,
         max_pdu_bytes=dicom.max_pdu_bytes,
         max_associations=dicom.max_associations,
         max_associations_per_peer=dicom.max_associations_per_peer,
@@ -64,3 +67,7 @@ def _node_settings(settings: Settings) -> NodeSettings:
         reserve_bytes=settings.storage.min_free_bytes,
         extra_sop_classes=dicom.extra_sop_classes,
     )
+
+
+def _tls(dicom: Dicom) -> ssl.SSLContext:
+    return server_context(dicom.tls_certificate_file, dicom.tls_key_file, dicom.tls_ca_file)

@@ -95,7 +95,7 @@ class _Walker:
         if vr in _SHORT_FORM:
             return tag, vr, length
         if vr not in _LONG_FORM and not (vr.isalpha() and vr.isupper()):
-            raise Invalid("these bytes are no data set in the transfer syntax that was announced")
+            raise Invalid("no data set in the transfer syntax that was announced")
         return tag, vr, self._length.unpack(self._source.take(4))[0]
 
     def skip_ordinary(self, wanted: AbstractSet[int], *, is_implicit: bool) -> None:

@@ -20,9 +20,9 @@ from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian
 
-from dicom_node.header import is_valid_uid
 from dicom_node.part10 import build_file_header
 from gateway.domain.errors import Invalid
+from gateway.domain.uids import is_valid_uid
 
 MANUFACTURER = "Consilium Gateway"
 CONTEXT = (str(EncapsulatedPDFStorage), str(ExplicitVRLittleEndian))

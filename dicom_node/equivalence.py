@@ -2,9 +2,11 @@
 
 import hashlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from io import BytesIO
+from threading import Lock
 
 import numpy as np
 import pydicom
@@ -25,7 +27,14 @@ class Likeness(StrEnum):
     SAME_CONTENT = "same-content"
     SAME_PIXELS = "same-pixels"
     DIFFERENT = "different"
+    UNCOMPARED = "uncompared"
+    """Too large to be compared."""
 
+
+COMPARABLE_BYTES = 1 << 28
+"""Size of the largest object that is read to be compared."""
+_MOST_DECODED_BYTES = 1 << 30
+_one_at_a_time = Lock()
 
 _PIXELS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
 _PIXEL_ENCODING = {  # change with the transfer syntax while the pixels stay
@@ -67,10 +76,34 @@ def dataset_sha256(part10: bytes) -> str:
     return digest.hexdigest()
 
 
+@dataclass(frozen=True)
+class KeptObject:
+    """A Part 10 object in a store: its size, and how it is read."""
+
+    size_bytes: int
+    read: Callable[[], bytes]
+
+
+def compare_kept(first: KeptObject, second: KeptObject) -> Likeness:
+    """As `compare`, and bounded in memory however many peers repeat objects: one comparison at a time in a process.
+
+    An object beyond COMPARABLE_BYTES is not read; the answer is UNCOMPARED.
+    """
+    if max(first.size_bytes, second.size_bytes) > COMPARABLE_BYTES:
+        return Likeness.UNCOMPARED
+    with _one_at_a_time:
+        return compare(first.read(), second.read())
+
+
+class _TooLargeError(Exception):
+    """Its pixels would take too much memory or time to decode."""
+
+
 def compare(first: bytes, second: bytes) -> Likeness:
     """How alike two Part 10 objects of one SOP Instance UID are. Raises Invalid for what is not a whole object.
 
-    Pixels are compared decoded, frame by frame; what cannot be decoded is equal only when its bytes are.
+    Pixels are compared decoded, frame by frame; what cannot be decoded is equal only when its bytes are, and what would
+    decode to more than a gibibyte is UNCOMPARED unless they are.
     """
     if dataset_sha256(first) == dataset_sha256(second):
         return Likeness.SAME_BYTES
@@ -78,6 +111,8 @@ def compare(first: bytes, second: bytes) -> Likeness:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _compare_decoded(_read(first), _read(second))
+    except _TooLargeError:
+        return Likeness.UNCOMPARED
     except Exception:  # noqa: BLE001 - decoders raise anything; unproven sameness is difference
         return Likeness.DIFFERENT
 
@@ -108,8 +143,16 @@ def _are_pixels_equal(first: FileDataset, second: FileDataset) -> bool:
     is_same_syntax = first.file_meta.TransferSyntaxUID == second.file_meta.TransferSyntaxUID
     if is_same_syntax and all(first.get(tag) == second.get(tag) for tag in _PIXELS | _PIXEL_ENCODING):
         return True
+    if max(_decoded_bytes(first), _decoded_bytes(second)) > _MOST_DECODED_BYTES:
+        raise _TooLargeError
     left, right = _frames(first), _frames(second)
     return all(np.array_equal(one, other) for one, other in zip(left, right, strict=True))
+
+
+def _decoded_bytes(dataset: FileDataset) -> int:
+    """What all frames together become (PS3.3 C.7.6.3)."""
+    frame = int(dataset.Rows) * int(dataset.Columns) * int(dataset.SamplesPerPixel) * int(dataset.BitsAllocated) // 8
+    return frame * int(dataset.get("NumberOfFrames") or 1)
 
 
 def _frames(dataset: FileDataset) -> Iterator["np.ndarray[tuple[int, ...], np.dtype[np.generic]]"]:

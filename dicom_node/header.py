@@ -7,7 +7,9 @@ from dicom_node.elements import Buffer, Encoding, read_elements
 from dicom_node.part10 import split_file
 from dicom_node.text import character_set_encoding, decode_text
 from gateway.domain.errors import Invalid
+from gateway.domain.identity import SEX_BY_CODE
 from gateway.domain.study import InstanceHeader
+from gateway.domain.uids import is_valid_uid
 
 _TAGS = {
     "SpecificCharacterSet": 0x00080005,
@@ -31,15 +33,8 @@ _TAGS = {
     "InstanceNumber": 0x00200013,
 }
 _WANTED = frozenset(_TAGS.values())
-_UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+", re.ASCII)  # PS3.5 9.1
 _DATE = re.compile(r"(\d{4})(\.?)(\d\d)\2(\d\d)", re.ASCII)  # PS3.5 6.2, with the dots of ACR-NEMA
 _TIME = re.compile(r"\d\d(:?\d\d(:?\d\d(\.\d{1,6})?)?)?", re.ASCII)
-_SEX = {"M": "male", "F": "female", "O": "other"}
-
-
-def is_valid_uid(text: str) -> bool:
-    """The syntax of PS3.5 9.1: at most 64 characters, components without leading zeros."""
-    return len(text) <= 64 and _UID.fullmatch(text) is not None
 
 
 def read_header(data_set: Buffer, transfer_syntax_uid: str) -> InstanceHeader:
@@ -60,7 +55,7 @@ def read_header(data_set: Buffer, transfer_syntax_uid: str) -> InstanceHeader:
         issuer_of_patient_id=fields.text("IssuerOfPatientID"),
         patient_names=fields.names("PatientName"),
         birth_date=fields.date("PatientBirthDate"),
-        sex=_SEX.get(fields.plain("PatientSex"), ""),
+        sex=SEX_BY_CODE.get(fields.plain("PatientSex"), ""),
         accession_number=fields.text("AccessionNumber"),
         study_date=fields.date("StudyDate"),
         study_time=fields.time("StudyTime"),

@@ -60,9 +60,12 @@ def read_object(part10: bytes) -> FileDataset:
 
 
 def object_bytes(dataset: Dataset) -> bytes:
-    """The data set, with its file meta, as a Part 10 file."""
+    """The data set, with its file meta, as a Part 10 file. Raises Invalid for what cannot be written."""
     output = BytesIO()
-    dcmwrite(output, dataset, enforce_file_format=True)
+    try:
+        dcmwrite(output, dataset, enforce_file_format=True)
+    except Exception as exc:  # pydicom raises whatever the values provoke
+        raise Invalid("the object cannot be written") from exc
     return output.getvalue()
 
 

@@ -7,7 +7,17 @@ Sent objects: the status of the other side -> delivered, read back, try again or
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.domain.errors import Ambiguous, Conflict, Forbidden, Full, GatewayError, Invalid, Permanent, Transient
+from gateway.domain.errors import (
+    Ambiguous,
+    Conflict,
+    Forbidden,
+    Full,
+    GatewayError,
+    Invalid,
+    Permanent,
+    Transient,
+    Unreachable,
+)
 
 SUCCESS = 0x0000
 OUT_OF_RESOURCES = 0xA700  # PS3.4 B.2.3: refused, nothing was stored, another try may succeed
@@ -102,13 +112,13 @@ def judge_store(status: int) -> StoreVerdict:
 
 
 def require_delivered(status: int) -> str:
-    """The note for the receipt, empty for plain success. Raises Ambiguous, Transient or Permanent with its sentence."""
+    """The note for the receipt, empty for plain success. Raises Ambiguous, Unreachable, Permanent, with why."""
     verdict = judge_store(status)
     match verdict.outcome:
         case StoreOutcome.AMBIGUOUS:
             raise Ambiguous(verdict.sentence)
         case StoreOutcome.TRANSIENT:
-            raise Transient(verdict.sentence)
+            raise Unreachable(verdict.sentence)
         case StoreOutcome.PERMANENT:
             raise Permanent(verdict.sentence)
         case StoreOutcome.DELIVERED:

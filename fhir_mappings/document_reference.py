@@ -55,9 +55,10 @@ def document_from_fhir(resource: dict[str, Any], *, max_size_bytes: int) -> Inco
         raise Unprocessable("exactly one content is required", at="DocumentReference.content")
     attachment = resource["content"][0]["attachment"]
     data, binary_url = _content(attachment, max_size_bytes)
+    patient_reference, order_reference = patient_and_order(resource)
     return IncomingDocument(
-        patient_reference=required_literal(resource.get("subject", {}), "Patient", at="DocumentReference.subject"),
-        order_reference=_order_reference(resource),
+        patient_reference=patient_reference,
+        order_reference=order_reference,
         loinc=loinc[0],
         title=attachment.get("title")
         or resource.get("description")
@@ -67,6 +68,12 @@ def document_from_fhir(resource: dict[str, Any], *, max_size_bytes: int) -> Inco
         data=data,
         binary_url=binary_url,
     )
+
+
+def patient_and_order(resource: dict[str, Any]) -> tuple[str, str]:
+    """`Patient/id` and `ServiceRequest/id` of a document, without reading its content. Raises Unprocessable."""
+    patient_reference = required_literal(resource.get("subject", {}), "Patient", at="DocumentReference.subject")
+    return patient_reference, _order_reference(resource)
 
 
 def check_pdf(data: bytes, *, max_size_bytes: int, at: str) -> None:

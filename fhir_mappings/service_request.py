@@ -18,7 +18,6 @@ https://hl7.org/fhir/R4/servicerequest.html
 | ServiceRequest.reasonCode     | reason              | no       | a code of v2-0336 has to be S (second opinion)              |
 """
 
-import re
 from typing import Any
 
 from fhir_mappings.codes import (
@@ -38,12 +37,11 @@ from fhir_mappings.validation import check_resource
 from gateway.domain.case import Order
 from gateway.domain.errors import Unprocessable
 from gateway.domain.party import Identifier
+from gateway.domain.uids import is_valid_uid
 
 _STATUSES = ("active", "on-hold", "revoked", "completed", "entered-in-error")
 _PRIORITIES = ("routine", "urgent", "asap")
 _REQUESTERS = ("", "Organization", "PractitionerRole", "Practitioner")
-_UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
-"""PS3.5 9.1: components without leading zeros, at most 64 characters in all."""
 
 
 def order_from_fhir(resource: dict[str, Any]) -> Order:
@@ -121,7 +119,7 @@ def _study_instance_uids(identifiers: list[dict[str, Any]]) -> tuple[str, ...]:
     values = [str(item.get("value", "")) for item in identifiers if item.get("system") == DICOM_UID_SYSTEM]
     uids = tuple(dict.fromkeys(value.removeprefix(OID_PREFIX) for value in values))
     for value, uid in zip(values, (value.removeprefix(OID_PREFIX) for value in values), strict=True):
-        if value == uid or len(uid) > 64 or not _UID.fullmatch(uid):
+        if value == uid or not is_valid_uid(uid):
             raise Unprocessable("a study is named as urn:oid: and a DICOM UID", at="ServiceRequest.supportingInfo")
     return uids
 

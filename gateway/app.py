@@ -10,6 +10,7 @@ from config.settings import Settings
 from gateway.process import prepare_process
 from gateway.services.effects import before_storing, effects
 from gateway.web.application import create_application
+from gateway.web.edge import Edge
 from gateway.wiring import open_core
 
 
@@ -23,15 +24,18 @@ def build_application(settings: Settings) -> Flask:
     """The WSGI application over the stores that these settings name."""
     core = open_core(settings)
     return create_application(
-        database=core.database,
-        blobs=core.blobs,
-        now=core.now,
-        effects=effects(core),
-        before_storing=before_storing(core),
-        version=version("consilium-gateway"),
-        base_url=settings.web.base_url,
-        max_body_bytes=settings.web.max_body_bytes,
-        token_lifetime_s=settings.web.token_lifetime_s,
+        Edge(
+            database=core.database,
+            blobs=core.blobs,
+            now=core.now,
+            effects=effects(core),
+            before_storing=before_storing(core),
+            version=version("consilium-gateway"),
+            started_on=core.now().date().isoformat(),
+            base_url=settings.web.base_url,
+            max_body_bytes=settings.web.max_body_bytes,
+            token_lifetime_s=settings.web.token_lifetime_s,
+        )
     )
 
 

@@ -7,15 +7,13 @@ not be part of a longer run, and one shorter than six digits must be the whole v
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-_LETTERS: Final = str.maketrans(
-    {"ß": "ss", "ı": "i", "ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"}
-)
+from gateway.domain.identity import fold_letters
+
 _BETWEEN_WORDS: Final = re.compile(r"(?:[^\w\x1f]|_)+")
 SEPARATOR: Final = "\x1f"
 """Parts values when several are folded at once; never inside a form."""
@@ -80,16 +78,8 @@ def kind_of(tag: int, vr: str) -> Kind | None:
 
 
 def fold_text(text: str) -> str:
-    """Text without case, diacritics and punctuation, one space before, between and after words.
-
-    Folds as gateway.domain.identity.fold_name does, keeping the order of words and SEPARATOR.
-    """
-    folded = text.replace("İ", "I").casefold()
-    if not folded.isascii():
-        spread = unicodedata.normalize("NFKD", folded.translate(_LETTERS))
-        folded = "".join(letter for letter in spread if not unicodedata.combining(letter))
-    folded = folded.replace("ae", "a").replace("oe", "o").replace("ue", "u")
-    return f" {_BETWEEN_WORDS.sub(' ', folded).strip()} ".replace(SEPARATOR, f" {SEPARATOR} ")
+    """Folded letters without punctuation, one space before, between and after words; SEPARATOR stays."""
+    return f" {_BETWEEN_WORDS.sub(' ', fold_letters(text)).strip()} ".replace(SEPARATOR, f" {SEPARATOR} ")
 
 
 def forms_of(identifier: Identifier) -> Iterable[str]:

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-"""31 characters that people do not confuse (no 0, 1, I, L, O); 31 is prime, which the check character needs."""
+from gateway.domain.pseudonym import ALPHABET, check_prefix
 
 _TOKEN_LENGTH: Final = 12
 
@@ -42,29 +41,28 @@ def pseudonymous_uid(key: bytes, scope: str, uid: str) -> str:
 def pseudonym_token(key: bytes, scope: str, subject: str, *, prefix: str = "CS") -> str:
     """Twelve upper-case ASCII characters that stand for `subject` in `scope`: prefix, body, check character.
 
-    `prefix` is one or two letters, so the token never starts with a zero and fits SH (16) and LO. The body carries 44
-    to 49 bits: whoever stores tokens refuses a second subject with the same one. Raises ValueError for another prefix.
+    It fits SH (16) and LO. The body carries 44 to 49 bits: whoever stores tokens refuses a second subject with the same
+    one. Raises Invalid for a prefix that `check_prefix` refuses.
     """
-    if not (1 <= len(prefix) <= 2 and prefix.isalpha() and set(prefix) <= set(_ALPHABET)):
-        raise ValueError("a token prefix is one or two upper-case ASCII letters without I, L and O")
+    check_prefix(prefix)
     number = int.from_bytes(_digest(key, f"token {prefix}", scope, subject), "big")
     body = ""
     for _ in range(_TOKEN_LENGTH - 1 - len(prefix)):
-        number, digit = divmod(number, len(_ALPHABET))
-        body += _ALPHABET[digit]
+        number, digit = divmod(number, len(ALPHABET))
+        body += ALPHABET[digit]
     return prefix + body + _check_character(prefix + body)
 
 
 def is_pseudonym_token(text: str) -> bool:
     """True when length and check character hold: one wrong character, or two swapped neighbours, are seen."""
-    is_spelt_right = len(text) == _TOKEN_LENGTH and set(text) <= set(_ALPHABET) and text[0].isalpha()
+    is_spelt_right = len(text) == _TOKEN_LENGTH and set(text) <= set(ALPHABET) and text[0].isalpha()
     return is_spelt_right and text[-1] == _check_character(text[:-1])
 
 
 def _check_character(text: str) -> str:
     # Weights 1, 2, 3 ... over a prime modulus see every single error and every swap of neighbours.
-    total = sum(weight * _ALPHABET.index(letter) for weight, letter in enumerate(text, start=1))
-    return _ALPHABET[total % len(_ALPHABET)]
+    total = sum(weight * ALPHABET.index(letter) for weight, letter in enumerate(text, start=1))
+    return ALPHABET[total % len(ALPHABET)]
 
 
 def _digest(key: bytes, purpose: str, scope: str, subject: str) -> bytes:

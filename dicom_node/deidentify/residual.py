@@ -32,7 +32,6 @@ from dicom_node.deidentify.values import (
 
 _SMALL_BYTES: Final = 64 * 1024
 _PIXEL_DATA: Final = 0x7FE00010
-_UNDEFINED_LENGTH: Final = 0xFFFFFFFF
 _PRINTABLE: Final = re.compile(rb"[\x20-\x7e\x80-\xff]{6,}")
 _PRINTABLE_WIDE: Final = re.compile(rb"(?:[\x20-\x7e]\x00){6,}")
 _DIGITS: Final = re.compile(r"\d+")

@@ -1,6 +1,15 @@
-"""The storage node: C-ECHO and C-STORE for known callers. `start_node(settings, is_known_caller=, receive=)`."""
+"""The storage node: C-ECHO and C-STORE for known callers. `start_node(settings, find_caller=, receive=)`."""
 
+from dicom_node.scp.certificate import server_context
 from dicom_node.scp.node import RunningNode, start_node
-from dicom_node.scp.settings import CallerRegistry, NodeSettings, ReceivedInstance, Receiver
+from dicom_node.scp.settings import CallerFinder, NodeSettings, ReceivedInstance, Receiver
 
-__all__ = ["CallerRegistry", "NodeSettings", "ReceivedInstance", "Receiver", "RunningNode", "start_node"]
+__all__ = [
+    "CallerFinder",
+    "NodeSettings",
+    "ReceivedInstance",
+    "Receiver",
+    "RunningNode",
+    "server_context",
+    "start_node",
+]

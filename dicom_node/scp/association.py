@@ -35,10 +35,11 @@ from dicom_node.scp.pdu import (
     data_pdus,
     data_values,
 )
-from dicom_node.scp.settings import CallerRegistry, NodeSettings, Receiver
+from dicom_node.scp.settings import CallerFinder, NodeSettings, Receiver
 from dicom_node.scp.spool import SpoolFolder
 from dicom_node.scp.storing import Peer, Storing
 from gateway.domain import hooks
+from gateway.domain.party import Endpoint
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +62,7 @@ class AssociationServer:
         settings: NodeSettings,
         spool: SpoolFolder,
         admission: Admission,
-        is_known_caller: CallerRegistry,
+        find_caller: CallerFinder,
         receive: Receiver,
         is_stopping: Callable[[], bool],
     ) -> None:
@@ -69,7 +70,7 @@ class AssociationServer:
         self._is_stopping = is_stopping
         self._spool = spool
         self._admission = admission
-        self._is_known_caller = is_known_caller
+        self._find_caller = find_caller
         self._receive = receive
         self._supported = negotiation.supported_sop_classes(settings.extra_sop_classes)
 
@@ -107,37 +108,33 @@ class AssociationServer:
             raise ProtocolViolation("association request expected", UNEXPECTED_PDU)
         request, is_our_protocol = negotiation.parse_request(body)
         calling = request.calling_ae_title or ""
-        peer = Peer(calling, request.called_ae_title or "", host, association_id, self._caller(calling))
-        rejection = self._objection(request, peer, is_our_protocol=is_our_protocol)
-        if rejection is None and not self._admission.enter(calling):
-            rejection = negotiation.LIMIT_REACHED
-        if rejection is not None:
-            log.warning("association_rejected", association=association_id, calling=calling, reason=rejection.reason)
-            stream.send(negotiation.reject_pdu(rejection), timeout_s)
+        caller = self._recognise(request, is_our_protocol=is_our_protocol)
+        if isinstance(caller, Endpoint) and not self._admission.enter(calling):
+            caller = negotiation.LIMIT_REACHED
+        if isinstance(caller, Rejection):
+            log.warning("association_rejected", association=association_id, calling=calling, reason=caller.reason)
+            stream.send(negotiation.reject_pdu(caller), timeout_s)
             return
         try:
-            self._serve_peer(stream, request, peer)
+            self._serve_peer(
+                stream, request, Peer(calling, request.called_ae_title or "", host, association_id, caller)
+            )
         finally:
             self._admission.leave(calling)
 
-    def _caller(self, calling_ae_title: str) -> object | None:
-        """Who that is, None for nobody, and an exception where the registry fails: then nobody is let in."""
-        try:
-            return self._is_known_caller(calling_ae_title)
-        except Exception as exc:  # noqa: BLE001 - a process edge
-            log.error("registry_failed", error=type(exc).__name__)
-            return _UNDECIDED
-
-    def _objection(self, request: A_ASSOCIATE, peer: Peer, *, is_our_protocol: bool) -> Rejection | None:
+    def _recognise(self, request: A_ASSOCIATE, *, is_our_protocol: bool) -> Endpoint | Rejection:
+        """Who calls, or why there is no association with it. Where the finder fails, nobody is let in."""
         if not is_our_protocol:
             return negotiation.UNSUPPORTED_PROTOCOL
         if request.application_context_name != negotiation.APPLICATION_CONTEXT:
             return negotiation.UNSUPPORTED_APPLICATION_CONTEXT
-        if peer.called_ae_title.strip() != self._settings.ae_title:
+        if (request.called_ae_title or "").strip() != self._settings.ae_title:
             return negotiation.WRONG_CALLED
-        if peer.caller is None:
-            return negotiation.UNKNOWN_CALLER
-        return negotiation.CONGESTION if peer.caller is _UNDECIDED else None
+        try:
+            return self._find_caller(request.calling_ae_title or "") or negotiation.UNKNOWN_CALLER
+        except Exception as exc:  # noqa: BLE001 - a process edge
+            log.error("caller_finder_failed", error=type(exc).__name__)
+            return negotiation.CONGESTION
 
     def _serve_peer(self, stream: PduStream, request: A_ASSOCIATE, peer: Peer) -> None:
         contexts: list[PresentationContext] = negotiation.negotiate(request, self._supported)
@@ -195,6 +192,3 @@ class AssociationServer:
                     return
         except OSError:
             return
-
-
-_UNDECIDED = object()

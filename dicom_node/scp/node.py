@@ -1,6 +1,7 @@
-"""The listening port: accepts connections, gives each a thread, keeps count, stops."""
+"""The node: gives each connection of its ports a thread, keeps count, stops."""
 
 import socket
+import ssl
 import threading
 import time
 from collections import Counter
@@ -8,12 +9,11 @@ from collections import Counter
 import structlog
 
 from dicom_node.scp.association import AssociationServer
-from dicom_node.scp.settings import CallerRegistry, NodeSettings, Receiver
+from dicom_node.scp.listening import Listener
+from dicom_node.scp.settings import CallerFinder, NodeSettings, Receiver
 from dicom_node.scp.spool import SpoolFolder
 
 log = structlog.get_logger(__name__)
-_BACKLOG = 128
-_PAUSE_WITHOUT_DESCRIPTORS_S = 0.1
 
 
 class Admission:
@@ -45,31 +45,35 @@ class Admission:
 class RunningNode:
     """A node that listens until `stop` is called."""
 
-    def __init__(self, settings: NodeSettings, is_known_caller: CallerRegistry, receive: Receiver) -> None:
+    def __init__(self, settings: NodeSettings, find_caller: CallerFinder, receive: Receiver) -> None:
         self._settings = settings
         self._is_stopping = threading.Event()
         self._spool = SpoolFolder(settings.spool_folder, reserve_bytes=settings.reserve_bytes)
         admission = Admission(settings.max_associations, settings.max_associations_per_peer)
         self._server = AssociationServer(
-            settings, self._spool, admission, is_known_caller, receive, self._is_stopping.is_set
+            settings, self._spool, admission, find_caller, receive, self._is_stopping.is_set
         )
         self._connections: dict[socket.socket, tuple[str, threading.Thread]] = {}
         self._lock = threading.Lock()
-        self._listener = _listen(settings.host, settings.port)
-        self._acceptor = threading.Thread(target=self._accept, name="dicom-listener", daemon=True)
-        self._acceptor.start()
+        self._listeners = [Listener(settings.host, settings.port, self._begin)]
+        if settings.tls is not None:
+            self._listeners.append(self._secure_listener(settings.tls))
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
-        return int(self._listener.getsockname()[1])
+        """The port for plain TCP."""
+        return self._listeners[0].port
+
+    @property
+    def tls_port(self) -> int | None:
+        """The port for TLS, where there is one."""
+        return self._listeners[1].port if self._settings.tls else None
 
     def stop(self, timeout_s: float = 10.0) -> None:
         """Take no more; let each object that is complete be committed and answered; drop the rest with its file."""
         self._is_stopping.set()
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._acceptor.join()
-        self._listener.close()
+        for listener in self._listeners:
+            listener.stop()
         with self._lock:
             connections = list(self._connections.items())
         for connection, _ in connections:
@@ -80,27 +84,13 @@ class RunningNode:
             _shut(connection, socket.SHUT_RDWR)
         self._spool.remove()
 
-    def _accept(self) -> None:
-        while not self._is_stopping.is_set():
-            try:
-                connection, address = self._listener.accept()
-            except OSError:
-                if not self._is_stopping.is_set():
-                    log.error("accept_failed", port=self._settings.port)
-                    self._is_stopping.wait(_PAUSE_WITHOUT_DESCRIPTORS_S)
-                continue
-            try:
-                self._begin(self._prepared(connection), str(address[0]))
-            except OSError as exc:
-                log.info("connection_ended", host=str(address[0]), reason=exc.strerror)
-
-    def _prepared(self, connection: socket.socket) -> socket.socket:
-        """With TLS where it is asked for; the handshake waits for the connection's own thread."""
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        tls = self._settings.tls
-        return (
-            connection if tls is None else tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
-        )
+    def _secure_listener(self, tls: ssl.SSLContext) -> Listener:
+        """The port beside the plain one, which does not stay open when this one cannot be had."""
+        try:
+            return Listener(self._settings.host, self._settings.tls_port, self._begin, tls=tls)
+        except OSError:
+            self.stop()
+            raise
 
     def _begin(self, connection: socket.socket, host: str) -> None:
         thread = threading.Thread(target=self._serve, args=(connection, host), name="dicom-connection", daemon=True)
@@ -135,15 +125,9 @@ class RunningNode:
             connection.close()
 
 
-def start_node(settings: NodeSettings, *, is_known_caller: CallerRegistry, receive: Receiver) -> RunningNode:
-    """Listen and serve in background threads; returns when the port is open. Raises OSError when it cannot be."""
-    return RunningNode(settings, is_known_caller, receive)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    is_dual = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
-    return socket.create_server((host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=is_dual)
+def start_node(settings: NodeSettings, *, find_caller: CallerFinder, receive: Receiver) -> RunningNode:
+    """Listen and serve in background threads; returns when the ports are open. Raises OSError when one cannot be."""
+    return RunningNode(settings, find_caller, receive)
 
 
 def _shut(connection: socket.socket, how: int) -> None:

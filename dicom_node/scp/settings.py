@@ -5,12 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.domain.party import Endpoint
 from gateway.domain.study import InstanceHeader
 
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """One listening port. `port` 0 lets the system choose.
+    """Where the node listens, and how patient it is. `port` and `tls_port` 0 let the system choose.
+
+    With `tls` there is a second port, for TLS only, beside the plain one.
 
     `pdu_timeout_s` is how long a peer may take for one whole PDU; `association_timeout_s` for the TLS handshake and
     for the association request; `idle_timeout_s` between two PDUs. `reserve_bytes` stay free on the spool's disk.
@@ -30,6 +33,7 @@ class NodeSettings:
     idle_timeout_s: float = 60.0
     reserve_bytes: int = 1 << 28
     extra_sop_classes: tuple[str, ...] = ()
+    tls_port: int = 0
     tls: ssl.SSLContext | None = None
 
 
@@ -38,8 +42,8 @@ class ReceivedInstance:
     """A whole object in the spool, not yet promised to anybody.
 
     The file is a Part 10 file: a header built from three UIDs, then the data set exactly as it came; it is on the disk
-    (fdatasync) already. `sha256` is that of the file and equals `dataset_sha256` of it. `caller` is what
-    `is_known_caller` returned. The receiver may move the file away; what stays is deleted.
+    (fdatasync) already. `sha256` is that of the file and equals `dataset_sha256` of it. `caller` is whom
+    the caller finder found. The receiver may move the file away; what stays is deleted.
     """
 
     spool_path: Path
@@ -50,11 +54,11 @@ class ReceivedInstance:
     called_ae_title: str
     peer_host: str
     association_id: str
-    caller: object
+    caller: Endpoint
 
 
-CallerRegistry = Callable[[str], object | None]
-"""AE title -> whatever identifies the caller, or None when nobody registered it; asked for every association."""
+CallerFinder = Callable[[str], Endpoint | None]
+"""AE title -> whose it is, or None when nobody registered it; asked for every association."""
 
 Receiver = Callable[[ReceivedInstance], None]
 """Makes the instance durable and returns, or raises; only its return is answered with 0x0000."""

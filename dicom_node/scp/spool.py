@@ -4,10 +4,13 @@ import fcntl
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dicom_node.scp.digest import FollowingDigest
 from gateway.domain.errors import Full
+from gateway.store.leftovers import LOCK
 
 _CHECK_EVERY_BYTES = 1 << 26
 
@@ -20,13 +23,13 @@ class SpoolFolder:
 
     def __init__(self, root: Path, *, reserve_bytes: int) -> None:
         root.mkdir(parents=True, exist_ok=True)
+        self._root = root
         self._reserve_bytes = reserve_bytes
         self.path = root / f"node-{secrets.token_hex(8)}"
-        with (root / "lock").open("w") as gate:
-            fcntl.flock(gate, fcntl.LOCK_EX)  # nobody sweeps between the next two lines of another node
+        with _gate(root):  # nobody sweeps between the making of a folder and its lock
             _sweep(root)
             self.path.mkdir(mode=0o700)
-            self._lock = (self.path / "lock").open("w")
+            self._lock = (self.path / LOCK).open("w")
             fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def create(self) -> "SpoolFile":
@@ -42,8 +45,9 @@ class SpoolFolder:
 
     def remove(self) -> None:
         """Give the folder up with whatever is left in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
-        self._lock.close()
+        with _gate(self._root):  # a node that starts meets the whole folder or none
+            shutil.rmtree(self.path, ignore_errors=True)
+            self._lock.close()
 
 
 class SpoolFile:
@@ -101,11 +105,24 @@ def _open(path: Path) -> int:
         raise Full(f"the spool takes no new file ({exc.strerror})") from exc
 
 
+@contextmanager
+def _gate(root: Path) -> Iterator[None]:
+    """One node at a time makes, sweeps or removes folders of the root."""
+    with (root / LOCK).open("w") as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        yield
+
+
 def _sweep(root: Path) -> None:
     for folder in root.glob("node-*"):
-        with (folder / "lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue  # its node is alive
-            shutil.rmtree(folder)
+        with suppress(FileNotFoundError):  # somebody else removed it, or a file in it
+            _remove_if_dead(folder)
+
+
+def _remove_if_dead(folder: Path) -> None:
+    with (folder / LOCK).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return  # its node is alive
+        shutil.rmtree(folder)

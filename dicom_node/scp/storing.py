@@ -19,6 +19,7 @@ from dicom_node.status import (
     answer_to_store,
 )
 from gateway.domain.errors import GatewayError
+from gateway.domain.party import Endpoint
 from gateway.domain.study import InstanceHeader
 
 log = structlog.get_logger(__name__)
@@ -32,7 +33,7 @@ class Peer:
     called_ae_title: str
     host: str
     association_id: str
-    caller: object
+    caller: Endpoint
 
 
 @dataclass(frozen=True)

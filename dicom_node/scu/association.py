@@ -2,19 +2,25 @@
 
 import socket
 import ssl
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
+from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dimse_primitives import DimseServiceType
 from pynetdicom.events import Event
+from pynetdicom.pdu import A_ASSOCIATE_RJ
+from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from dicom_node.part10 import IMPLEMENTATION_CLASS_UID
-from gateway.domain.errors import GatewayError, Permanent, Transient
+from gateway.domain.errors import GatewayError, Permanent, Unreachable
 from gateway.domain.party import DicomAddress
+from gateway.reachability import tls_context
 
 _config.LOG_REQUEST_IDENTIFIERS = False  # identifiers hold patient data
 _config.LOG_RESPONSE_IDENTIFIERS = False
@@ -56,17 +62,18 @@ def associated(
     calling_ae_title: str,
     contexts: Sequence[PresentationContext],
     timeouts: Timeouts,
-    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Association]:
     """An established association, released at the end, aborted when the block raises.
 
-    `tls` is used where the address asks for it, and defaults to the system's certificate authorities. Raises Transient
-    (unreachable, busy) or Permanent (rejected for good, nothing accepted), with the remedy in the sentence.
+    Raises Unreachable (also where it is busy) or Permanent (rejected for good, nothing accepted, CA file unusable),
+    with the remedy in the sentence.
     """
-    association = _request(address, calling_ae_title, contexts, timeouts, tls)
+    rejections: list[A_ASSOCIATE] = []
+    association = _request(address, calling_ae_title, contexts, timeouts, rejections)
     if not association.is_established:
         _close(association)
-        raise _explain(association, address, calling_ae_title)
+        answer = next(iter(rejections), association.acceptor.primitive)
+        raise _explain(answer, address, calling_ae_title)
     try:
         yield association
     except BaseException:
@@ -81,7 +88,7 @@ def _request(
     calling_ae_title: str,
     contexts: Sequence[PresentationContext],
     timeouts: Timeouts,
-    tls: ssl.SSLContext | None,
+    rejections: list[A_ASSOCIATE],
 ) -> Association:
     entity = _Entity(ae_title=calling_ae_title)
     entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
@@ -96,11 +103,11 @@ def _request(
             contexts=list(contexts),
             ae_title=address.ae_title,
             max_pdu=1 << 17,
-            tls_args=((tls or ssl.create_default_context()), address.host) if address.is_tls else None,
-            evt_handlers=[(evt.EVT_CONN_OPEN, _without_delay)],
+            tls_args=(tls_context(address.ca_file), address.host) if address.is_tls else None,
+            evt_handlers=[(evt.EVT_CONN_OPEN, _without_delay), (evt.EVT_PDU_RECV, _keep_rejection, [rejections])],
         )
     except OSError as exc:  # socket.gaierror
-        raise Transient(f"the host name {address.host} cannot be resolved; correct it or the name service") from exc
+        raise Unreachable(f"the host name {address.host} cannot be resolved; correct it or the name service") from exc
 
 
 class _Transport(AssociationSocket):
@@ -113,10 +120,24 @@ class _Transport(AssociationSocket):
             held.close()
 
 
+class _Answers(DIMSEServiceProvider):
+    """Gives messages to whoever asked for them, never to the association's own thread.
+
+    That thread serves requests of the peer, of which a requestor without roles gets none. pynetdicom 3.0.4 means to
+    pause it while an answer is awaited, but may take it for paused when it is not; it then swallows the answer.
+    """
+
+    def get_msg(self, block: bool = False) -> tuple[None, None] | tuple[int, DimseServiceType]:
+        if threading.current_thread() is self.assoc:
+            return None, None
+        return super().get_msg(block)
+
+
 class _Entity(AE):
     def _create_socket(
         self, assoc: Association, address: AddressInformation, tls_args: tuple[ssl.SSLContext, str] | None
     ) -> AssociationSocket:
+        assoc.dimse = _Answers(assoc)  # here, because nothing has been said on the association yet
         transport = _Transport(assoc, address=address)
         transport.tls_args = tls_args
         return transport
@@ -134,16 +155,23 @@ def _without_delay(event: Event) -> None:
         transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _explain(association: Association, address: DicomAddress, calling_ae_title: str) -> GatewayError:
-    answer = association.acceptor.primitive
+def _keep_rejection(event: Event, rejections: list[A_ASSOCIATE]) -> None:
+    """Pynetdicom 3.0.4 takes a peer that rejects and closes at once for one that was never reached."""
+    if isinstance(event.pdu, A_ASSOCIATE_RJ):
+        rejections.append(event.pdu.to_primitive())
+
+
+def _explain(answer: A_ASSOCIATE | None, address: DicomAddress, calling_ae_title: str) -> GatewayError:
     where = f"{address.ae_title} at {address.host}:{address.port}"
-    if association.is_rejected and answer is not None:
+    if answer is not None and answer.result:
         fallback = "it gave a reason that the standard does not know"
         because = (answer.result_source or 0, answer.diagnostic or 0)
         sentence = _REMEDIES.get(because, fallback).format(calling=calling_ae_title, called=address.ae_title)
         refused = UnknownCaller if because == _UNKNOWN_CALLER else Permanent
-        error = refused if answer.result == 1 else Transient
+        error = refused if answer.result == 1 else Unreachable
         return error(f"{where} rejected the association: {sentence}")
     if answer is not None:
         return Permanent(f"{where} accepted the association and none of what was offered to it")
-    return Transient(f"{where} cannot be reached; check host, port and firewall, and that the node is running")
+    if address.is_tls:
+        return Unreachable(f"{where} cannot be reached over TLS; testing its endpoint tells whether by its certificate")
+    return Unreachable(f"{where} cannot be reached; check host, port and firewall, and that the node is running")

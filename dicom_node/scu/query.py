@@ -1,7 +1,5 @@
 """C-ECHO and Study Root C-FIND (PS3.4 A, C)."""
 
-import ssl
-
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
@@ -14,7 +12,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 from dicom_node.encapsulated_pdf import ObjectReference, StudyIdentity
 from dicom_node.scu.association import Timeouts, associated
 from dicom_node.text import character_set_encoding, decode_text
-from gateway.domain.errors import Permanent, Transient
+from gateway.domain.errors import Permanent, Transient, Unreachable
 from gateway.domain.party import DicomAddress
 
 UNCOMPRESSED = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")  # explicit and implicit VR little endian
@@ -37,15 +35,12 @@ def echo(
     address: DicomAddress,
     calling_ae_title: str,
     timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
-    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Return when the node answered a C-ECHO with success. Raises Transient or Permanent."""
-    with associated(
-        address, calling_ae_title, [build_context(Verification, list(UNCOMPRESSED))], timeouts, tls
-    ) as peer:
+    with associated(address, calling_ae_title, [build_context(Verification, list(UNCOMPRESSED))], timeouts) as peer:
         status = peer.send_c_echo()
         if "Status" not in status:
-            raise Transient(f"{address.ae_title} did not answer C-ECHO in time")
+            raise Unreachable(f"{address.ae_title} did not answer C-ECHO in time")
         if status.Status != 0:
             raise Permanent(f"{address.ae_title} answered C-ECHO with 0x{status.Status:04X}")
 
@@ -55,7 +50,6 @@ def find_study(
     calling_ae_title: str,
     study_instance_uid: str,
     timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
-    tls: ssl.SSLContext | None = None,
 ) -> list[StudyIdentity]:
     """Every study the archive answers for that UID, as it answers: none and more than one are for the caller to judge.
 
@@ -66,7 +60,7 @@ def find_study(
     for keyword in _KEYS.values():
         setattr(query, keyword, "")
     query.StudyInstanceUID = study_instance_uid
-    found = [_identity(one) for one in _find(address, calling_ae_title, query, timeouts, tls)]
+    found = [_identity(one) for one in _find(address, calling_ae_title, query, timeouts)]
     return [study for study in found if study.study_instance_uid == study_instance_uid]
 
 
@@ -75,7 +69,6 @@ def has_instance(
     calling_ae_title: str,
     reference: ObjectReference,
     timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
-    tls: ssl.SSLContext | None = None,
 ) -> bool:
     """Whether the archive finds the object at IMAGE level. Raises as `find_study`."""
     query = Dataset()
@@ -83,21 +76,19 @@ def has_instance(
     query.StudyInstanceUID = reference.study_instance_uid
     query.SeriesInstanceUID = reference.series_instance_uid
     query.SOPInstanceUID = reference.sop_instance_uid
-    found = {_text(one, "SOPInstanceUID") for one in _find(address, calling_ae_title, query, timeouts, tls)}
+    found = {_text(one, "SOPInstanceUID") for one in _find(address, calling_ae_title, query, timeouts)}
     return reference.sop_instance_uid in found
 
 
-def _find(
-    address: DicomAddress, calling_ae_title: str, query: Dataset, timeouts: Timeouts, tls: ssl.SSLContext | None
-) -> list[Dataset]:
+def _find(address: DicomAddress, calling_ae_title: str, query: Dataset, timeouts: Timeouts) -> list[Dataset]:
     """Every identifier that a Study Root C-FIND answers (PS3.4 C.4.1)."""
     model = StudyRootQueryRetrieveInformationModelFind
     found = []
-    with associated(address, calling_ae_title, [build_context(model, list(UNCOMPRESSED))], timeouts, tls) as peer:
+    with associated(address, calling_ae_title, [build_context(model, list(UNCOMPRESSED))], timeouts) as peer:
         for status, identifier in peer.send_c_find(query, model):
             code = status.get("Status")
             if code is None:
-                raise Transient(f"{address.ae_title} broke off the query")
+                raise Unreachable(f"{address.ae_title} broke off the query")
             if code in (0xFF00, 0xFF01) and identifier is not None:  # PS3.4 C.4.1.1.4: pending
                 found.append(identifier)
             elif code != 0:

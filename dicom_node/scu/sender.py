@@ -1,6 +1,5 @@
 """C-STORE of whole objects, one a call, so that the caller can check its permission in between (PS3.4 B)."""
 
-import ssl
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
@@ -16,7 +15,7 @@ from pynetdicom.presentation import PresentationContext, build_context
 from dicom_node.header import read_header
 from dicom_node.part10 import build_file_header, split_file
 from dicom_node.scu.association import MAX_CONTEXTS, Timeouts, associated
-from gateway.domain.errors import Ambiguous, Invalid, Permanent, Transient
+from gateway.domain.errors import Ambiguous, Invalid, Permanent, Unreachable
 from gateway.domain.party import DicomAddress
 
 _PLAIN = str(ExplicitVRLittleEndian)
@@ -39,7 +38,7 @@ class Sender:
 
         The data set travels as it is, in its own transfer syntax. Only where the archive refused that and
         `may_decompress` was given, it is decoded to explicit VR little endian. Raises Invalid (not an object we could
-        send), Permanent (no accepted context), Transient (association gone before anything was sent) or Ambiguous (no
+        send), Permanent (no accepted context), Unreachable (association gone before anything was sent) or Ambiguous (no
         answer to what was sent).
         """
         content = part10.read_bytes() if isinstance(part10, Path) else part10
@@ -64,7 +63,7 @@ class Sender:
 
     def _store(self, path: Path) -> int:
         if self._is_broken or not self._association.is_established:
-            raise Transient(f"the association with {self._ae_title} is gone; nothing was sent")
+            raise Unreachable(f"the association with {self._ae_title} is gone; nothing was sent")
         self._is_broken = True  # unless an answer comes
         try:
             status = self._association.send_c_store(path)
@@ -84,7 +83,6 @@ def open_sender(
     timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
     *,
     may_decompress: bool = False,
-    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Sender]:
     """An association that offers each (SOP class UID, transfer syntax UID) as a context of its own.
 
@@ -96,7 +94,7 @@ def open_sender(
     if len(pairs) > MAX_CONTEXTS:
         raise Invalid(f"{len(pairs)} presentation contexts are more than one association can hold; send in parts")
     offered: list[PresentationContext] = [build_context(sop_class, syntax) for sop_class, syntax in pairs]
-    with associated(address, calling_ae_title, offered, timeouts, tls) as association:
+    with associated(address, calling_ae_title, offered, timeouts) as association:
         yield Sender(association, address.ae_title, may_decompress=may_decompress)
 
 

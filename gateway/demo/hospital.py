@@ -11,7 +11,7 @@ from pathlib import Path
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileDataset
 from pydicom.uid import EncapsulatedPDFStorage
-from pynetdicom import AE, evt
+from pynetdicom import evt
 from pynetdicom.events import Event
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
@@ -19,9 +19,12 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Verification,
 )
 
+from dicom_node.header import read_file_header
+from dicom_node.scu import open_sender
 from gateway.demo.archive_query import Unanswerable, matches
 from gateway.demo.listening import DicomListener
 from gateway.demo.waiting import StepFailed
+from gateway.domain.errors import GatewayError
 from gateway.domain.party import DicomAddress
 
 AE_TITLE = "HOSPITAL"
@@ -61,22 +64,15 @@ class Hospital:
 
     def send(self, files: Iterable[Path], to: DicomAddress, on_stored: Callable[[], None] = lambda: None) -> int:
         """C-STORE these objects in one association; gives how many. Raises StepFailed at the first that is refused."""
-        objects = [dcmread(file) for file in files]
-        sender = AE(AE_TITLE)
-        for kind, syntax in {(each.SOPClassUID, each.file_meta.TransferSyntaxUID) for each in objects}:
-            sender.add_requested_context(kind, syntax)
-        association = sender.associate(to.host, to.port, ae_title=to.ae_title)
-        if not association.is_established:
-            raise StepFailed(f"{to.ae_title} did not take the hospital's association")
+        objects = [file.read_bytes() for file in files]
         try:
-            for number, each in enumerate(objects, start=1):
-                status = association.send_c_store(each).get("Status")
-                if status != _SUCCESS:
-                    answer = "no answer" if status is None else f"0x{status:04X}"
-                    raise StepFailed(f"object {number} of {len(objects)} was not stored: {answer}")
-                on_stored()
-        finally:
-            association.release()
+            with open_sender(to, AE_TITLE, map(_kind, objects)) as sender:
+                for number, each in enumerate(objects, start=1):
+                    if (status := sender.send(each)) != _SUCCESS:
+                        raise StepFailed(f"object {number} of {len(objects)} was not stored: 0x{status:04X}")
+                    on_stored()
+        except GatewayError as exc:
+            raise StepFailed(f"the hospital could not send its study: {exc}") from exc
         return len(objects)
 
     def reports(self, study_instance_uid: str) -> list[Path]:
@@ -131,3 +127,8 @@ def _part10(image: FileDataset) -> bytes:
     file = BytesIO()
     image.save_as(file, enforce_file_format=True)
     return file.getvalue()
+
+
+def _kind(part10: bytes) -> tuple[str, str]:
+    header = read_file_header(part10)
+    return header.sop_class_uid, header.transfer_syntax_uid

@@ -4,9 +4,24 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import date
 
-_LETTERS = {"ß": "ss", "ı": "i", "ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"}
+_LETTERS = str.maketrans({"ß": "ss", "ı": "i", "ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"})
 _COMPONENTS_OF_A_PERSON = 3
 _SPELT_OUT = (("ae", "a"), ("oe", "o"), ("ue", "u"))
+
+
+SEX_BY_CODE = {"M": "male", "F": "female", "O": "other"}
+"""Patient's Sex of DICOM (PS3.3 C.7.1.1) -> PersonIdentity.sex."""
+
+
+def fold_letters(text: str) -> str:
+    """Text without case, diacritics and spelt-out umlauts; everything that is no letter stays as it is."""
+    folded = text.replace("İ", "I").casefold()
+    if not folded.isascii():
+        spread = unicodedata.normalize("NFKD", folded.translate(_LETTERS))
+        folded = "".join(letter for letter in spread if not unicodedata.combining(letter))
+    for spelt, short in _SPELT_OUT:
+        folded = folded.replace(spelt, short)
+    return folded
 
 
 def fold_name(name: str) -> frozenset[str]:
@@ -14,12 +29,7 @@ def fold_name(name: str) -> frozenset[str]:
 
     `ÖZTÜRK^AYŞE`, `Oeztuerk, Ayse` and `ayse ozturk` fold to the same set. Empty for a name without letters.
     """
-    text = "".join(_LETTERS.get(letter, letter) for letter in name.replace("İ", "I").casefold())
-    bare = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
-    for spelt, short in _SPELT_OUT:
-        bare = bare.replace(spelt, short)
-    words = "".join(letter if letter.isalnum() else " " for letter in bare).split()
-    return frozenset(words)
+    return frozenset("".join(letter if letter.isalnum() else " " for letter in fold_letters(name)).split())
 
 
 @dataclass(frozen=True)

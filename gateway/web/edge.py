@@ -9,7 +9,6 @@ from flask import request
 
 from gateway.services.resource_transaction import Effect
 from gateway.services.resources import Intake, Preparation
-from gateway.services.tokens import TOKEN_LIFETIME_S
 from gateway.store.engine import Database
 
 
@@ -22,7 +21,11 @@ class Room(Protocol):
 
 @dataclass(frozen=True)
 class Edge:
-    """`base_url` is the address by which clients reach the gateway, no slash at its end; '' = as they call it."""
+    """The stores, what storing sets in motion (`gateway.services.effects`), and a few settings.
+
+    `effects` run when a resource of the type is stored, `before_storing` before. `base_url` is the address by which
+    clients reach the gateway, no slash at its end; '' = as they call it. `started_on` is an ISO 8601 date.
+    """
 
     database: Database
     blobs: Room
@@ -31,9 +34,9 @@ class Edge:
     before_storing: Mapping[str, Preparation]
     version: str
     started_on: str
-    base_url: str = ""
-    max_body_bytes: int = 50_000_000
-    token_lifetime_s: int = TOKEN_LIFETIME_S
+    base_url: str
+    max_body_bytes: int
+    token_lifetime_s: int
 
     @property
     def intake(self) -> Intake:

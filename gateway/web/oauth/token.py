@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
 from flask import Response, g, jsonify, request
@@ -21,7 +21,7 @@ _MOST_BODY_BYTES = 16 * 1024
 @dataclass(frozen=True)
 class _Credentials:
     client_id: str
-    secret: str
+    secret: str = field(repr=False)
 
 
 class _RefusalError(GatewayError):

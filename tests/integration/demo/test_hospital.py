@@ -84,7 +84,7 @@ def test_sending_stops_with_the_status_of_a_refusal(hospital: Hospital) -> None:
             hospital.send(files, full.address)
     finally:
         full.stop()
-    with pytest.raises(StepFailed, match="did not take"):
+    with pytest.raises(StepFailed, match="does not answer to the AE title 'NOBODY'"):
         hospital.send(files, DicomAddress("NOBODY", LOOPBACK, hospital.address.port))
 
 

@@ -3,11 +3,12 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dicom_node.scp import NodeSettings, ReceivedInstance, start_node
-from gateway.domain.party import DicomAddress
+from dicom_node.scp import CallerFinder, NodeSettings, ReceivedInstance, start_node
+from gateway.domain.party import DicomAddress, Endpoint, EndpointRole
 from tests.peers.processes import LOOPBACK, wait_until
 
 AE_TITLE = "CONSILIUM"
@@ -22,11 +23,12 @@ class Node:
         self.spool = folder / "spool"
         self.received: list[ReceivedInstance] = []
         self.files: list[bytes] = []
-        self.known: Callable[[str], object | None] = lambda ae_title: None if ae_title == STRANGER else ae_title
+        self.known: CallerFinder = lambda ae_title: None if ae_title == STRANGER else pacs(ae_title)
         self.before_return: Callable[[ReceivedInstance], None] = lambda instance: None
         self.address = DicomAddress(AE_TITLE, LOOPBACK, 0)
+        self.tls_port: int | None = None
 
-    def is_known(self, ae_title: str) -> object | None:
+    def find_caller(self, ae_title: str) -> Endpoint | None:
         """Ask `known`, which a test may replace at any time."""
         return self.known(ae_title)
 
@@ -37,6 +39,11 @@ class Node:
         self.files.append(instance.spool_path.read_bytes())
         instance.spool_path.rename(self.folder / f"{len(self.files)}.dcm")
 
+    def secure_address(self, ca_file: Path | None = None) -> DicomAddress:
+        """Its TLS port, for one who trusts that authority."""
+        assert self.tls_port is not None
+        return replace(self.address, port=self.tls_port, is_tls=True, ca_file=str(ca_file or ""))
+
     def leftovers(self) -> list[Path]:
         """Files in the spool."""
         return [path for path in self.spool.rglob("*") if path.suffix == ".dcm"]
@@ -46,9 +53,19 @@ class Node:
         wait_until(lambda: not connection_threads(), timeout_s=20, waiting_for="the connections to end")
 
 
+def pacs(ae_title: str) -> Endpoint:
+    """A registered PACS that calls itself so."""
+    return Endpoint("1", ae_title, "2", EndpointRole.PACS, dicom=DicomAddress(ae_title, LOOPBACK, 104))
+
+
 def connection_threads() -> list[threading.Thread]:
     """Threads that serve a connection in this process."""
     return [thread for thread in threading.enumerate() if thread.name.startswith("dicom-connection")]
+
+
+def listener_threads() -> list[threading.Thread]:
+    """Threads that accept connections in this process."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("dicom-listener")]
 
 
 @contextmanager
@@ -64,10 +81,10 @@ def running_node(folder: Path, **settings: Any) -> Iterator[Node]:
     }
     running = start_node(
         NodeSettings(**(defaults | settings)),
-        is_known_caller=node.is_known,
+        find_caller=node.find_caller,
         receive=node.receive,
     )
-    node.address = DicomAddress(AE_TITLE, LOOPBACK, running.port)
+    node.address, node.tls_port = DicomAddress(AE_TITLE, LOOPBACK, running.port), running.tls_port
     try:
         yield node
     finally:

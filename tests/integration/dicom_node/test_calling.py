@@ -1,8 +1,6 @@
 """Calling other nodes: echo, query, send, diagnose - against dcmtk, Orthanc and the strict PACS."""
 
-import ipaddress
 import socket
-import ssl
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,7 +9,6 @@ from struct import pack
 from threading import Thread
 
 import pytest
-from cryptography import x509
 
 from dicom_node.encapsulated_pdf import CONTEXT, PdfDocument, build_encapsulated_pdf
 from dicom_node.equivalence import Likeness, compare
@@ -21,7 +18,6 @@ from dicom_node.scu import Timeouts, diagnose, echo, find_study, open_sender
 from dicom_node.status import require_delivered
 from gateway.domain.errors import Ambiguous, Invalid, Permanent, Transient
 from gateway.domain.party import DicomAddress
-from tests.integration.certificates import Authority
 from tests.integration.dicom_node.node import STRANGER, running_node
 from tests.peers import dcmtk, generated
 from tests.peers.files import RealFile, local_path, real_files
@@ -255,36 +251,6 @@ def test_a_diagnosis_of_a_rejection_says_the_remedy(tmp_path: Path) -> None:
         last = diagnose(node.address, STRANGER)[-1]
     assert (last.name, last.is_ok) == ("association", False)
     assert "register 'STRANGER'" in last.remedy
-
-
-def test_tls_end_to_end_with_its_certificate(tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
-    ours = ssl.create_default_context(cafile=str(authority.file))
-    with running_node(tmp_path, tls=authority.server_context(days=10)) as node:
-        address = DicomAddress(node.address.ae_title, LOOPBACK, node.address.port, is_tls=True)
-        echo(address, US, tls=ours)
-        with open_sender(address, US, [CT_CONTEXT], tls=ours) as sender:
-            assert sender.send(CT) == 0
-        steps = {step.name: step for step in diagnose(address, US, tls=ours)}
-        assert "in 10 days" in steps["TLS certificate"].detail
-        assert "renewed soon" in steps["TLS certificate"].detail
-        assert steps["services"].is_ok
-        untrusted = diagnose(address, US)[-1]
-        assert (untrusted.name, untrusted.is_ok) == ("TLS certificate", False)
-
-
-@pytest.mark.parametrize("days", [-5, 5])
-def test_a_certificate_that_does_not_hold_is_explained(tmp_path: Path, days: int) -> None:
-    authority = Authority(tmp_path)
-    elsewhere = x509.IPAddress(ipaddress.ip_address("192.0.2.1"))
-    context = authority.server_context(days=days, host=None if days < 0 else elsewhere)
-    with running_node(tmp_path, tls=context) as node:
-        address = DicomAddress(node.address.ae_title, LOOPBACK, node.address.port, is_tls=True)
-        ours = ssl.create_default_context(cafile=str(authority.file))
-        last = diagnose(address, US, tls=ours)[-1]
-    assert (last.name, last.is_ok) == ("TLS certificate", False)
-    assert ("expired" if days < 0 else "mismatch") in last.detail
-    assert last.remedy
 
 
 def test_a_port_that_is_no_dicom_node_is_found_out() -> None:

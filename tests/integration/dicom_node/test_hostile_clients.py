@@ -1,6 +1,7 @@
 """Clients that are broken, slow or malicious: nothing is left behind and nobody else waits."""
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,9 +14,11 @@ from pynetdicom.pdu import A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import A_ASSOCIATE, ImplementationClassUIDNotification, MaximumLengthNotification
 from pynetdicom.presentation import build_context
 
+from dicom_node.scp import ReceivedInstance
 from dicom_node.scp.pdu import data_pdus
+from gateway.domain.party import DicomAddress
 from tests.integration.certificates import Authority
-from tests.integration.dicom_node.node import AE_TITLE, Node, connection_threads, running_node
+from tests.integration.dicom_node.node import AE_TITLE, Node, connection_threads, listener_threads, running_node
 from tests.peers import dcmtk, generated
 from tests.peers.processes import wait_until
 from tests.unit.dicom_node.encoded import UIDS, data_set
@@ -23,6 +26,7 @@ from tests.unit.dicom_node.scp.test_dialogue import STORE
 
 CT, MR = UIDS[0x00080016], b"1.2.840.10008.5.1.4.1.1.4"
 FAST_S = 2.0
+DEADLINE_S = 10.0
 FOUR_GIGABYTES = pack(">BxL", 4, 0xFFFFFFFF)
 
 
@@ -32,8 +36,8 @@ def node(tmp_path: Path) -> Iterator[Node]:
         yield running
 
 
-def connect(node: Node) -> socket.socket:
-    return socket.create_connection((node.address.host, node.address.port), timeout=20)
+def connect(address: DicomAddress) -> socket.socket:
+    return socket.create_connection((address.host, address.port), timeout=20)
 
 
 def association_request(calling: str = "RAWCLIENT") -> bytes:
@@ -52,7 +56,7 @@ def association_request(calling: str = "RAWCLIENT") -> bytes:
 
 
 def associated(node: Node) -> socket.socket:
-    connection = connect(node)
+    connection = connect(node.address)
     connection.sendall(association_request())
     assert received(connection)[0] == 2
     return connection
@@ -151,20 +155,20 @@ def test_an_end_in_the_middle_of_an_object_leaves_nothing(node: Node, ending: st
 def test_silent_clients_keep_nobody_waiting(node: Node) -> None:
     with ExitStack() as clients:
         for _ in range(20):
-            clients.enter_context(connect(node))
+            clients.enter_context(connect(node.address))
         assert seconds_for_an_echo(node) < FAST_S
     node.wait_until_idle()
 
 
 def test_silent_clients_are_let_go_of(node: Node) -> None:
-    with connect(node) as client:
+    with connect(node.address) as client:
         assert client.recv(1) == b""
     node.wait_until_idle()
 
 
 def test_claims_of_four_gigabytes_keep_nobody_waiting(node: Node) -> None:
     with ExitStack() as clients:
-        sockets = [clients.enter_context(connect(node)) for _ in range(20)]
+        sockets = [clients.enter_context(connect(node.address)) for _ in range(20)]
         for client in sockets:
             client.sendall(FOUR_GIGABYTES)
         assert seconds_for_an_echo(node) < FAST_S
@@ -174,7 +178,7 @@ def test_claims_of_four_gigabytes_keep_nobody_waiting(node: Node) -> None:
 
 def test_a_dripping_client_meets_its_deadline(node: Node) -> None:
     request = association_request()
-    with connect(node) as client:
+    with connect(node.address) as client:
         begin = time.monotonic()
         try:
             for byte in request:
@@ -188,9 +192,9 @@ def test_a_dripping_client_meets_its_deadline(node: Node) -> None:
 
 def test_clients_beyond_the_limit_of_one_host_are_turned_away(tmp_path: Path) -> None:
     with running_node(tmp_path, max_associations=2, max_unassociated_per_host=3) as node, ExitStack() as clients:
-        sockets = [clients.enter_context(connect(node)) for _ in range(5)]
+        sockets = [clients.enter_context(connect(node.address)) for _ in range(5)]
         wait_until(lambda: len(connection_threads()) == len(sockets), timeout_s=5, waiting_for="five connections")
-        with connect(node) as sixth:
+        with connect(node.address) as sixth:
             assert sixth.recv(1) == b""
 
 
@@ -198,14 +202,14 @@ def test_a_peer_beyond_its_limit_is_rejected_and_others_are_not(tmp_path: Path) 
     with running_node(tmp_path, max_associations_per_peer=2) as node, ExitStack() as clients:
         for _ in range(2):
             clients.enter_context(associated(node))
-        with connect(node) as third:
+        with connect(node.address) as third:
             third.sendall(association_request())
             assert received(third) == (3, bytes([0, 2, 3, 2]))
         assert dcmtk.echoscu(node.address, calling="SOMEONEELSE").is_success
 
 
 def test_an_association_request_that_cannot_be_decoded_is_aborted(node: Node) -> None:
-    with connect(node) as client:
+    with connect(node.address) as client:
         client.sendall(pack(">BxL", 1, 200) + bytes(200))
         assert received(client)[0] == 7
 
@@ -215,29 +219,31 @@ def test_silent_tls_clients_keep_nobody_waiting(tmp_path: Path) -> None:
     with running_node(tmp_path, tls=authority.server_context(), association_timeout_s=2.0) as node:
         with ExitStack() as clients:
             for _ in range(20):
-                clients.enter_context(connect(node))
+                clients.enter_context(connect(node.secure_address()))
             begin = time.monotonic()
-            outcome = dcmtk.echoscu(node.address, options=["+tla", "+cf", str(authority.file)])
+            outcome = dcmtk.echoscu(node.secure_address(), options=["+tla", "+cf", str(authority.file)])
             assert outcome.is_success, outcome.output
             assert time.monotonic() - begin < FAST_S
         node.wait_until_idle()
 
 
-def test_an_object_arrives_over_tls(tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
-    (image,) = generated.ct_series(slices=1, edge_pixels=512)
-    path = tmp_path / "ct.dcm"
-    path.write_bytes(generated.part10(image))
-    with running_node(tmp_path, tls=authority.server_context()) as node:
-        outcome = dcmtk.storescu(node.address, [path], options=["+tla", "+cf", str(authority.file)])
-        assert outcome.is_success, outcome.output
-        assert len(node.files) == 1
-
-
 def test_stopping_finishes_what_is_being_committed(tmp_path: Path) -> None:
+    is_committing, may_go_on = threading.Event(), threading.Event()
+
+    def commit(_instance: ReceivedInstance) -> None:
+        is_committing.set()
+        assert may_go_on.wait(DEADLINE_S)
+
+    def let_go_on_once_nobody_is_let_in() -> None:
+        wait_until(lambda: not listener_threads(), timeout_s=DEADLINE_S, waiting_for="the node to take no more")
+        may_go_on.set()
+
+    watching = threading.Thread(target=let_go_on_once_nobody_is_let_in)
     with running_node(tmp_path) as node, associated(node) as connection:
-        node.before_return = lambda instance: time.sleep(0.3)
+        node.before_return = commit
         matching = data_set(instance=(0x00080018, "UI", b"1.2.3"))
         connection.sendall(data_pdus(1, STORE, 0) + fragment(matching, is_last=True))
-        wait_until(node.leftovers, timeout_s=5, waiting_for="the spool file")
+        assert is_committing.wait(DEADLINE_S)
+        watching.start()
+    watching.join(DEADLINE_S)
     assert len(node.files) == 1

@@ -14,8 +14,8 @@ from dicom_node.scp import ReceivedInstance
 from dicom_node.scu import open_sender
 from gateway.domain import hooks
 from gateway.domain.errors import Full, Invalid
-from gateway.domain.party import DicomAddress
-from tests.integration.dicom_node.node import STRANGER, Node, running_node
+from gateway.domain.party import DicomAddress, Endpoint
+from tests.integration.dicom_node.node import STRANGER, Node, pacs, running_node
 from tests.peers import dcmtk, generated
 from tests.peers.files import Kind, RealFile, real_files
 
@@ -63,14 +63,14 @@ def test_a_wrong_called_title_is_rejected(node: Node) -> None:
 
 def test_a_registration_counts_from_the_next_association(node: Node) -> None:
     known: set[str] = set()
-    node.known = lambda ae_title: ae_title if ae_title in known else None
+    node.known = lambda ae_title: pacs(ae_title) if ae_title in known else None
     assert not dcmtk.echoscu(node.address, calling="NEW").is_success
     known.add("NEW")
     assert dcmtk.echoscu(node.address, calling="NEW").is_success
 
 
-def test_a_failing_registry_lets_nobody_in_for_the_moment(node: Node) -> None:
-    def broken(ae_title: str) -> object:
+def test_a_failing_finder_lets_nobody_in_for_the_moment(node: Node) -> None:
+    def broken(ae_title: str) -> Endpoint:
         raise RuntimeError("database is away")
 
     node.known = broken
@@ -91,7 +91,7 @@ def test_real_files_are_stored_byte_by_byte(node: Node, file: RealFile) -> None:
     assert data_set_of(stored) == data_set_of(content)
     assert instance.sha256 == hashlib.sha256(stored).hexdigest() == dataset_sha256(content)
     assert instance.size_bytes == len(stored)
-    assert (instance.calling_ae_title, instance.caller) == ("SENDER", "SENDER")
+    assert (instance.calling_ae_title, instance.caller) == ("SENDER", pacs("SENDER"))
 
 
 @pytest.mark.parametrize("file", real_files(Kind.PLAIN, Kind.COMPRESSED, Kind.BIG_ENDIAN), ids=lambda file: file.name)

@@ -99,7 +99,14 @@ def test_a_named_file_that_is_missing_stops_the_start(tmp_path: Path) -> None:
         ("[web]\nbase_url = 'ftp://x'", r"web\.base_url: must be empty or an absolute"),
         ("[dicom]\nae_title = 'A\\B'", r"dicom\.ae_title: an AE title has 1 to 16"),
         ("[dicom]\nextra_sop_classes = ['1.02']", r"dicom\.extra_sop_classes\.0: not a DICOM UID"),
+        *(
+            (f"[pseudonym]\nprefix = '{bad}'", r"pseudonym\.prefix: a prefix is one or two")
+            for bad in ("CONS", "IL", "cs")
+        ),
         ("[dicom]\nmax_associations = 1", "dicom: max_associations_per_peer is larger"),
+        ("[dicom]\ntls_port = 2762", "dicom: tls_port, tls_certificate_file and tls_key_file belong together"),
+        ("[dicom]\ntls_ca_file = 'ca.pem'", "dicom: tls_port, tls_certificate_file and tls_key_file belong together"),
+        ("[dicom]\ntls_port = 11112", "dicom: tls_port and port are two ports"),
         ("[retry]\ncap_s = 1", "retry: cap_s is smaller"),
         ("[study]\nquiet_period_s = nan", r"study\.quiet_period_s"),
         ("[log]\nlevel = 'loud'", r"log\.level"),

@@ -1,14 +1,16 @@
 """Is the object that came again the same one?"""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from threading import Event
 from typing import Any
 
 import pydicom
 import pytest
 from pydicom.uid import ImplicitVRLittleEndian, RLELossless
 
-from dicom_node.equivalence import Likeness, compare, dataset_sha256
+from dicom_node.equivalence import COMPARABLE_BYTES, KeptObject, Likeness, compare, compare_kept, dataset_sha256
 from dicom_node.part10 import build_file_header, split_file
 from gateway.domain.errors import Invalid
 from tests.peers import generated
@@ -129,3 +131,39 @@ def test_undecodable_pixels_are_different_unless_their_bytes_are_equal() -> None
     dataset.PatientID = "2"
     assert compare(first, undecodable) is Likeness.DIFFERENT
     assert compare(undecodable, generated.part10(dataset)) is Likeness.SAME_PIXELS
+
+
+def test_kept_objects_are_compared_one_pair_at_a_time() -> None:
+    content, entered, release, second_read = ct(), Event(), Event(), Event()
+
+    def slow() -> bytes:
+        entered.set()
+        assert release.wait(timeout=10)
+        return content
+
+    def quick() -> bytes:
+        second_read.set()
+        return content
+
+    kept = KeptObject(len(content), lambda: content)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(compare_kept, kept, KeptObject(len(content), slow))
+        assert entered.wait(timeout=10)
+        second = pool.submit(compare_kept, KeptObject(len(content), quick), kept)
+        assert not second_read.wait(timeout=0.3)
+        release.set()
+        assert first.result(timeout=10) is second.result(timeout=10) is Likeness.SAME_BYTES
+
+
+def test_what_is_too_large_is_not_read() -> None:
+    def never() -> bytes:
+        raise AssertionError("read")
+
+    small, large = KeptObject(1, never), KeptObject(COMPARABLE_BYTES + 1, never)
+    assert compare_kept(small, large) is compare_kept(large, small) is Likeness.UNCOMPARED
+
+
+def test_what_would_decode_to_too_much_is_not_decoded() -> None:
+    claimed = {"Rows": 65535, "Columns": 65535, "NumberOfFrames": 100}
+    assert compare(ct(**claimed), with_pixels(ct(**claimed), 1)) is Likeness.UNCOMPARED
+    assert compare(ct(**claimed), ct(**claimed, PatientName="Other")) is Likeness.SAME_PIXELS

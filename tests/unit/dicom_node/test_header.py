@@ -7,7 +7,7 @@ from struct import pack
 import pydicom
 import pytest
 
-from dicom_node.header import is_valid_uid, read_file_header, read_header
+from dicom_node.header import read_file_header, read_header
 from gateway.domain.errors import Invalid
 from tests.peers import generated
 from tests.peers.files import Kind, RealFile, real_files
@@ -83,16 +83,6 @@ def test_a_jpeg_is_no_data_set(syntax: str) -> None:
 def test_nothing_at_all_lacks_its_uids() -> None:
     with pytest.raises(Invalid, match="SOPClassUID is missing"):
         read_header(b"", EXPLICIT)
-
-
-@pytest.mark.parametrize("uid", ["1.02.3", "1..2", ".1", "1.", "1.2.a", "1" * 65, "١.٢", "1 .2"])
-def test_malformed_uids(uid: str) -> None:
-    assert not is_valid_uid(uid)
-
-
-@pytest.mark.parametrize("uid", ["1.2", "0.0", "2.25.0", "1.2.840.10008.1.2"])
-def test_valid_uids(uid: str) -> None:
-    assert is_valid_uid(uid)
 
 
 def test_a_malformed_uid_is_named_and_not_quoted() -> None:

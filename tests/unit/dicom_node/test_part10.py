@@ -5,7 +5,7 @@ from io import BytesIO
 import pydicom
 import pytest
 
-from dicom_node.part10 import build_file_header, split_file
+from dicom_node.part10 import build_file_header, object_bytes, read_object, split_file
 from gateway.domain.errors import Invalid
 from tests.peers.files import local_path
 from tests.unit.dicom_node.encoded import UIDS, data_set
@@ -48,3 +48,10 @@ def test_a_group_length_beyond_the_file_is_invalid() -> None:
     header = build_file_header(CT, INSTANCE, SYNTAX)
     with pytest.raises(Invalid):
         split_file(header[:150])
+
+
+def test_what_pydicom_cannot_write_is_invalid() -> None:
+    dataset = read_object(build_file_header(CT, INSTANCE, SYNTAX) + data_set())
+    del dataset.file_meta.MediaStorageSOPClassUID, dataset.SOPClassUID
+    with pytest.raises(Invalid, match="cannot be written"):
+        object_bytes(dataset)

@@ -2,6 +2,7 @@ import pytest
 from pydicom.uid import UID
 
 from dicom_node.deidentify import is_pseudonym_token, pseudonym_token, pseudonymous_uid
+from gateway.domain.errors import Invalid
 
 _KEY = b"a key for tests"
 
@@ -57,5 +58,5 @@ def test_no_token(text: str) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "cs", "0C", "CSX", "Ö", "IO"])
 def test_prefix_is_refused(prefix: str) -> None:
-    with pytest.raises(ValueError, match="prefix"):
+    with pytest.raises(Invalid, match="prefix"):
         pseudonym_token(_KEY, "reviewer", "someone", prefix=prefix)

@@ -1,13 +1,17 @@
 """The spool: room, digests, and nothing left behind."""
 
+import fcntl
 import hashlib
 import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from dicom_node.scp.spool import SpoolFolder
 from gateway.domain.errors import Full
+from gateway.store.leftovers import LOCK
 
 SIZES = (0, 1, 1000, 300_000, 5_000_000)
 
@@ -73,3 +77,33 @@ def test_a_start_spares_a_living_node(tmp_path: Path) -> None:
     file.discard()
     other.remove()
     living.remove()
+
+
+def test_a_node_that_stops_waits_for_one_that_starts(tmp_path: Path) -> None:
+    stopping = SpoolFolder(tmp_path, reserve_bytes=0)
+    with ThreadPoolExecutor(1) as pool, (tmp_path / LOCK).open("w") as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        removal = pool.submit(stopping.remove)
+        with pytest.raises(TimeoutError):
+            removal.result(timeout=0.3)
+        assert (stopping.path / LOCK).exists()
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        removal.result(timeout=10)
+    assert not stopping.path.exists()
+
+
+def test_a_start_survives_that_a_dead_nodes_folder_vanishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when an administrator, or the sweeper of old files, is faster."""
+    for name in ("node-1", "node-2"):
+        (tmp_path / name).mkdir()
+    found = Path.glob
+
+    def glob(folder: Path, pattern: str) -> list[Path]:
+        paths = sorted(found(folder, pattern))
+        shutil.rmtree(tmp_path / "node-1")
+        return paths
+
+    monkeypatch.setattr(Path, "glob", glob)
+    folder = SpoolFolder(tmp_path, reserve_bytes=0)
+    assert {path.name for path in tmp_path.iterdir()} == {LOCK, folder.path.name}
+    folder.remove()

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from gateway.store.engine import Database
@@ -5,5 +7,5 @@ from tests.unit.gateway.web.support import World
 
 
 @pytest.fixture
-def world(database: Database) -> World:
-    return World(database)
+def world(database: Database, tmp_path: Path) -> World:
+    return World(database, tmp_path)

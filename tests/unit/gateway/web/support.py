@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -15,29 +16,20 @@ from gateway.domain.errors import Full
 from gateway.domain.ids import new_id
 from gateway.domain.party import Identifier, Party, PartyKind
 from gateway.domain.resource import StoredResource
+from gateway.services.clients import add_client
 from gateway.services.resource_transaction import Effect
-from gateway.services.tokens import issue_token, register_client
+from gateway.services.tokens import issue_token
 from gateway.store import parties
 from gateway.store.engine import Database
 from gateway.store.tables import audit
 from gateway.web.application import create_application
+from gateway.web.edge import Edge
+from tests.core import Clock, core_over
 
+START = datetime(2026, 3, 2, 9, 30, 0, 123456, tzinfo=UTC)
 BASE = "https://gateway.example"
 FHIR_JSON = "application/fhir+json"
 KINDS = {"clinic": PartyKind.CLINIC, "other-clinic": PartyKind.CLINIC, "reviewer": PartyKind.REVIEWER}
-
-
-@dataclass
-class Clock:
-    """Stands still until told to move."""
-
-    time: datetime = datetime(2026, 3, 2, 9, 30, 0, 123456, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.time
-
-    def forward(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
 
 
 @dataclass
@@ -70,25 +62,28 @@ class Effects:
 class World:
     """`credentials` are (client id, secret) by party name; requests are made with a token of that party."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, folder: Path) -> None:
         self.database = database
-        self.clock, self.disk, self.effects = Clock(), Disk(), Effects()
+        self.clock, self.disk, self.effects = Clock(START), Disk(), Effects()
+        self.core = core_over(database, folder, self.clock)
         self.credentials: dict[str, tuple[str, str]] = {}
         self.party_ids: dict[str, str] = {}
         self._tokens: dict[tuple[str, datetime], str] = {}
-        with database.write("test.parties") as connection:
-            for name, kind in KINDS.items():
-                self._register(connection, name, kind)
-        self.application: Flask = create_application(
+        for name, kind in KINDS.items():
+            self._register(name, kind)
+        self.edge = Edge(
             database=database,
             blobs=self.disk,
             now=self.clock,
             effects=self.effects.by_type("Patient", "ServiceRequest", "Consent", "DiagnosticReport", "Composition"),
             before_storing={},
             version="1.2.3",
+            started_on=self.clock().date().isoformat(),
             base_url=BASE,
             max_body_bytes=1_000_000,
+            token_lifetime_s=300,
         )
+        self.application: Flask = create_application(self.edge)
         self.http: FlaskClient = self.application.test_client()
 
     def token(self, name: str = "clinic") -> str:
@@ -123,12 +118,14 @@ class World:
         with self.database.read() as connection:
             return list(connection.execute(select(audit).where(audit.c.action == action).order_by(audit.c.id)))
 
-    def _register(self, connection: Connection, name: str, kind: PartyKind) -> None:
+    def _register(self, name: str, kind: PartyKind) -> None:
         identifiers = (Identifier("https://parties.example", name),)
         party = Party(new_id(), kind, name, identifiers, "TR", "Europe/Istanbul")
-        parties.add_party(connection, party, now=self.clock())
+        with self.database.write("test.parties") as connection:
+            parties.add_party(connection, party, now=self.clock())
         self.party_ids[name] = party.id
-        self.credentials[name] = register_client(connection, party.id, f"{name}-client", now=self.clock())
+        new = add_client(self.core, name, f"{name}-client", actor="cli:test")
+        self.credentials[name] = (new.client_id, new.secret)
 
 
 def patient(record_number: str = "4711", **more: Any) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 import base64
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from gateway.domain.errors import Conflict
 from gateway.store.tables import resource, resource_version
+from tests.statements import executed, under_the_write_lock
 from tests.unit.gateway.web.support import BASE, FHIR_JSON, World, order, patient, problem
 
 MRN = "identifier=https%3A%2F%2Fclinic.example%2Fmrn%7C4711"
@@ -85,6 +87,28 @@ def test_an_update_of_another_version_than_the_current_fails(world: World) -> No
     assert world.ask("PUT", address, content, headers={"If-Match": 'W/"1"'}).status_code == 200
     assert problem(world.ask("PUT", address, content, headers={"If-Match": 'W/"1"'}))[:2] == (412, "conflict")
     assert problem(world.ask("PUT", address, content, headers={"If-Match": "1"})) == (400, "invalid", "If-Match")
+
+
+def _consent(world: World, status: str) -> dict[str, Any]:
+    of = world.ask("POST", "/Patient", patient()).get_json(force=True)["id"]
+    kind = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]}
+    resource = {"resourceType": "Consent", "status": status, "scope": kind, "category": [kind]}
+    return resource | {
+        "policy": [{"uri": "https://consilium.example/policy"}],
+        "patient": {"reference": f"Patient/{of}"},
+    }
+
+
+@pytest.mark.parametrize("ended", ["inactive", "rejected", "entered-in-error"])
+def test_a_consent_that_has_ended_is_revived_only_by_who_has_seen_its_end(world: World, ended: str) -> None:
+    resource = _consent(world, ended)
+    content = world.ask("POST", "/Consent", resource).get_json(force=True)
+    address = f"/Consent/{content['id']}"
+    active = content | {"status": "active"}
+    assert problem(world.ask("PUT", address, active))[:2] == (409, "conflict")
+    assert world.ask("GET", address).get_json(force=True)["status"] == ended
+    assert world.ask("PUT", address, active, headers={"If-Match": 'W/"1"'}).status_code == 200
+    assert world.ask("PUT", address, active | {"status": ended}).status_code == 200
 
 
 def test_an_update_creates_nothing(world: World) -> None:
@@ -200,3 +224,21 @@ def test_every_look_at_a_patient_leaves_an_audit_row(world: World) -> None:
     assert updates == [("clinic-client", f"{of_patient}/2", None)]
     assert reads == [("clinic-client", f"{of_patient}/2", None)]
     assert searches == [("clinic-client", of_order, stored["id"])]
+
+
+def test_reading_keeps_no_writer_waiting(world: World) -> None:
+    content = world.ask("POST", "/Patient", patient()).get_json(force=True)
+    with executed() as statements:
+        world.ask("GET", f"/Patient/{content['id']}")
+        world.ask("GET", f"/Patient/{content['id']}/_history/1")
+        world.ask("GET", "/Patient")
+    locked = under_the_write_lock(statements)
+    assert len(locked) == 6  # an audit row and its place in the tail, three times
+    assert all(sql.startswith("INSERT INTO audit") for sql in locked)
+
+
+def test_the_text_of_what_is_read_is_fetched_once(world: World) -> None:
+    content = world.ask("POST", "/Patient", patient()).get_json(force=True)
+    with executed() as statements:
+        world.ask("GET", f"/Patient/{content['id']}")
+    assert len([one for one in statements if "resource_version.content" in one.sql]) == 1

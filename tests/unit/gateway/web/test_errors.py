@@ -21,9 +21,9 @@ def test_who_shows_no_token_or_a_bad_one_is_asked_for_one(world: World) -> None:
 
 def test_a_token_ends_with_its_time(world: World) -> None:
     headers = {"Authorization": f"Bearer {world.token()}"}
-    world.clock.forward(299)
+    world.clock.forward(seconds=299)
     assert world.http.get("/fhir/Patient", headers=headers).status_code == 200
-    world.clock.forward(2)
+    world.clock.forward(seconds=2)
     assert world.http.get("/fhir/Patient", headers=headers).status_code == 401
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import text
@@ -6,7 +7,7 @@ from werkzeug.test import TestResponse
 from gateway.store.engine import Database
 from gateway.store.readiness import newest_revision
 from gateway.web.application import create_application
-from tests.unit.gateway.web.support import Clock, Disk, World
+from tests.unit.gateway.web.support import Disk, World
 
 
 def test_alive_and_ready(world: World) -> None:
@@ -45,9 +46,9 @@ def test_a_process_stays_ready_while_the_next_version_has_upgraded_the_database(
     assert at_revision(world, "9999").get_json() == {"status": "ready"}
 
 
-def test_what_else_is_wrong_is_named(tmp_path: Path) -> None:
+def test_what_else_is_wrong_is_named(world: World, tmp_path: Path) -> None:
     unreachable = Database(f"sqlite:///{tmp_path}")  # a folder
-    application = create_application(database=unreachable, blobs=Disk(-1), now=Clock(), effects={}, before_storing={})
+    application = create_application(replace(world.edge, database=unreachable, blobs=Disk(-1)))
     problems = application.test_client().get("/readyz").get_json()["problems"]
     assert problems["storage"] == ["no room"]
     assert len(problems["database"]) == 1

@@ -6,9 +6,7 @@ import pytest
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from gateway.domain.errors import Conflict, Invalid, NotFound
-from gateway.services.tokens import register_client
-from gateway.store import parties, tokens
+from gateway.services.clients import revoke_client
 from gateway.store.tables import access_token, oauth_client
 from tests.unit.gateway.web.support import BASE, World
 
@@ -69,8 +67,7 @@ def test_a_token_request_is_short(world: World) -> None:
 def test_a_revoked_client_and_its_tokens_end_at_once(world: World) -> None:
     headers = {"Authorization": f"Bearer {world.token()}"}
     client_id, secret = world.credentials["clinic"]
-    with world.database.write("test.revoke") as connection:
-        parties.revoke_client(connection, client_id, now=world.clock())
+    revoke_client(world.core, client_id, actor="cli:test")
     assert world.http.get("/fhir/Patient", headers=headers).status_code == 401
     refused = ask(world, {"grant_type": "client_credentials"}, basic=(client_id, secret))
     assert refused.get_json()["error"] == "invalid_client"
@@ -81,26 +78,10 @@ def test_the_database_holds_digests_only_and_forgets_what_expired(world: World) 
     with world.database.read() as connection:
         rows = [*connection.execute(select(oauth_client)), *connection.execute(select(access_token))]
     assert not any(secret in str(rows) for secret in (token, *(pair[1] for pair in world.credentials.values())))
-    world.clock.forward(301)
+    world.clock.forward(seconds=301)
     world.token()
     with world.database.read() as connection:
         assert len(connection.execute(select(access_token)).all()) == 1
-
-
-def test_clients_are_registered_for_a_party_under_a_free_id(world: World) -> None:
-    party_id = world.party_ids["clinic"]
-    with world.database.write("test.register") as connection:
-        client_id, secret = register_client(connection, party_id, now=world.clock())
-        assert client_id.startswith("client-")
-        assert len(base64.urlsafe_b64decode(secret + "=")) == 32
-        with pytest.raises(Invalid):
-            register_client(connection, party_id, "a b", now=world.clock())
-        with pytest.raises(NotFound):
-            register_client(connection, "nobody", now=world.clock())
-        listed = [one.id for one in tokens.clients(connection, party_id=party_id)]
-        assert listed == sorted(["clinic-client", client_id])
-    with pytest.raises(Conflict), world.database.write("test.register") as connection:
-        register_client(connection, party_id, "clinic-client", now=world.clock())
 
 
 @pytest.mark.parametrize("prefix", ["", "/fhir"])

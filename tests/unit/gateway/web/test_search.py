@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from gateway.services.resources import store_internal
+from tests.statements import executed
 from tests.unit.gateway.web.support import BASE, World, order, patient, problem
 
 SYSTEM = "https://clinic.example/mrn"
@@ -90,3 +91,16 @@ def test_a_clinic_reads_the_imaging_study_of_its_case(world: World) -> None:
     assert world.ask("GET", "/ImagingStudy/study1").headers["ETag"] == 'W/"2"'
     assert world.ask("GET", "/ImagingStudy/study1", by="reviewer").status_code == 404
     assert world.ask("PUT", "/ImagingStudy/study1", study).status_code == 403
+
+
+def test_a_search_by_identifier_goes_by_an_index(world: World) -> None:
+    with executed() as statements:
+        world.ask("GET", f"/Patient?identifier={SYSTEM}|1")
+    searches = [one for one in statements if "resource_identifier" in one.sql]
+    assert searches
+    with world.database.read() as connection:
+        for one in searches:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {one.sql}", one.parameters)
+            steps = [str(row.detail) for row in plan if "resource_identifier" in row.detail]
+            assert steps
+            assert all(step.startswith("SEARCH resource_identifier USING INDEX") for step in steps)

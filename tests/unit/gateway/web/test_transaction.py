@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 from fhir_mappings.codes import DIAGNOSTIC_REPORT_LINKS
 from gateway.domain.errors import Unprocessable
 from gateway.store.tables import resource
+from tests.statements import executed
 from tests.unit.fhir_mappings import samples
 from tests.unit.gateway.web.support import BASE, World, bundle, order, patient, posted, problem, put
 
@@ -164,3 +165,23 @@ def test_the_answer_carries_the_resources_when_asked(world: World) -> None:
     wish = {"Prefer": "return=OperationOutcome"}
     answered = world.ask("POST", "", bundle(posted(patient("2"))), headers=wish).get_json(force=True)
     assert answered["entry"][0]["response"]["outcome"]["issue"][0]["severity"] == "information"
+
+
+def test_references_are_looked_up_together(world: World) -> None:
+    asked = []
+    patients = [world.ask("POST", "/Patient", patient(str(n))).get_json(force=True)["id"] for n in range(8)]
+    for number, count in enumerate((1, 8)):
+        about = [{"reference": f"Patient/{one}/_history/1"} for one in patients[:count]]
+        orders = [order(f"Patient/{patients[n]}", f"ORD-{number}-{n}") | {"supportingInfo": about} for n in range(2)]
+        with executed() as statements:
+            assert world.ask("POST", "", bundle(*(posted(one) for one in orders))).status_code == 200
+        asked.append(len([one for one in statements if one.sql.startswith("SELECT")]))
+    assert asked[0] == asked[1]
+
+
+def test_a_version_that_comes_along_can_be_referred_to_and_a_later_one_cannot(world: World) -> None:
+    content = world.ask("POST", "/Patient", patient()).get_json(force=True)
+    for version, status in ((3, 422), (2, 200)):
+        about = {"supportingInfo": [{"reference": f"Patient/{content['id']}/_history/{version}"}]}
+        sent = bundle(put(content), posted(order(f"Patient/{content['id']}") | about))
+        assert world.ask("POST", "", sent).status_code == status
