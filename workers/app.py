@@ -60,7 +60,8 @@ class Worker:
 
     def relay(self, dispatcher: Dispatcher) -> Relay:
         """The relay of this process."""
-        return Relay(self.core.database, dispatcher, now=self.core.now, poll_s=self.settings.worker.poll_s)
+        core, poll_s = self.core, self.settings.worker.poll_s
+        return Relay(core.database, dispatcher, now=core.now, policy=core.destinations, poll_s=poll_s)
 
     def begin_sweeping(self, ended: threading.Event) -> None:
         """Sweep in a thread beside the work; one that is cut off has lost nothing."""

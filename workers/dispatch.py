@@ -1,6 +1,7 @@
 """The one dispatch seam and its two implementations: a thread pool in this process, or Celery on a broker."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ import structlog
 from kombu.entity import Queue
 
 from gateway.domain.work import QUEUES, JobKind
-from gateway.store import outbox
+from gateway.store import doorbell
 from gateway.store.engine import Database
 from workers.tasks import do_job
 
@@ -17,19 +18,20 @@ _log = structlog.get_logger()
 
 
 class Executor:
-    """Without a broker: the same Celery task through `apply()` in a thread pool."""
+    """Without a broker: the same Celery task through `apply()`, in a thread pool for each queue."""
 
     def __init__(self, *, threads: int, in_flight: int) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="worker")
+        self._pools = {queue: ThreadPoolExecutor(threads, thread_name_prefix=queue) for queue in set(QUEUES.values())}
         self._most = in_flight
-        self._running: set[str] = set()
+        self._running: dict[str, str] = {}
         self._lock = threading.Lock()
         self.ring_again_after = timedelta(0)
 
-    def room(self) -> int:
-        """How many more may be handed over now."""
+    def room(self) -> dict[str, int]:
+        """Queue -> how many more of it may be handed over now."""
         with self._lock:
-            return self._most - len(self._running)
+            running = Counter(self._running.values())
+        return {queue: self._most - running[queue] for queue in self._pools}
 
     def holding(self) -> frozenset[str]:
         """What is queued or runs here; it ends with this process."""
@@ -39,17 +41,18 @@ class Executor:
     def dispatch(self, kind: JobKind, job_id: str) -> None:
         """Run the task soon, in this process."""
         with self._lock:
-            self._running.add(job_id)
-        future = self._pool.submit(do_job.apply, args=[job_id], throw=True)
+            self._running[job_id] = QUEUES[kind]
+        future = self._pools[QUEUES[kind]].submit(do_job.apply, args=[job_id], throw=True)
         future.add_done_callback(lambda ended: self._ended(kind, job_id, ended))
 
     def stop(self) -> None:
         """Let what runs end, take no more."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for pool in self._pools.values():
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def _ended(self, kind: JobKind, job_id: str, future: Future[object]) -> None:
         with self._lock:
-            self._running.discard(job_id)
+            self._running.pop(job_id, None)
         if not future.cancelled() and (exc := future.exception()) is not None:
             _log.warning("job.unsettled", kind=str(kind), error=type(exc).__name__)
 
@@ -63,10 +66,11 @@ class Broker:
         self._now = now
         self.ring_again_after = timedelta(seconds=30)
 
-    def room(self) -> int:
-        """`in_flight` less the rows that were rung for and not claimed yet."""
+    def room(self) -> dict[str, int]:
+        """Queue -> `in_flight` less its rows that were rung for and not claimed yet."""
         with self._database.read() as connection:
-            return self._most - outbox.ringing(connection, self._now(), ring_again_after=self.ring_again_after)
+            ringing = doorbell.ringing(connection, self._now(), ring_again_after=self.ring_again_after)
+        return {queue: self._most - ringing[queue] for queue in set(QUEUES.values())}
 
     def holding(self) -> frozenset[str]:
         """Nothing: what was published belongs to whoever consumes it."""

@@ -4,14 +4,15 @@ Several relays may run: ringing twice is harmless, because only the claim gives 
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
 
+from gateway.domain.breaker import DestinationPolicy
 from gateway.domain.work import JobKind
-from gateway.store import audit, outbox
+from gateway.store import audit, doorbell
 from gateway.store.engine import Database
 
 _log = structlog.get_logger()
@@ -23,8 +24,8 @@ class Dispatcher(Protocol):
     ring_again_after: timedelta
     """A row that was rung for and not claimed by then is rung for again: the message may be lost."""
 
-    def room(self) -> int:
-        """How many more may be in flight now."""
+    def room(self) -> Mapping[str, int]:
+        """Queue -> how many more of it may be in flight now; none holds back another."""
         ...
 
     def holding(self) -> frozenset[str]:
@@ -45,11 +46,13 @@ class Relay:
         dispatcher: Dispatcher,
         *,
         now: Callable[[], datetime],
+        policy: DestinationPolicy,
         poll_s: float,
     ) -> None:
         self._database = database
         self._dispatcher = dispatcher
         self._now = now
+        self._policy = policy
         self._poll_s = poll_s
 
     def run(self, ended: threading.Event) -> None:
@@ -65,20 +68,19 @@ class Relay:
     def ring(self) -> int:
         """Dispatch what is due and fits; gives how many."""
         room = self._dispatcher.room()
-        if room <= 0:
-            return 0
         with self._database.read() as connection:
-            rows = outbox.due(
+            rows = doorbell.due(
                 connection,
                 self._now(),
-                limit=room,
+                room=room,
+                policy=self._policy,
                 ring_again_after=self._dispatcher.ring_again_after,
                 holding=self._dispatcher.holding(),
             )
         if not rows:
             return 0
         with self._database.write("relay.ring") as connection:
-            outbox.rung(connection, [job_id for job_id, _ in rows], self._now())
+            doorbell.rung(connection, [job_id for job_id, _ in rows], self._now())
         for job_id, kind in rows:
             self._dispatcher.dispatch(kind, job_id)
         return len(rows)

@@ -48,6 +48,17 @@ class Transient(GatewayError):
         self.retry_after_s = retry_after_s
 
 
+class Unreachable(Transient):
+    """The destination did not answer, or said that it cannot at present; nothing was carried out.
+
+    It counts against the destination as a whole, not against what was to be sent.
+    """
+
+
+class NotYet(Transient):
+    """Nothing was tried: what it waits for comes by itself, however long it takes."""
+
+
 class Permanent(GatewayError):
     """Will not succeed by trying again; a person has to change something first."""
 

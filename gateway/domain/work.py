@@ -1,5 +1,6 @@
 """The kinds of background work, their limits, and when a failed one is tried again."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,7 +19,7 @@ class JobKind(StrEnum):
     DELIVERY_SEND = "delivery-send"  # subject: delivery
 
 
-QUEUES = {
+QUEUES: Mapping[JobKind, str] = {
     JobKind.STUDY_SETTLE: "match",
     JobKind.STUDY_RELEASE: "deidentify",
     JobKind.DOCUMENT_RELEASE: "deidentify",
@@ -30,13 +31,19 @@ QUEUES = {
 
 @dataclass(frozen=True)
 class Job:
-    """One claimed row of the outbox. `attempt` counts from 1 and was committed before the work began."""
+    """One claimed row of the outbox, enqueued at `since`.
+
+    `attempt` counts from 1 and was committed before the work began; `failures` of the earlier ones ended with an
+    error, the others never ended.
+    """
 
     id: str
     kind: JobKind
     subject_id: str
     case_id: str | None
     attempt: int
+    failures: int
+    since: datetime
     owner: str
 
 
@@ -55,12 +62,28 @@ class StoppedJob:
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Exponential backoff with full jitter, bounded; after `max_attempts` a person is asked."""
+    """Exponential backoff with full jitter, bounded.
+
+    A person is asked after `max_attempts`, for a sending after `deadline_s` instead, and for anything that
+    `max_unended` times in a row took its worker with it.
+    """
 
     base_s: float = 5.0
     cap_s: float = 900.0
     max_attempts: int = 40
+    max_unended: int = 5
+    deadline_s: float = 72 * 3600.0
     lease_s: float = 60.0
+
+    def has_hope(self, job: Job, now: datetime) -> bool:
+        """Whether a failed job is worth another try."""
+        if job.kind is JobKind.DELIVERY_SEND:
+            return now < job.since + timedelta(seconds=self.deadline_s)
+        return job.attempt < self.max_attempts
+
+    def is_poison(self, job: Job) -> bool:
+        """Whether it has kept killing its workers, or outlived them."""
+        return job.attempt - 1 - job.failures >= self.max_unended
 
     def next_try(self, now: datetime, attempt: int, fraction: float, retry_after_s: float | None = None) -> datetime:
         """When to try again after `attempt` failed; `fraction` in [0, 1) is the jitter; a Retry-After is a minimum."""

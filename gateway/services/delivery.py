@@ -1,17 +1,20 @@
 """Send one delivery: grant, send outside any transaction, settle with the receipt (design: promises 2 and 4)."""
 
+from sqlalchemy import Connection
+
 from gateway.domain.delivery import DeliveryKind, DeliveryState, Receipt
-from gateway.domain.errors import Ambiguous, Conflict, Full, GatewayError, Transient
+from gateway.domain.errors import Ambiguous, Conflict, Full, GatewayError, NotYet, Transient
 from gateway.domain.record import Delivery
 from gateway.domain.work import Job
 from gateway.services import egress
 from gateway.services.core import Core
+from gateway.services.destinations import watched
 from gateway.services.outside import Outside
 from gateway.services.sending import Permission, Sending
 from gateway.services.to_ehr import send_to_ehr
 from gateway.services.to_pacs import send_to_pacs
 from gateway.services.to_reviewer import send_to_reviewer
-from gateway.store import audit, cases, deliveries
+from gateway.store import audit, cases, deliveries, outbox
 
 EXITS = {
     DeliveryKind.STUDY_TO_REVIEWER: send_to_reviewer,
@@ -29,14 +32,15 @@ def send(core: Core, job: Job, *, outside: Outside) -> None:
     """
     with core.database.read() as connection:
         delivery = deliveries.by_id(connection, job.subject_id)
-        may_have_left = deliveries.has_been_granted(connection, delivery.id)
+        may_have_left = _may_have_left(connection, delivery, job)
         _require_turn(deliveries.earlier_versions(connection, delivery))
     granted = egress.grant(core, delivery.id)
     if granted is None:
         return
     sending = Sending(delivery, Permission(core, job, granted), may_have_left)
     try:
-        receipt = EXITS[delivery.kind](core, sending, outside)
+        with watched(core, delivery.endpoint_id):
+            receipt = EXITS[delivery.kind](core, sending, outside)
     except Conflict as exc:
         _note(core, delivery, job, exc)  # the grant was cancelled: revocation has held the delivery already
         return
@@ -50,7 +54,13 @@ def _require_turn(earlier: list[Delivery]) -> None:
     """An amendment never overtakes the report it amends."""
     moving = (DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.AMBIGUOUS)
     if any(one.state in moving for one in earlier):
-        raise Transient("an earlier version is still on its way to the same destination")
+        raise NotYet("an earlier version is still on its way to the same destination")
+
+
+def _may_have_left(connection: Connection, delivery: Delivery, job: Job) -> bool:
+    """True after an answer that did not come, and after a worker that ended without a word under a grant."""
+    has_vanished = outbox.has_unended(connection, job, since=delivery.sent_anew_at)
+    return delivery.is_ambiguous or (has_vanished and deliveries.has_been_granted(connection, delivery.id))
 
 
 def _note(core: Core, delivery: Delivery, job: Job, exc: GatewayError) -> None:
@@ -85,6 +95,9 @@ def _settle(core: Core, delivery: Delivery, job: Job, receipt: Receipt) -> None:
         cases.lock(connection, delivery.case_id)
         deliveries.set_receipt(connection, delivery.id, receipt)
         deliveries.change(connection, delivery.id, now=receipt.at, attempts=job.attempt)
+        for one in deliveries.later_versions(connection, delivery):
+            if one.state is DeliveryState.PENDING:
+                egress.enqueue_next(connection, one, now=receipt.at)  # it has waited for its turn
         details = {"status": receipt.status, "reference": receipt.reference, "sha256": receipt.sha256}
         audit.record(
             connection,

@@ -1,7 +1,12 @@
 """What a person can do with a delivery that does not move."""
 
-from gateway.domain.delivery import DeliveryState
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from gateway.domain.delivery import DeliveryState, Receipt
 from gateway.domain.errors import Conflict
+from gateway.domain.record import Delivery
 from gateway.services import egress
 from gateway.services.core import Core
 from gateway.store import audit, cases, deliveries
@@ -14,18 +19,59 @@ def retry(core: Core, delivery_id: str, *, actor: str) -> None:
     with core.database.write("delivery.retry") as connection:
         cases.lock(connection, deliveries.by_id(connection, delivery_id).case_id)
         now, delivery = core.now(), deliveries.by_id(connection, delivery_id)
+        if delivery.state is DeliveryState.AMBIGUOUS:
+            raise Conflict(f"it may be there already: look, and say consilium delivery confirm|resend {delivery_id}")
         if delivery.state not in STUCK:
             raise Conflict(f"delivery {delivery_id} is {delivery.state}")
         deliveries.change(connection, delivery.id, now=now, state=DeliveryState.PENDING, waits_for="", last_error="")
         egress.enqueue_next(connection, delivery, now=now)
-        audit.record(
-            connection,
-            at=now,
-            actor=actor,
-            action="delivery.retry",
-            case_id=delivery.case_id,
-            subject=f"delivery/{delivery.id}",
-        )
+        _audit(connection, delivery, "delivery.retry", actor=actor, now=now)
+
+
+def resend(core: Core, delivery_id: str, *, actor: str) -> None:
+    """A person has looked at the destination, and it is not there: send it anew.
+
+    Raises NotFound, and Conflict for one whose outcome is not in doubt.
+    """
+    with core.database.write("delivery.resend") as connection:
+        delivery = _ambiguous(connection, delivery_id)
+        now = core.now()
+        anew = {"state": DeliveryState.PENDING, "waits_for": "", "is_ambiguous": False, "sent_anew_at": now}
+        deliveries.change(connection, delivery.id, now=now, **anew)
+        egress.enqueue_next(connection, delivery, now=now)
+        _audit(connection, delivery, "delivery.resend", actor=actor, now=now)
+
+
+def confirm(core: Core, delivery_id: str, *, actor: str) -> None:
+    """A person has looked at the destination, and it is there: it counts as delivered.
+
+    Raises NotFound, and Conflict for one whose outcome is not in doubt.
+    """
+    with core.database.write("delivery.confirm") as connection:
+        delivery = _ambiguous(connection, delivery_id)
+        now = core.now()
+        receipt = Receipt(now, "confirmed", "", delivery.payload_sha256, f"seen at the destination by {actor}")
+        deliveries.set_receipt(connection, delivery.id, receipt)
+        _audit(connection, delivery, "delivery.confirmed", actor=actor, now=now)
+
+
+def _ambiguous(connection: Connection, delivery_id: str) -> Delivery:
+    cases.lock(connection, deliveries.by_id(connection, delivery_id).case_id)
+    delivery = deliveries.by_id(connection, delivery_id)
+    if delivery.state is not DeliveryState.AMBIGUOUS:
+        raise Conflict(f"delivery {delivery_id} is {delivery.state}, not {DeliveryState.AMBIGUOUS}")
+    return delivery
+
+
+def _audit(connection: Connection, delivery: Delivery, action: str, *, actor: str, now: datetime) -> None:
+    audit.record(
+        connection,
+        at=now,
+        actor=actor,
+        action=action,
+        case_id=delivery.case_id,
+        subject=f"delivery/{delivery.id}",
+    )
 
 
 def cancel(core: Core, delivery_id: str, *, actor: str) -> None:
@@ -39,11 +85,4 @@ def cancel(core: Core, delivery_id: str, *, actor: str) -> None:
         deliveries.change(
             connection, delivery.id, now=now, state=DeliveryState.CANCELLED, waits_for=f"{actor}: cancelled it"
         )
-        audit.record(
-            connection,
-            at=now,
-            actor=actor,
-            action="delivery.cancel",
-            case_id=delivery.case_id,
-            subject=f"delivery/{delivery.id}",
-        )
+        _audit(connection, delivery, "delivery.cancel", actor=actor, now=now)

@@ -49,7 +49,8 @@ def _commands(connection: Connection, case: Case, delivery: Delivery) -> str:
         return f" ({COORDINATOR}): " + "; ".join(f"consilium quarantine show {entry.id}" for entry in entries)
     if delivery.state is DeliveryState.CANCELLED:
         return ""
-    return f": consilium delivery retry|cancel {delivery.id}"
+    verbs = "confirm|resend|cancel" if delivery.state is DeliveryState.AMBIGUOUS else "retry|cancel"
+    return f": consilium delivery {verbs} {delivery.id}"
 
 
 def _moving(connection: Connection, delivery: Delivery) -> Wait:
@@ -58,9 +59,10 @@ def _moving(connection: Connection, delivery: Delivery) -> Wait:
     if job is None:
         why = f"{delivery.kind} stopped: {delivery.last_error or 'its work ended unfinished'}"
         return Wait(why, delivery.changed_at, retry)
-    if not delivery.last_error:
+    reason = delivery.last_error or job.last_error
+    if not reason:
         return Wait(f"{delivery.kind} on its way", delivery.changed_at, "nobody: the workers")
     endpoint = parties.endpoint_by_id(connection, delivery.endpoint_id)
-    what = f"{delivery.kind}: the next try at {job.next_try_at:%Y-%m-%d %H:%M:%S} UTC after: {delivery.last_error}"
+    what = f"{delivery.kind}: the next try at {job.next_try_at:%Y-%m-%d %H:%M:%S} UTC after: {reason}"
     who = f"nobody: time; or whoever runs the destination, which this looks at: consilium endpoint test {endpoint.name}"
     return Wait(what, delivery.changed_at, f"{who}; and then {retry}")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from gateway.domain.errors import Ambiguous, Full, GatewayError, Permanent, Transient
+from gateway.domain.errors import Ambiguous, Full, GatewayError, NotYet, Permanent, Transient
 from gateway.domain.ids import new_id
 from gateway.domain.work import Job, JobKind
 from gateway.services.core import Core
@@ -24,7 +24,14 @@ def run_job(core: Core, job_id: str, handlers: Mapping[JobKind, Handler]) -> boo
     dies in the middle leaves a claim whose lease runs out; the attempt was counted before the work began.
     """
     with core.database.write("job.claim") as connection:
-        job = outbox.claim(connection, job_id, owner=new_id(), now=core.now(), lease_s=core.retry.lease_s)
+        job = outbox.claim(
+            connection,
+            job_id,
+            owner=new_id(),
+            now=core.now(),
+            lease_s=core.retry.lease_s,
+            policy=core.destinations,
+        )
     if job is None:
         return False
     log = _log.bind(job=job.id, kind=str(job.kind), subject=job.subject_id, case=job.case_id, attempt=job.attempt)
@@ -33,48 +40,57 @@ def run_job(core: Core, job_id: str, handlers: Mapping[JobKind, Handler]) -> boo
         with _heartbeat(core, job):
             handlers[job.kind](job)
     except Exception as exc:  # a process edge: whatever went wrong, the job is settled and the worker lives on
-        _failed(core, job, exc)
+        if not _failed(core, job, exc):
+            log.warning("job.lost", error=type(exc).__name__)
+            return True
         log.warning("job.failed", error=type(exc).__name__, exc_info=not isinstance(exc, GatewayError))
         return True
     with core.database.write("job.settle") as connection:
-        outbox.settle(connection, job, now=core.now())
-    log.info("job.done")
+        is_ours = outbox.settle(connection, job, now=core.now())
+    log.info("job.done" if is_ours else "job.lost")
     return True
 
 
 def _require_hope(core: Core, job: Job) -> None:
     """A job that kills its worker comes back with its attempt counted; it stops here instead of for ever."""
-    if job.attempt > core.retry.max_attempts:
-        raise Permanent(f"gave up after {core.retry.max_attempts} attempts; the last one never ended")
+    if core.retry.is_poison(job):
+        raise Permanent(f"gave up after {core.retry.max_unended} attempts that never ended")
 
 
-def _failed(core: Core, job: Job, exc: Exception) -> None:
-    """Try again while there is hope (Transient, Ambiguous, Full, a fault of ours), else leave it dead for a person."""
+def _failed(core: Core, job: Job, exc: Exception) -> bool:
+    """Try again while there is hope, else leave it dead for a person; False when another worker has taken it over."""
     reason = str(exc) if isinstance(exc, GatewayError) else f"unexpected {type(exc).__name__}"
     error = f"{type(exc).__name__}: {reason}"
-    is_hopeless = isinstance(exc, GatewayError) and not isinstance(exc, Transient | Ambiguous | Full)
-    is_for_person = isinstance(exc, Ambiguous) and exc.is_for_person
     with core.database.write("job.fail") as connection:
         now = core.now()
-        if is_hopeless or is_for_person or job.attempt >= core.retry.max_attempts:
-            outbox.settle(connection, job, now=now, error=error, is_dead=True)
-            if job.kind is JobKind.DELIVERY_SEND:
-                deliveries.give_up(connection, job.subject_id, now=now, error=error)
-            details = {"kind": str(job.kind), "attempts": job.attempt, "error": type(exc).__name__}
-            audit.record(
-                connection,
-                at=now,
-                actor="gateway",
-                action="job.dead",
-                case_id=job.case_id,
-                subject=f"job/{job.id}",
-                outcome="failure",
-                details=details,
-            )
-            return
-        wish_s = exc.retry_after_s if isinstance(exc, Transient) else None
-        again_at = core.retry.next_try(now, job.attempt, random.random(), wish_s)  # noqa: S311  # jitter, no secret
-        outbox.postpone(connection, job, next_try_at=again_at, error=error)
+        if not _is_hopeless(core, job, exc):
+            wish_s = exc.retry_after_s if isinstance(exc, Transient) else None
+            again_at = core.retry.next_try(now, job.attempt, random.random(), wish_s)  # noqa: S311  # jitter, no secret
+            return outbox.postpone(connection, job, next_try_at=again_at, error=error)
+        if not outbox.stop(connection, job, now=now, error=error):
+            return False
+        if job.kind is JobKind.DELIVERY_SEND:
+            deliveries.give_up(connection, job.subject_id, now=now, error=error)
+        audit.record(
+            connection,
+            at=now,
+            actor="gateway",
+            action="job.dead",
+            case_id=job.case_id,
+            subject=f"job/{job.id}",
+            outcome="failure",
+            details={"kind": str(job.kind), "attempts": job.attempt, "error": type(exc).__name__},
+        )
+    return True
+
+
+def _is_hopeless(core: Core, job: Job, exc: Exception) -> bool:
+    """What waits for its turn never is; what needs a person is at once; the rest (a fault of ours too) in time."""
+    if isinstance(exc, NotYet):
+        return False
+    is_for_person = isinstance(exc, Ambiguous) and exc.is_for_person
+    is_refused = isinstance(exc, GatewayError) and not isinstance(exc, Transient | Ambiguous | Full)
+    return is_for_person or is_refused or not core.retry.has_hope(job, core.now())
 
 
 @contextmanager
@@ -87,7 +103,8 @@ def _heartbeat(core: Core, job: Job) -> Iterator[None]:
             try:
                 with core.database.write("job.heartbeat") as connection:
                     is_mine = outbox.extend(connection, job, now=core.now(), lease_s=core.retry.lease_s)
-            except GatewayError:
+            except Exception as exc:  # noqa: BLE001  # the edge of a thread: the next beat may reach the database
+                _log.warning("job.heartbeat.missed", job=job.id, error=type(exc).__name__)
                 continue
             if not is_mine:
                 return

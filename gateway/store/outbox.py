@@ -4,14 +4,16 @@ A row is written in the transaction that causes it. A worker claims it (attempt 
 settles it. The broker only carries the row's id; losing a message loses nothing.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, exists, func, insert, or_, select, update
 
+from gateway.domain.breaker import DestinationPolicy
 from gateway.domain.ids import new_id
 from gateway.domain.work import Job, JobKind, StoppedJob
+from gateway.store import breakers
 from gateway.store.tables import outbox
 
 PENDING, CLAIMED, DONE, DEAD = "pending", "claimed", "done", "dead"
@@ -26,6 +28,7 @@ _MOVE = (
     .returning(outbox.c.id)
 )
 _ADD = insert(outbox)
+_DESTINATION = select(outbox.c.endpoint_id).where(outbox.c.id == bindparam("of_job"))
 _wanted = outbox.alias("wanted")
 _SAME_SUBJECT = (
     select(outbox)
@@ -45,8 +48,12 @@ def enqueue(
     case_id: str | None,
     now: datetime,
     due_at: datetime | None = None,
+    endpoint_id: str | None = None,
 ) -> str:
-    """Put one job in, or move the pending one of the same kind and subject to `due_at`; gives the row's id."""
+    """Put one job in, or move the pending one of the same kind and subject to `due_at`; gives the row's id.
+
+    `endpoint_id` is the destination of what is sent; its breaker and its limit hold the job back.
+    """
     due_at = due_at or now
     moved = {"of_subject": subject_id, "of_kind": kind, "next_try_at": due_at, "case_id": case_id}
     pending_id = connection.execute(_MOVE, moved).scalar()
@@ -58,47 +65,32 @@ def enqueue(
         "kind": kind,
         "subject_id": subject_id,
         "case_id": case_id,
+        "endpoint_id": endpoint_id,
         "state": PENDING,
     }
-    row |= {"next_try_at": due_at, "attempts": 0, "last_error": "", "created_at": now}
+    row |= {"next_try_at": due_at, "attempts": 0, "failures": 0, "last_error": "", "created_at": now}
     connection.execute(_ADD, row)
     return row_id
 
 
-def due(
-    connection: Connection, now: datetime, *, limit: int, ring_again_after: timedelta, holding: Collection[str] = ()
-) -> list[tuple[str, JobKind]]:
-    """Rows that want a worker now, oldest first: due, or claimed by a worker whose lease ran out.
-
-    Left out are those in `holding`, and those that were rung for within `ring_again_after`.
-    """
-    was_rung = outbox.c.rung_at > now - ring_again_after
-    is_due = and_(outbox.c.state == PENDING, outbox.c.next_try_at <= now)
-    is_orphaned = and_(outbox.c.state == CLAIMED, outbox.c.lease_until <= now)
-    was_rung_since = and_(was_rung, or_(outbox.c.state == PENDING, outbox.c.rung_at > outbox.c.lease_until))
-    query = select(outbox.c.id, outbox.c.kind).where(or_(is_due, is_orphaned))
-    query = query.where(func.coalesce(was_rung_since, False).is_(False), outbox.c.id.not_in(holding))
-    rows = connection.execute(query.order_by(outbox.c.next_try_at).limit(limit))
-    return [(row.id, JobKind(row.kind)) for row in rows]
-
-
-def ringing(connection: Connection, now: datetime, *, ring_again_after: timedelta) -> int:
-    """How many rows were rung for and are still to be claimed."""
-    is_ringing = and_(outbox.c.state == PENDING, outbox.c.rung_at > now - ring_again_after)
-    return connection.execute(select(func.count()).select_from(outbox).where(is_ringing)).scalar_one()
-
-
-def rung(connection: Connection, job_ids: Sequence[str], now: datetime) -> None:
-    """Remember that the broker was told of these rows."""
-    connection.execute(update(outbox).where(outbox.c.id.in_(job_ids)).values(rung_at=now))
-
-
-def claim(connection: Connection, job_id: str, *, owner: str, now: datetime, lease_s: float) -> Job | None:
+def claim(
+    connection: Connection,
+    job_id: str,
+    *,
+    owner: str,
+    now: datetime,
+    lease_s: float,
+    policy: DestinationPolicy,
+) -> Job | None:
     """Take the row for `lease_s` seconds and count the attempt; None when it is not to be had.
 
-    Rows of the same kind and subject take turns. Claims do so too: by BEGIN IMMEDIATE on SQLite, by the locks of all
-    these rows on PostgreSQL (skipping locked ones would overlook a row that is being claimed).
+    Rows of the same kind and subject take turns, and a destination takes no more at once than `policy` says. Claims do
+    so too: by BEGIN IMMEDIATE on SQLite, by the locks of all these rows on PostgreSQL (skipping locked ones would
+    overlook a row that is being claimed).
     """
+    endpoint_id = connection.execute(_DESTINATION, {"of_job": job_id}).scalar()
+    if endpoint_id is not None:
+        breakers.lock(connection, endpoint_id)  # before any row, so that two claims never wait for each other
     rows = {row.id: row for row in connection.execute(_SAME_SUBJECT, {"of_job": job_id})}
     row = rows.pop(job_id, None)
     if row is None or any(one.state == CLAIMED and one.lease_until > now for one in rows.values()):
@@ -107,10 +99,14 @@ def claim(connection: Connection, job_id: str, *, owner: str, now: datetime, lea
     is_orphaned = row.state == CLAIMED and row.lease_until <= now
     if not (is_due or is_orphaned):
         return None
+    if endpoint_id is not None and not breakers.lets_through(connection, endpoint_id, now=now, policy=policy):
+        connection.execute(update(outbox).where(outbox.c.id == job_id).values(rung_at=None))
+        return None
     taken = {"state": CLAIMED, "attempts": row.attempts + 1, "lease_owner": owner}
     taken |= {"lease_until": now + timedelta(seconds=lease_s)}
     connection.execute(update(outbox).where(outbox.c.id == job_id).values(taken))
-    return Job(row.id, JobKind(row.kind), row.subject_id, row.case_id, row.attempts + 1, owner)
+    kind, attempt = JobKind(row.kind), row.attempts + 1
+    return Job(row.id, kind, row.subject_id, row.case_id, attempt, row.failures, row.created_at, owner)
 
 
 def extend(connection: Connection, job: Job, *, now: datetime, lease_s: float) -> bool:
@@ -124,16 +120,34 @@ def is_held(connection: Connection, job: Job) -> bool:
     return connection.execute(select(outbox.c.id).where(_is_mine(job))).scalar() is not None
 
 
-def settle(connection: Connection, job: Job, *, now: datetime, error: str = "", is_dead: bool = False) -> None:
-    """The job ended: done, or dead with its reason."""
-    ended = {"state": DEAD if is_dead else DONE, "settled_at": now, "last_error": error, "lease_owner": None}
-    connection.execute(update(outbox).where(_is_mine(job)).values(ended))
+def settle(connection: Connection, job: Job, *, now: datetime) -> bool:
+    """The job is done; False when another worker has taken it meanwhile."""
+    ended = {"state": DONE, "settled_at": now, "last_error": "", "lease_owner": None}
+    return connection.execute(update(outbox).where(_is_mine(job)).values(ended)).rowcount == 1
 
 
-def postpone(connection: Connection, job: Job, *, next_try_at: datetime, error: str) -> None:
-    """The job is tried again at `next_try_at`."""
+def stop(connection: Connection, job: Job, *, now: datetime, error: str) -> bool:
+    """The job gave up, with its reason; False when another worker has taken it meanwhile."""
+    ended = {"state": DEAD, "settled_at": now, "last_error": error, "lease_owner": None}
+    ended |= {"failures": outbox.c.failures + 1}
+    return connection.execute(update(outbox).where(_is_mine(job)).values(ended)).rowcount == 1
+
+
+def postpone(connection: Connection, job: Job, *, next_try_at: datetime, error: str) -> bool:
+    """The job is tried again at `next_try_at`; False when another worker has taken it meanwhile."""
     again = {"state": PENDING, "next_try_at": next_try_at, "last_error": error, "lease_owner": None, "rung_at": None}
-    connection.execute(update(outbox).where(_is_mine(job)).values(again))
+    again |= {"failures": outbox.c.failures + 1}
+    return connection.execute(update(outbox).where(_is_mine(job)).values(again)).rowcount == 1
+
+
+def has_unended(connection: Connection, job: Job, *, since: datetime | None) -> bool:
+    """Whether an earlier attempt at this job's subject never said how it ended; `since` leaves out older rows."""
+    current = case((outbox.c.id == job.id, 1), (outbox.c.state == DONE, 1), else_=0)
+    is_it = and_(outbox.c.subject_id == job.subject_id, outbox.c.kind == job.kind)
+    query = select(outbox.c.id).where(is_it, outbox.c.attempts - outbox.c.failures - current > 0)
+    if since is not None:
+        query = query.where(outbox.c.created_at >= since)
+    return connection.execute(query.limit(1)).scalar() is not None
 
 
 def unsettled(connection: Connection, subject_id: str) -> Row[Any] | None:
@@ -158,7 +172,8 @@ def stopped(
 
 def revive(connection: Connection, job_id: str, *, now: datetime) -> None:
     """The job that gave up is due now, with all its attempts before it."""
-    again = {"state": PENDING, "attempts": 0, "next_try_at": now, "settled_at": None, "rung_at": None}
+    again: dict[str, object] = {"state": PENDING, "attempts": 0, "failures": 0, "created_at": now, "next_try_at": now}
+    again |= {"settled_at": None, "rung_at": None}
     is_it = and_(outbox.c.id == job_id, outbox.c.state == DEAD)
     connection.execute(update(outbox).where(is_it).values(again))
 

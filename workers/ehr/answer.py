@@ -12,13 +12,15 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from gateway.domain.errors import Permanent, Transient
+from gateway.domain.errors import Permanent, Transient, Unreachable
 
 Resource = dict[str, Any]
 """One FHIR resource as parsed JSON."""
 
 MAX_RETRY_AFTER_S = 86_400.0
 _WORTH_ANOTHER_TRY = frozenset({408, 425, 429})
+_UNAVAILABLE = frozenset({429, 502, 503, 504})
+"""The EHR as a whole cannot at present (RFC 9110 15.6, RFC 6585 4); a 500 may be about this one request."""
 _SHOWN_ISSUES = 8
 
 # https://hl7.org/fhir/R4/valueset-issue-type.html
@@ -85,7 +87,8 @@ def refuse(answer: Answer, now: datetime) -> Transient | Permanent:
     told = f" ({', '.join(codes)})" if codes else ""
     if answer.status >= 500 or answer.status in _WORTH_ANOTHER_TRY:
         wait_s = retry_after_s(answer.headers.get("retry-after", ""), now)
-        return Transient(f"The EHR answered HTTP {answer.status}{told}.", retry_after_s=wait_s)
+        kind = Unreachable if answer.status in _UNAVAILABLE else Transient
+        return kind(f"The EHR answered HTTP {answer.status}{told}.", retry_after_s=wait_s)
     if 300 <= answer.status < 400:
         return Permanent(
             f"The EHR redirects (HTTP {answer.status}), which is not followed; register its final base URL."

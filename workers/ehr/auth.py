@@ -9,7 +9,7 @@ import json
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote_plus
@@ -36,7 +36,7 @@ Exchange = Callable[[httpx.Request], Answer]
 class AccessToken:
     """`use_until` is None for a token from a file: it holds until the EHR says otherwise."""
 
-    value: str
+    value: str = field(repr=False)
     use_until: datetime | None
 
 

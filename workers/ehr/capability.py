@@ -11,7 +11,7 @@ from typing import Any
 from gateway.domain.errors import Permanent
 from workers.ehr.client import Call, Session
 
-_SHORT_TEXT = re.compile(r"[^\x20-\x7e]")
+_NOT_PRINTABLE = re.compile(r"[^\x20-\x7e]")
 
 
 class WriteStrategy(StrEnum):
@@ -106,4 +106,4 @@ def _object(value: object) -> dict[str, Any]:
 
 
 def _text(value: object) -> str:
-    return _SHORT_TEXT.sub("?", value)[:80] if isinstance(value, str) else ""
+    return _NOT_PRINTABLE.sub("?", value)[:80] if isinstance(value, str) else ""

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import httpx
 
-from gateway.domain.errors import Ambiguous, GatewayError, Permanent, Transient
+from gateway.domain.errors import Ambiguous, GatewayError, Permanent, Transient, Unreachable
 from workers.ehr.answer import Answer
 from workers.ehr.deadline import Deadline
 
@@ -76,10 +76,10 @@ def _translate(exc: Exception, *, is_write: bool) -> NoReturn:
     if isinstance(exc, httpx.LocalProtocolError):
         raise Permanent("The request could not be built for HTTP; check the token of this endpoint.") from exc
     if isinstance(exc, _NOT_SENT):
-        raise Transient(f"No connection to the EHR ({_describe(exc)}); nothing was sent.") from exc
+        raise Unreachable(f"No connection to the EHR ({_describe(exc)}); nothing was sent.") from exc
     if is_write:
         raise Ambiguous(f"The connection was lost after the request was sent ({_describe(exc)}).") from exc
-    raise Transient(f"The EHR did not answer ({_describe(exc)}).") from exc
+    raise Unreachable(f"The EHR did not answer ({_describe(exc)}).") from exc
 
 
 def _describe(exc: Exception) -> str:

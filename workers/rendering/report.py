@@ -50,12 +50,9 @@ def render_report(
     Raises:
         Invalid: not the eight sections in order, or a narrative that is not of the strict subset or has an image
             that cannot be read.
-        ValueError: `signed_at` without a time zone.
     """
     if tuple(section.code for section in report.sections) != tuple(SECTION_TITLES):
         raise Invalid("a report has its eight sections in order", at="Composition.section")
-    if report.signed_at.tzinfo is None:
-        raise ValueError("signed_at needs a time zone")
     page = _template().render(
         report=report,
         subject=subject,

@@ -21,7 +21,7 @@ case_key = Table(
     metadata,
     reference("case_id", "case.id"),
     reference("clinic_id", "party.id"),
-    Column("kind", String(32), nullable=False),  # study-instance-uid | accession-number
+    Column("kind", String(32), nullable=False),  # study-instance-uid | accession-number | linked-study
     Column("value", String(128), nullable=False),
     Index(None, "clinic_id", "kind", "value"),
     Index(None, "case_id"),

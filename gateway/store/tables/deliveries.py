@@ -19,6 +19,7 @@ delivery = Table(
     Column("attempts", Integer, nullable=False),
     Column("last_error", Text, nullable=False),
     Column("is_ambiguous", Boolean, nullable=False),
+    Column("sent_anew_at", Instant),  # a person said that nothing of what went before has arrived
     Column("receipt", JSON),
     Column("created_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
@@ -44,7 +45,7 @@ decision = Table(
     reference("case_id", "case.id"),
     reference("delivery_id", "delivery.id", is_optional=True),
     Column("flow", String(32), nullable=False),
-    Column("stage", String(16), nullable=False),  # enqueue | start | grant
+    Column("stage", String(16), nullable=False),  # enqueue | grant | consent
     Column("outcome", String(16), nullable=False),
     Column("reasons", JSON, nullable=False),
     Column("consents", JSON, nullable=False),  # [[id, version], ...]

@@ -1,9 +1,10 @@
-"""The outbox."""
+"""The outbox, and the breakers of the destinations that its rows go to."""
 
-from sqlalchemy import Column, Index, Integer, String, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, text
 
 from gateway.store.tables.columns import Instant, metadata, own_id, reference
 
+_IS_RUNG = text("rung_at IS NOT NULL")
 outbox = Table(
     "outbox",
     metadata,
@@ -11,9 +12,11 @@ outbox = Table(
     Column("kind", String(32), nullable=False),
     Column("subject_id", String(64), nullable=False),
     reference("case_id", "case.id", is_optional=True),
+    Column("endpoint_id", String(64)),  # the destination, of what is sent
     Column("state", String(16), nullable=False),  # pending | claimed | done | dead
     Column("next_try_at", Instant, nullable=False),
     Column("attempts", Integer, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),  # attempts that ended with an error
     Column("lease_owner", String(64)),
     Column("lease_until", Instant),
     Column("rung_at", Instant),  # when the broker was last told; a doorbell, not a lease
@@ -23,4 +26,13 @@ outbox = Table(
     Index(None, "state", "next_try_at"),
     Index(None, "subject_id", "kind", "state"),
     Index(None, "case_id"),
+    Index(None, "rung_at", sqlite_where=_IS_RUNG, postgresql_where=_IS_RUNG),
+)
+breaker = Table(
+    "breaker",
+    metadata,
+    Column("endpoint_id", String(64), ForeignKey("endpoint.id"), primary_key=True),
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("failing_since", Instant),
+    Column("probe_at", Instant),  # NULL while it is closed
 )

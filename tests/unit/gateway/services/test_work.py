@@ -1,37 +1,27 @@
 """One job ends done, comes back at a later time, or is dead with its reason; a worker's death is one attempt."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
-from gateway.domain.errors import Ambiguous, Full, Invalid, Permanent, Transient
-from gateway.domain.report import Institution
+from gateway.domain import hooks
+from gateway.domain.errors import Ambiguous, Full, Invalid, NotYet, Permanent, Transient
 from gateway.domain.work import Job, JobKind, RetryPolicy
 from gateway.services.core import Core
 from gateway.services.work import run_job
 from gateway.store import outbox
-from gateway.store.blobs import BlobDirectory
 from gateway.store.engine import Database
 from gateway.store.tables import audit
 from gateway.store.tables import outbox as rows
+from tests.core import START, Clock, core_over
 
-START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 KIND = JobKind.STUDY_SETTLE
 POLICY = RetryPolicy(base_s=4, cap_s=60, max_attempts=3, lease_s=30)
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @pytest.fixture
@@ -41,16 +31,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def core(database: Database, tmp_path: Path, clock: Clock) -> Core:
-    return Core(
-        database=database,
-        blobs=BlobDirectory(tmp_path / "blobs"),
-        now=clock,
-        pseudonym_key=b"k" * 32,
-        token_prefix="CS",
-        quiet_period=timedelta(seconds=60),
-        retry=POLICY,
-        institution=Institution("centre", "", ""),
-    )
+    return core_over(database, tmp_path, clock, retry=POLICY)
 
 
 @pytest.fixture
@@ -107,16 +88,19 @@ def test_what_needs_a_person_is_dead_at_once_and_audited(core: Core, job_id: str
 def test_hope_ends_after_the_last_attempt(core: Core, job_id: str, clock: Clock) -> None:
     for _ in range(POLICY.max_attempts):
         run_job(core, job_id, {KIND: _failing(Transient("away"))})
-        clock.now += timedelta(hours=1)
+        clock.time += timedelta(hours=1)
     row = _row(core, job_id)
     assert (row.state, row.attempts) == ("dead", POLICY.max_attempts)
 
 
 def test_a_job_that_kills_every_worker_stops_being_handed_out(core: Core, job_id: str, clock: Clock) -> None:
-    for _ in range(POLICY.max_attempts):  # each worker claims it and dies before it can settle
+    for _ in range(POLICY.max_unended):  # each worker claims it and dies before it can settle
         with core.database.write("test") as connection:
-            assert outbox.claim(connection, job_id, owner="dead", now=clock.now, lease_s=POLICY.lease_s) is not None
-        clock.now += timedelta(seconds=POLICY.lease_s + 1)
+            claimed = outbox.claim(
+                connection, job_id, owner="dead", now=clock.time, lease_s=POLICY.lease_s, policy=core.destinations
+            )
+            assert claimed is not None
+        clock.time += timedelta(seconds=POLICY.lease_s + 1)
     handled: list[Job] = []
     run_job(core, job_id, {KIND: handled.append})
     assert handled == []
@@ -130,14 +114,46 @@ def test_an_unexpected_error_leaves_its_kind_and_not_its_words(core: Core, job_i
 
 def test_a_long_job_keeps_its_lease(core: Core, job_id: str, clock: Clock) -> None:
     quick = replace(core, retry=replace(POLICY, lease_s=0.3))
+    is_renewed = threading.Event()
+
+    def watch(name: str) -> None:
+        if name == "job.heartbeat.after_commit" and _row(core, job_id).lease_until > clock.time:
+            is_renewed.set()
 
     def work(_job: Job) -> None:
-        clock.now += timedelta(seconds=100)
-        deadline = datetime.now(UTC) + timedelta(seconds=5)
-        while _row(core, job_id).lease_until <= clock.now and datetime.now(UTC) < deadline:
-            pass
+        clock.forward(seconds=100)
+        hooks.observe(watch)
+        assert is_renewed.wait(5)
 
-    run_job(quick, job_id, {KIND: work})
+    try:
+        run_job(quick, job_id, {KIND: work})
+    finally:
+        hooks.forget(watch)
     row = _row(core, job_id)
-    assert row.lease_until > clock.now
+    assert row.lease_until > clock.time
     assert row.state == "done"
+
+
+def test_waiting_for_its_turn_is_no_failed_attempt_however_long(core: Core, job_id: str, clock: Clock) -> None:
+    for _ in range(3 * POLICY.max_attempts):
+        run_job(core, job_id, {KIND: _failing(NotYet("an earlier one comes first"))})
+        clock.time += timedelta(hours=1)
+    assert _row(core, job_id).state == "pending"
+
+
+@pytest.mark.parametrize("error", [Transient("away"), Permanent("refused")])
+def test_a_worker_that_lost_its_lease_decides_nothing(core: Core, job_id: str, clock: Clock, error: Exception) -> None:
+    def overtaken(_job: Job) -> None:
+        clock.time += timedelta(seconds=POLICY.lease_s + 1)
+        with core.database.write("test") as connection:
+            other = outbox.claim(
+                connection, job_id, owner="other", now=clock.time, lease_s=POLICY.lease_s, policy=core.destinations
+            )
+        assert other is not None
+        raise error
+
+    run_job(core, job_id, {KIND: overtaken})
+    row = _row(core, job_id)
+    assert (row.state, row.lease_owner) == ("claimed", "other")
+    with core.database.read() as connection:
+        assert connection.execute(select(audit.c.action)).all() == []

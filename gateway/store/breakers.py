@@ -1,0 +1,53 @@
+"""The breakers of the destinations, kept in the database so that every worker knows what one has learned."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, delete, func, insert, select
+
+from gateway.domain.breaker import CLOSED, Breaker, DestinationPolicy
+from gateway.store.tables import breaker, outbox
+from gateway.store.turns import take_turn
+
+
+def lock(connection: Connection, endpoint_id: str) -> Breaker:
+    """The breaker, and this transaction's turn at its destination."""
+    take_turn(connection, f"destination/{endpoint_id}")
+    return by_endpoint(connection, endpoint_id)
+
+
+def by_endpoint(connection: Connection, endpoint_id: str) -> Breaker:
+    """Closed for a destination that never failed."""
+    row = connection.execute(select(breaker).where(breaker.c.endpoint_id == endpoint_id)).one_or_none()
+    return CLOSED if row is None else _breaker(row)
+
+
+def failing(connection: Connection) -> dict[str, Breaker]:
+    """Endpoint id -> breaker, of every destination that failed last."""
+    return {row.endpoint_id: _breaker(row) for row in connection.execute(select(breaker))}
+
+
+def keep(connection: Connection, endpoint_id: str, changed: Breaker) -> None:
+    """Remember it. The caller has locked it."""
+    connection.execute(delete(breaker).where(breaker.c.endpoint_id == endpoint_id))
+    if changed != CLOSED:
+        kept = {"failures": changed.failures, "failing_since": changed.failing_since, "probe_at": changed.probe_at}
+        connection.execute(insert(breaker).values(endpoint_id=endpoint_id, **kept))
+
+
+def lets_through(connection: Connection, endpoint_id: str, *, now: datetime, policy: DestinationPolicy) -> bool:
+    """Whether one more job may go there now; of a destination that failed, it is the one that looks.
+
+    The caller has locked it.
+    """
+    found = by_endpoint(connection, endpoint_id)
+    if found.probe_at is not None:
+        may_probe = found.room(now, policy) > 0
+        if may_probe:
+            keep(connection, endpoint_id, found.probing(now, policy))
+        return may_probe
+    is_there = (outbox.c.endpoint_id == endpoint_id) & (outbox.c.state == "claimed") & (outbox.c.lease_until > now)
+    return connection.execute(select(func.count()).where(is_there)).scalar_one() < policy.in_flight
+
+
+def _breaker(row: Row) -> Breaker:  # type: ignore[type-arg]
+    return Breaker(row.failures, row.failing_since, row.probe_at)

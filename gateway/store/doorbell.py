@@ -1,0 +1,101 @@
+"""What wants a worker now, and who was told: the relay's side of the outbox."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
+
+from gateway.domain.breaker import DestinationPolicy
+from gateway.domain.work import QUEUES, JobKind
+from gateway.store import breakers
+from gateway.store.outbox import CLAIMED, PENDING
+from gateway.store.tables import outbox
+
+_LOOK_AHEAD = 500
+"""Rows that are looked at for each ring; a destination that is full is passed over by the query already."""
+
+
+def due(
+    connection: Connection,
+    now: datetime,
+    *,
+    room: Mapping[str, int],
+    policy: DestinationPolicy,
+    ring_again_after: timedelta,
+    holding: Collection[str] = (),
+) -> list[tuple[str, JobKind]]:
+    """Rows that want a worker now, oldest first: due, or claimed by a worker whose lease ran out.
+
+    No more of a queue than its `room`, no more for a destination than it takes now. Left out are those in `holding`,
+    and those that were rung for within `ring_again_after`.
+    """
+    kinds = [kind for kind, queue in QUEUES.items() if room.get(queue, 0) > 0]
+    wanting = _wanting(now, kinds, ring_again_after, holding)
+    if connection.execute(wanting.limit(1)).first() is None:  # as nearly always
+        return []
+    places = _places(connection, now, policy, ring_again_after, holding)
+    full = [endpoint_id for endpoint_id, free in places.items() if free <= 0]
+    wanting = wanting.where(func.coalesce(outbox.c.endpoint_id.not_in(full), True))
+    left, picked = dict(room), []
+    for row in connection.execute(wanting.order_by(outbox.c.next_try_at).limit(_LOOK_AHEAD)):
+        kind = JobKind(row.kind)
+        place = places.get(row.endpoint_id, policy.in_flight) if row.endpoint_id else 1
+        if left[QUEUES[kind]] > 0 and place > 0:
+            left[QUEUES[kind]] -= 1
+            places[row.endpoint_id] = place - 1
+            picked.append((row.id, kind))
+    return picked
+
+
+def ringing(connection: Connection, now: datetime, *, ring_again_after: timedelta) -> Counter[str]:
+    """Queue -> how many of its rows were rung for and are still to be claimed."""
+    query = select(outbox.c.kind, func.count()).where(_is_ringing(now, ring_again_after)).group_by(outbox.c.kind)
+    found: Counter[str] = Counter()
+    for kind, number in connection.execute(query):
+        found[QUEUES[JobKind(kind)]] += number
+    return found
+
+
+def rung(connection: Connection, job_ids: Sequence[str], now: datetime) -> None:
+    """Remember that a worker was told of these rows."""
+    connection.execute(update(outbox).where(outbox.c.id.in_(job_ids)).values(rung_at=now))
+
+
+def _wanting(
+    now: datetime, kinds: Collection[JobKind], ring_again_after: timedelta, holding: Collection[str]
+) -> Select[Any]:
+    is_due = and_(outbox.c.state == PENDING, outbox.c.next_try_at <= now)
+    is_orphaned = and_(outbox.c.state == CLAIMED, outbox.c.lease_until <= now)
+    was_rung_since = and_(
+        outbox.c.rung_at > now - ring_again_after,
+        or_(outbox.c.state == PENDING, outbox.c.rung_at > outbox.c.lease_until),
+    )
+    query = select(outbox.c.id, outbox.c.kind, outbox.c.endpoint_id).where(or_(is_due, is_orphaned))
+    query = query.where(outbox.c.kind.in_(kinds), outbox.c.id.not_in(holding))
+    return query.where(func.coalesce(was_rung_since, False).is_(False))
+
+
+def _places(
+    connection: Connection,
+    now: datetime,
+    policy: DestinationPolicy,
+    ring_again_after: timedelta,
+    holding: Collection[str],
+) -> dict[str, int]:
+    """Endpoint id -> how many more may go there; only of those where it is not all that the policy allows."""
+    is_there = or_(
+        and_(outbox.c.state == CLAIMED, outbox.c.lease_until > now),
+        and_(outbox.c.state == PENDING, outbox.c.id.in_(holding)),
+        _is_ringing(now, ring_again_after),
+    )
+    on_their_way = select(outbox.c.endpoint_id, func.count()).where(outbox.c.endpoint_id.is_not(None), is_there)
+    rows = connection.execute(on_their_way.group_by(outbox.c.endpoint_id))
+    busy = Counter({row[0]: row[1] for row in rows})
+    failing = {endpoint_id: found.room(now, policy) for endpoint_id, found in breakers.failing(connection).items()}
+    return {each: failing.get(each, policy.in_flight) - busy[each] for each in busy.keys() | failing.keys()}
+
+
+def _is_ringing(now: datetime, ring_again_after: timedelta) -> ColumnElement[bool]:
+    return and_(outbox.c.state == PENDING, outbox.c.rung_at > now - ring_again_after)

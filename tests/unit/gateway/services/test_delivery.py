@@ -1,0 +1,184 @@
+"""What a delivery knows of its earlier attempts, what a person can say of them, and what silence does."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import cast
+
+import pytest
+
+from gateway.domain.breaker import CLOSED
+from gateway.domain.delivery import DeliveryState, Receipt
+from gateway.domain.errors import Ambiguous, Conflict, GatewayError, Permanent, Unreachable
+from gateway.domain.record import Delivery
+from gateway.domain.work import Job, JobKind
+from gateway.services import delivery as sending
+from gateway.services import delivery_control
+from gateway.services.core import Core
+from gateway.services.outside import Outside
+from gateway.services.sending import Sending
+from gateway.services.work import run_job
+from gateway.store import breakers, deliveries, outbox
+from tests.unit.gateway.services.scenery import DISCLOSE, Scenery
+
+OUTSIDE = cast(Outside, None)
+"""The exit of these tests is replaced, and asks for nothing."""
+Exit = Callable[[Core, Sending, Outside], Receipt]
+
+
+class _Destination:
+    """Fails with each of the errors in turn, then takes what it is sent; remembers what each attempt knew."""
+
+    def __init__(self, *errors: GatewayError) -> None:
+        self.errors = list(errors)
+        self.may_have_left: list[bool] = []
+
+    def __call__(self, core: Core, attempt: Sending, _outside: Outside) -> Receipt:
+        self.may_have_left.append(attempt.may_have_left)
+        if self.errors:
+            raise self.errors.pop(0)
+        return Receipt(core.now(), "0x0000", "NODE", attempt.delivery.payload_sha256)
+
+
+@pytest.fixture
+def images(scenery: Scenery) -> Delivery:
+    scenery.consent(DISCLOSE)
+    return scenery.images("1.1")
+
+
+def _put_in(
+    scenery: Scenery, delivery: Delivery, monkeypatch: pytest.MonkeyPatch, *errors: GatewayError
+) -> _Destination:
+    destination = _Destination(*errors)
+    monkeypatch.setitem(sending.EXITS, delivery.kind, cast(Exit, destination))
+    _enqueue(scenery, delivery)
+    return destination
+
+
+def _enqueue(scenery: Scenery, delivery: Delivery) -> str:
+    with scenery.core.database.write("test") as connection:
+        now, endpoint_id = scenery.clock(), delivery.endpoint_id
+        kind, case_id = JobKind.DELIVERY_SEND, delivery.case_id
+        return outbox.enqueue(connection, kind, delivery.id, case_id=case_id, now=now, endpoint_id=endpoint_id)
+
+
+def _attempt(scenery: Scenery, delivery: Delivery) -> None:
+    job_id = _enqueue(scenery, delivery)
+    run_job(scenery.core, job_id, {JobKind.DELIVERY_SEND: lambda job: sending.send(scenery.core, job, outside=OUTSIDE)})
+    scenery.clock.forward(seconds=5)
+
+
+def test_a_destination_that_was_not_reached_has_nothing(
+    scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    destination = _put_in(scenery, images, monkeypatch, Unreachable("no connection"))
+    _attempt(scenery, images)
+    _attempt(scenery, images)
+    assert destination.may_have_left == [False, False]
+    assert scenery.delivery(images.id).state is DeliveryState.DELIVERED
+
+
+def test_an_answer_that_did_not_come_leaves_it_open(
+    scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    destination = _put_in(scenery, images, monkeypatch, Ambiguous("no answer"), Unreachable("no connection"))
+    for _ in range(3):
+        _attempt(scenery, images)
+    assert destination.may_have_left == [False, True, True]
+
+
+def test_so_does_a_worker_that_ended_without_a_word(
+    scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    destination = _put_in(scenery, images, monkeypatch)
+
+    def die(job: Job) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(sending.EXITS, images.kind, cast(Exit, lambda *_: die(cast(Job, None))))
+    with pytest.raises(KeyboardInterrupt):
+        _attempt(scenery, images)
+    monkeypatch.setitem(sending.EXITS, images.kind, cast(Exit, destination))
+    scenery.clock.forward(seconds=120)
+    _attempt(scenery, images)
+    assert destination.may_have_left == [True]
+
+
+@pytest.fixture
+def in_doubt(scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch) -> _Destination:
+    destination = _put_in(scenery, images, monkeypatch, Ambiguous("nobody can look", is_for_person=True))
+    _attempt(scenery, images)
+    assert scenery.delivery(images.id).state is DeliveryState.AMBIGUOUS
+    return destination
+
+
+def test_what_a_person_did_not_find_is_sent_anew(scenery: Scenery, images: Delivery, in_doubt: _Destination) -> None:
+    delivery_control.resend(scenery.core, images.id, actor="cli:test")
+    _attempt(scenery, images)
+    assert in_doubt.may_have_left == [False, False]
+    assert scenery.delivery(images.id).state is DeliveryState.DELIVERED
+
+
+def test_what_a_person_found_is_delivered_and_not_sent_again(
+    scenery: Scenery, images: Delivery, in_doubt: _Destination
+) -> None:
+    delivery_control.confirm(scenery.core, images.id, actor="cli:test")
+    _attempt(scenery, images)
+    assert in_doubt.may_have_left == [False]
+    with scenery.core.database.read() as connection:
+        receipt = deliveries.receipts(connection, images.case_id)[images.id]
+    assert (receipt["status"], receipt["note"]) == ("confirmed", "seen at the destination by cli:test")
+
+
+def test_what_is_in_doubt_is_not_simply_tried_again(scenery: Scenery, images: Delivery, in_doubt: _Destination) -> None:
+    with pytest.raises(Conflict, match=f"consilium delivery confirm|resend {images.id}"):
+        delivery_control.retry(scenery.core, images.id, actor="cli:test")
+    assert in_doubt.may_have_left == [False]
+
+
+def test_only_what_is_in_doubt_is_for_a_person_to_say(scenery: Scenery, images: Delivery) -> None:
+    for decide in (delivery_control.resend, delivery_control.confirm):
+        with pytest.raises(Conflict, match="is pending, not ambiguous"):
+            decide(scenery.core, images.id, actor="cli:test")
+
+
+def _failures(scenery: Scenery, delivery: Delivery) -> int:
+    with scenery.core.database.read() as connection:
+        return breakers.by_endpoint(connection, delivery.endpoint_id).failures
+
+
+@pytest.mark.parametrize("error", [Unreachable("no connection"), Ambiguous("no answer")])
+def test_silence_counts_against_the_destination_and_an_answer_clears_it(
+    scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch, error: GatewayError
+) -> None:
+    _put_in(scenery, images, monkeypatch, error)
+    _attempt(scenery, images)
+    assert _failures(scenery, images) == 1
+    _attempt(scenery, images)
+    assert _failures(scenery, images) == 0
+
+
+def test_a_refusal_is_an_answer(scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    _put_in(scenery, images, monkeypatch, Unreachable("no connection"), Permanent("no such patient"))
+    _attempt(scenery, images)
+    _attempt(scenery, images)
+    with scenery.core.database.read() as connection:
+        assert breakers.by_endpoint(connection, images.endpoint_id) == CLOSED
+
+
+def test_after_the_deadline_a_person_is_asked(
+    scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _put_in(scenery, images, monkeypatch, Unreachable("no connection"), Unreachable("no connection"))
+    _attempt(scenery, images)
+    assert scenery.delivery(images.id).state is DeliveryState.PENDING
+    scenery.clock.forward(seconds=timedelta(hours=73).total_seconds())
+    job_id = _enqueue_unmoved(scenery, images)
+    run_job(scenery.core, job_id, {JobKind.DELIVERY_SEND: lambda job: sending.send(scenery.core, job, outside=OUTSIDE)})
+    assert scenery.delivery(images.id).state is DeliveryState.FAILED
+
+
+def _enqueue_unmoved(scenery: Scenery, delivery: Delivery) -> str:
+    with scenery.core.database.read() as connection:
+        row = outbox.unsettled(connection, delivery.id)
+    assert row is not None
+    return str(row.id)
