@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from config.settings import Settings
+from gateway.domain.breaker import DestinationPolicy
 from gateway.domain.errors import Permanent
 from gateway.domain.report import Institution
 from gateway.domain.work import RetryPolicy
@@ -24,7 +25,15 @@ def open_core(settings: Settings) -> Core:
         pseudonym_key=_pseudonym_key(settings),
         token_prefix=settings.pseudonym.prefix,
         quiet_period=timedelta(seconds=settings.study.quiet_period_s),
-        retry=RetryPolicy(retry.base_s, retry.cap_s, retry.max_attempts, settings.worker.lease_s),
+        retry=RetryPolicy(
+            base_s=retry.base_s,
+            cap_s=retry.cap_s,
+            max_attempts=retry.max_attempts,
+            max_unended=retry.max_unended,
+            deadline_s=settings.delivery.deadline_s,
+            lease_s=settings.worker.lease_s,
+        ),
+        destinations=DestinationPolicy(**settings.destination.model_dump()),
         institution=Institution(institution.name, institution.contact, institution.invitation),
     )
 

@@ -40,9 +40,7 @@ def checked(settings: Settings) -> Iterator[Step]:
     yield exposure(settings)
     yield _database(settings)
     yield _work(settings)
-    web, node = (settings.web.host, settings.web.port), (settings.dicom.host, settings.dicom.port)
-    yield _port("HTTP port", web, lambda: is_gateway(web))
-    yield _port("DICOM port", node, lambda: is_gateway_node(node, settings.dicom.ae_title))
+    yield from _ports(settings)
 
 
 def _python() -> Step:
@@ -162,6 +160,15 @@ def _opened(settings: Settings) -> Iterator[Database]:
         yield database
     finally:
         database.dispose()
+
+
+def _ports(settings: Settings) -> Iterator[Step]:
+    dicom = settings.dicom
+    web, node = (settings.web.host, settings.web.port), (dicom.host, dicom.port)
+    yield _port("HTTP port", web, lambda: is_gateway(web))
+    yield _port("DICOM port", node, lambda: is_gateway_node(node, dicom.ae_title))
+    if dicom.tls_port:  # the node that has the one port has the other
+        yield _port("DICOM TLS port", (dicom.host, dicom.tls_port), lambda: is_gateway_node(node, dicom.ae_title))
 
 
 def _port(name: str, address: Address, is_ours: Callable[[], bool]) -> Step:

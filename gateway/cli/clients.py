@@ -4,8 +4,7 @@ import click
 
 from gateway.cli.office import Office, pass_office
 from gateway.cli.output import json_option, print_fields, print_json, print_list
-from gateway.services import listing, registry, tokens
-from gateway.store import parties
+from gateway.services import clients, listing
 
 
 @click.group()
@@ -20,11 +19,8 @@ def client() -> None:
 @pass_office
 def add_client(office: Office, party_name: str, client_id: str | None, is_json: bool) -> None:
     """Register a client of PARTY. Its secret is printed now and can never be shown again."""
-    core = office.core
-    with core.database.write("client.add") as connection:
-        party = parties.party_by_name(connection, party_name)
-        new_id, secret = tokens.register_client(connection, party.id, client_id, now=core.now(), actor=office.actor)
-    shown: dict[str, object] = {"client_id": new_id, "client_secret": secret, "party": party.name}
+    new = clients.add_client(office.core, party_name, client_id, actor=office.actor)
+    shown: dict[str, object] = {"client_id": new.client_id, "client_secret": new.secret, "party": new.party_name}
     print_json(shown) if is_json else print_fields(shown)
 
 
@@ -42,6 +38,5 @@ def list_clients(office: Office, is_json: bool) -> None:
 @pass_office
 def revoke_client(office: Office, client_id: str) -> None:
     """Its secret and its tokens are worth nothing from now on."""
-    core = office.core
-    registry.revoke_client(core.database, client_id, actor=office.actor, now=core.now())
+    clients.revoke_client(office.core, client_id, actor=office.actor)
     click.echo(f"client {client_id} revoked")

@@ -1,4 +1,7 @@
-"""Which commands there are. A command's module is imported when the command is run or its own help is asked."""
+"""Which commands there are. A command's module is imported when the command is run or its own help is asked.
+
+A list loads no mapping: a service that stands on one is imported inside the command that calls it.
+"""
 
 import importlib
 from dataclasses import dataclass

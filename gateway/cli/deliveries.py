@@ -68,6 +68,28 @@ def retry_delivery(office: Office, delivery_id: str) -> None:
     click.echo(f"delivery {delivery_id} is tried again")
 
 
+@delivery.command("confirm")
+@click.argument("delivery_id", metavar="ID")
+@pass_office
+def confirm_delivery(office: Office, delivery_id: str) -> None:
+    """You have looked, and the destination has it."""
+    from gateway.services import delivery_control
+
+    delivery_control.confirm(office.core, delivery_id, actor=office.actor)
+    click.echo(f"delivery {delivery_id} counts as delivered")
+
+
+@delivery.command("resend")
+@click.argument("delivery_id", metavar="ID")
+@pass_office
+def resend_delivery(office: Office, delivery_id: str) -> None:
+    """You have looked, and the destination has not got it: send it anew."""
+    from gateway.services import delivery_control
+
+    delivery_control.resend(office.core, delivery_id, actor=office.actor)
+    click.echo(f"delivery {delivery_id} is sent anew")
+
+
 @delivery.command("cancel")
 @click.argument("delivery_id", metavar="ID")
 @pass_office

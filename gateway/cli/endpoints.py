@@ -11,10 +11,9 @@ from gateway.cli.parameters import DICOM_ADDRESS
 from gateway.cli.parties import described, described_endpoint, existing_file
 from gateway.domain.diagnosis import Step
 from gateway.domain.errors import Permanent
-from gateway.domain.party import DicomAddress, Endpoint, EndpointRole, FhirAddress, PartyKind
+from gateway.domain.party import DicomAddress, Endpoint, EndpointRole, FhirAddress
 from gateway.services import registry
-from gateway.services.registry import NewEndpoint
-from gateway.store import parties
+from gateway.services.registry import NewEndpoint, OwnedEndpoint
 
 
 @dataclass(frozen=True)
@@ -36,14 +35,26 @@ def endpoint() -> None:
 @click.argument("address", type=DICOM_ADDRESS)
 @click.option("--party", "party_name", required=True, help="The clinic (its PACS) or the reviewer (its node).")
 @click.option("--tls", "is_tls", is_flag=True, help="The node speaks TLS.")
+@click.option("--ca-file", type=existing_file(), help="With --tls: CAs (PEM) to trust beside those of the system.")
 @json_option
 @pass_office
-def add_dicom(office: Office, name: str, address: DicomAddress, party_name: str, is_tls: bool, is_json: bool) -> None:
+def add_dicom(
+    office: Office,
+    name: str,
+    address: DicomAddress,
+    party_name: str,
+    is_tls: bool,
+    ca_file: Path | None,
+    is_json: bool,
+) -> None:
     """Register the DICOM node NAME at AE@HOST:PORT, or change where a registered one is."""
-    with office.core.database.read() as connection:
-        kind = parties.party_by_name(connection, party_name).kind
-    role = EndpointRole.PACS if kind is PartyKind.CLINIC else EndpointRole.REVIEWER_NODE
-    _add(office, party_name, NewEndpoint(name, role, dicom=replace(address, is_tls=is_tls)), is_json=is_json)
+    role = registry.dicom_role(office.core.database, party_name)
+    _add(
+        office,
+        party_name,
+        NewEndpoint(name, role, dicom=replace(address, is_tls=is_tls, ca_file=str(ca_file or ""))),
+        is_json=is_json,
+    )
 
 
 @endpoint.command("add-fhir")
@@ -89,9 +100,7 @@ def add_fhir(
 @pass_office
 def list_endpoints(office: Office, is_json: bool) -> None:
     """All endpoints by name."""
-    with office.core.database.read() as connection:
-        names = {party.id: party.name for party in parties.parties(connection)}
-        found = [_line(one, names[one.party_id]) for one in parties.endpoints(connection)]
+    found = [_line(one) for one in registry.endpoints(office.core.database)]
     columns = {"name": "name", "role": "role", "party": "party", "address": "address", "id": "id"}
     print_list(found, columns, is_json=is_json)
 
@@ -102,13 +111,12 @@ def list_endpoints(office: Office, is_json: bool) -> None:
 @pass_office
 def show_endpoint(office: Office, name: str, is_json: bool) -> None:
     """One endpoint with everything but the contents of its secret files."""
-    with office.core.database.read() as connection:
-        found = parties.endpoint_by_name(connection, name)
-        party = parties.party_by_id(connection, found.party_id)
+    owned = registry.endpoint(office.core.database, name)
+    found = owned.endpoint
     if is_json:
         print_json(found)
         return
-    fields: dict[str, object] = {"endpoint": found.name, "id": found.id, "role": found.role, "party": party.name}
+    fields: dict[str, object] = {"endpoint": found.name, "id": found.id, "role": found.role, "party": owned.party_name}
     print_fields(fields | dict(vars(found.dicom or found.fhir)))
 
 
@@ -129,9 +137,7 @@ def remove_endpoint(office: Office, name: str) -> None:
 @click.pass_context
 def test_endpoint(ctx: click.Context, office: Office, name: str, is_json: bool) -> None:
     """Walk the way to the endpoint step by step; a failed step says its remedy. Exit status 1 when one failed."""
-    with office.core.database.read() as connection:
-        found = parties.endpoint_by_name(connection, name)
-    steps = _diagnosed(office, found)
+    steps = _diagnosed(office, registry.endpoint(office.core.database, name).endpoint)
     if is_json:
         print_json({"endpoint": name, "is_ok": all(step.is_ok for step in steps), "steps": steps})
     else:
@@ -172,6 +178,7 @@ def _add(office: Office, party_name: str, new: NewEndpoint, *, is_json: bool) ->
     print_json(added) if is_json else click.echo(f"endpoint {described_endpoint(added)}")
 
 
-def _line(one: Endpoint, party: str) -> _Line:
+def _line(owned: OwnedEndpoint) -> _Line:
+    one = owned.endpoint
     address = one.dicom or one.fhir
-    return _Line(one.name, one.role, party, described(address) if address else "", one.id)
+    return _Line(one.name, one.role, owned.party_name, described(address) if address else "", one.id)

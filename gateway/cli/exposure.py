@@ -34,4 +34,8 @@ def _private(settings: Settings) -> Iterator[Path]:
     data = settings.data_dir
     yield from (data, settings.blob_dir, settings.spool_dir, settings.pseudonym_key_path)
     yield from sorted(data.glob("*.db*"))
-    yield from (Path(name) for name in (settings.database_password_file, settings.broker_password_file) if name)
+    yield from (Path(name) for name in _secret_files(settings) if name)
+
+
+def _secret_files(settings: Settings) -> tuple[str, ...]:
+    return settings.database_password_file, settings.broker_password_file, settings.dicom.tls_key_file

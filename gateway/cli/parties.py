@@ -161,8 +161,7 @@ def _add_reading_commands(group: click.Group, kind: PartyKind) -> None:
     @json_option
     @pass_office
     def _list(office: Office, is_json: bool) -> None:
-        with office.core.database.read() as connection:
-            found = registry.registrations(connection, kind)
+        found = registry.registrations(office.core.database, kind)
         print_json(found) if is_json else print_list([_line(one) for one in found], _COLUMNS, is_json=False)
 
     @group.command("show", help=f"One {kind} with its identifiers and endpoints.")
@@ -170,9 +169,7 @@ def _add_reading_commands(group: click.Group, kind: PartyKind) -> None:
     @json_option
     @pass_office
     def _show_one(office: Office, name: str, is_json: bool) -> None:
-        with office.core.database.read() as connection:
-            found = registry.registration(connection, name, kind)
-        _show(found, is_json=is_json)
+        _show(registry.registration(office.core.database, name, kind), is_json=is_json)
 
 
 _add_reading_commands(clinic, PartyKind.CLINIC)

@@ -108,6 +108,8 @@ def _announce(settings: "Settings") -> None:
     click.echo(f"  OAuth   {base_url}/oauth/token")
     click.echo(f"  health  {base_url}/readyz")
     click.echo(f"  DICOM   {node.ae_title}@{node.host}:{node.port}")
+    if node.tls_port:
+        click.echo(f"          {node.ae_title}@{node.host}:{node.tls_port} (TLS)")
     click.echo(f"  data    {settings.data_dir}")
     sys.stdout.flush()
 

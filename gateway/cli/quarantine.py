@@ -49,7 +49,7 @@ def show_quarantine(office: Office, quarantine_id: str, is_json: bool) -> None:
 @click.argument("quarantine_id", metavar="ID")
 @pass_office
 def accept(office: Office, quarantine_id: str) -> None:
-    """The person in the images is the person in the order."""
+    """It is right: the person in the images is the person in the order, or the object belongs to its study."""
     resolution.accept(office.core, quarantine_id, actor=office.actor)
     click.echo(f"{quarantine_id} accepted")
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from gateway.domain.moments import require_aware
+
 
 class Flow(StrEnum):
     """Why something leaves; each flow has its own consent and its purposes (v3-ActReason)."""
@@ -48,6 +50,9 @@ class Receipt:
     sha256: str
     note: str = ""
 
+    def __post_init__(self) -> None:
+        require_aware(at=self.at)
+
 
 GRANT_LIFETIME = timedelta(seconds=60)
 
@@ -60,3 +65,6 @@ class EgressGrant:
     delivery_id: str
     payload_sha256: str
     expires_at: datetime
+
+    def __post_init__(self) -> None:
+        require_aware(expires_at=self.expires_at)

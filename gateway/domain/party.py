@@ -45,12 +45,16 @@ class EndpointRole(StrEnum):
 
 @dataclass(frozen=True)
 class DicomAddress:
-    """Where a DICOM node listens: AE title (1-16 characters), host, port, TLS or not."""
+    """Where a DICOM node listens: AE title (1-16 characters), host, port, TLS or not.
+
+    `ca_file` (PEM) holds CAs that are trusted beside the system's own; it goes with TLS.
+    """
 
     ae_title: str
     host: str
     port: int
     is_tls: bool = False
+    ca_file: str = ""
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,11 @@ class ReportVersion:
 
 @dataclass(frozen=True)
 class Delivery:
-    """One payload for one endpoint. `waits_for` says what it waits for and who can move it; '' when it moves."""
+    """One payload for one endpoint. `waits_for` says what it waits for and who can move it; '' when it moves.
+
+    `is_ambiguous` once the destination may have it without having said so; `sent_anew_at` is when a person said that
+    it has not.
+    """
 
     id: str
     case_id: str
@@ -122,6 +126,7 @@ class Delivery:
     attempts: int
     last_error: str
     is_ambiguous: bool
+    sent_anew_at: datetime | None
     created_at: datetime
     changed_at: datetime
 

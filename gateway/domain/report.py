@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from gateway.domain.moments import require_aware
+
 SECTION_SYSTEM = "https://consilium.example/fhir/CodeSystem/report-section"
 """Code system of the eight sections in Composition.section.code."""
 
@@ -47,6 +49,9 @@ class Report:
     conclusion: str
     sections: tuple[Section, ...]
     language: str = "en"
+
+    def __post_init__(self) -> None:
+        require_aware(signed_at=self.signed_at)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from gateway.domain.moments import require_aware
+
 ADMINISTRATOR, COORDINATOR = "an administrator", "a coordinator"
 """Who can move a case: the one keeps the gateway and its endpoints running, the other looks after cases."""
 
@@ -17,6 +19,9 @@ class Station:
     consents: tuple[str, ...] = ()
     detail: str = ""
 
+    def __post_init__(self) -> None:
+        require_aware(at=self.at)
+
 
 @dataclass(frozen=True)
 class Wait:
@@ -25,6 +30,9 @@ class Wait:
     what: str
     since: datetime
     who: str
+
+    def __post_init__(self) -> None:
+        require_aware(since=self.since)
 
 
 @dataclass(frozen=True)

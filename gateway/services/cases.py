@@ -8,13 +8,15 @@ from gateway.domain.case import Order
 from gateway.domain.delivery import DeliveryState, Flow
 from gateway.domain.errors import Conflict, Unprocessable
 from gateway.domain.party import Party, PartyKind
-from gateway.domain.record import Case, Study
+from gateway.domain.record import Case, Delivery, Study
 from gateway.domain.resource import StoredResource
 from gateway.services.core import Core
+from gateway.services.egress import enqueue_next
 from gateway.services.second_look import look_again, look_again_at_unmatched
 from gateway.store import audit, cases, deliveries, parties, resources
 
 CLOSING_STATUS = ("revoked", "completed", "entered-in-error")
+_CANCELLED = "delivery.cancel-by-order"
 
 
 def order_stored(core: Core, connection: Connection, stored: StoredResource) -> None:
@@ -87,13 +89,53 @@ def _reviewer(connection: Connection, clinic_id: str, order: Order) -> Party | N
 
 
 def _change_state(connection: Connection, case: Case, order: Order, stored: StoredResource) -> None:
-    """A closed case discloses nothing more; what was not sent to the reviewer is cancelled with its grants."""
-    is_closed = order.status in CLOSING_STATUS
-    cases.set_state(connection, case.id, "closed" if is_closed else "open")
-    for delivery in deliveries.listed(connection, case_id=case.id) if is_closed else ():
+    """A closed case discloses nothing more; what that stopped goes on when the order is opened again."""
+    state = "closed" if order.status in CLOSING_STATUS else "open"
+    if state == case.state:
+        return
+    cases.set_state(connection, case.id, state)
+    if state == "closed":
+        _cancel_disclosures(connection, case, order, stored)
+    else:
+        _revive_disclosures(connection, case, order, stored)
+        look_again(connection, case, now=stored.stored_at)
+
+
+def _cancel_disclosures(connection: Connection, case: Case, order: Order, stored: StoredResource) -> None:
+    """What was not sent to the reviewer is cancelled with its grants."""
+    why = f"a person: the order is {order.status}, nothing more is disclosed"
+    for delivery in deliveries.listed(connection, case_id=case.id):
         is_disclosure = delivery.kind.flow is Flow.DISCLOSE_TO_REVIEWER
-        if is_disclosure and delivery.state not in (DeliveryState.DELIVERED, DeliveryState.CANCELLED):
-            deliveries.cancel_grants(connection, delivery.id, stored.stored_at)
-            why = f"a person: the order is {order.status}, nothing more is disclosed"
-            cancelled = {"state": DeliveryState.CANCELLED, "waits_for": why}
-            deliveries.change(connection, delivery.id, now=stored.stored_at, **cancelled)
+        if not is_disclosure or delivery.state in (DeliveryState.DELIVERED, DeliveryState.CANCELLED):
+            continue
+        deliveries.cancel_grants(connection, delivery.id, stored.stored_at)
+        cancelled = {"state": DeliveryState.CANCELLED, "waits_for": why}
+        deliveries.change(connection, delivery.id, now=stored.stored_at, **cancelled)
+        _audit_delivery(connection, delivery, _CANCELLED, order, stored)
+
+
+def _revive_disclosures(connection: Connection, case: Case, order: Order, stored: StoredResource) -> None:
+    """What the order had cancelled, and no person since then, goes on with its payload; consent is decided anew."""
+    rows = audit.of_case(connection, case.id, actions=(_CANCELLED, "delivery.cancel"))
+    last = {row.subject: row.action for row in rows}
+    for delivery in deliveries.listed(connection, case_id=case.id, states=[DeliveryState.CANCELLED]):
+        if last.get(f"delivery/{delivery.id}") != _CANCELLED:
+            continue
+        revived = {"state": DeliveryState.PENDING, "waits_for": "", "last_error": ""}
+        deliveries.change(connection, delivery.id, now=stored.stored_at, **revived)
+        enqueue_next(connection, delivery, now=stored.stored_at)
+        _audit_delivery(connection, delivery, "delivery.revive-by-order", order, stored)
+
+
+def _audit_delivery(
+    connection: Connection, delivery: Delivery, action: str, order: Order, stored: StoredResource
+) -> None:
+    audit.record(
+        connection,
+        at=stored.stored_at,
+        actor=stored.client_id,
+        action=action,
+        case_id=delivery.case_id,
+        subject=f"delivery/{delivery.id}",
+        details={"order": order.status},
+    )

@@ -1,6 +1,6 @@
 """What the patient of a case has agreed to, a line for each rule of each consent, never who the patient is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from fhir_mappings.consent import consent_from_fhir
 from gateway.domain.consent import Consent, Effect, PartyReference, Period, Provision
+from gateway.domain.party import Party
 from gateway.domain.resource import StoredResource
 from gateway.services.core import Core
 from gateway.store import cases, parties, resources
@@ -37,10 +38,11 @@ def consent_lines(core: Core, case_id: str) -> list[ConsentLine]:
     with core.database.read() as connection:
         case = cases.by_id(connection, case_id)
         stored = resources.referring(connection, case.clinic_id, "Consent", case.patient_id)
-        return [line for one in stored for line in _lines(connection, one)]
+        registered = parties.parties(connection)
+        return [line for one in stored for line in _lines(connection, one, registered)]
 
 
-def _lines(connection: Connection, stored: StoredResource) -> Iterator[ConsentLine]:
+def _lines(connection: Connection, stored: StoredResource, registered: Sequence[Party]) -> Iterator[ConsentLine]:
     consent = consent_from_fhir(stored.content, id=stored.id, version=stored.version)
     for effect, rule in _rules(consent):
         yield ConsentLine(
@@ -49,7 +51,7 @@ def _lines(connection: Connection, stored: StoredResource) -> Iterator[ConsentLi
             status=consent.status,
             effect=effect or "",
             flow=" or ".join(sorted(consent.policy.flows)) or "any",
-            recipient=" or ".join(_name(connection, stored.party_id, one) for one in rule.recipients),
+            recipient=" or ".join(_name(connection, stored.party_id, one, registered) for one in rule.recipients),
             purpose=" or ".join(sorted(one.code for one in rule.purposes)),
             period=_written(rule.period),
             stored_at=stored.stored_at,
@@ -77,12 +79,11 @@ def _nested(around: Provision) -> Iterator[tuple[Effect | None, Provision]]:
         yield from _nested(rule)
 
 
-def _name(connection: Connection, clinic_id: str, named: PartyReference) -> str:
+def _name(connection: Connection, clinic_id: str, named: PartyReference, registered: Sequence[Party]) -> str:
     """The registered party, or else what the consent calls it."""
-    found = parties.parties(connection)
     carried = resources.identifiers(connection, clinic_id, named.reference.rpartition("/")[2])
     identifiers = {*carried, named.identifier}
-    known = [party.name for party in found if identifiers.intersection(party.identifiers)]
+    known = [party.name for party in registered if identifiers.intersection(party.identifiers)]
     if known:
         return known[0]
     return f"{named.identifier.system}|{named.identifier.value}" if named.identifier else named.reference or "unnamed"

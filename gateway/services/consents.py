@@ -7,12 +7,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from fhir_mappings.consent import consent_from_fhir
-from fhir_mappings.patient import patient_from_fhir
+from fhir_mappings.provenance import check_is_about_no_consent
 from gateway.domain.consent import Consent, Decision, DisclosureRequest, Item, Outcome, Recipient, decide, indeterminate
 from gateway.domain.delivery import Flow
 from gateway.domain.errors import GatewayError
 from gateway.domain.party import Party
 from gateway.domain.record import Case
+from gateway.domain.resource import StoredResource
+from gateway.services.patients import patient_of
 from gateway.store import deliveries, parties, resources
 
 
@@ -34,9 +36,38 @@ class Recorded:
         return self.decision.outcome is Outcome.DENY
 
 
+def provenance_stored(_connection: Connection, stored: StoredResource) -> None:
+    """Effect of a Provenance: none on any decision, so one that may speak of a consent is refused, not ignored.
+
+    Raises Unprocessable when a target is a Consent, or does not say what it is.
+    """
+    check_is_about_no_consent(stored.content)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What every decision on a case rests on: its patient's consents, or the one decision there can be without."""
+
+    consents: tuple[Consent, ...] = ()
+    foregone: Decision | None = None
+
+
+def ground_of(connection: Connection, case: Case) -> Ground:
+    """As it is in the current transaction, which has locked the case row."""
+    try:
+        if not _is_patient_still(connection, case):
+            reason = "the patient's record is not active or was merged into another one; order under that one"
+            return Ground(foregone=Decision(Outcome.DENY, (reason,), (), None))
+        return Ground(tuple(_load(connection, case)))
+    except GatewayError as exc:
+        reason = f"a consent could not be read ({type(exc).__name__}); nothing is sent until it can"
+        return Ground(foregone=indeterminate(reason))
+
+
 def decide_and_record(
     connection: Connection,
     case: Case,
+    ground: Ground,
     *,
     flow: Flow,
     stage: str,
@@ -47,7 +78,7 @@ def decide_and_record(
     now: datetime,
 ) -> Recorded:
     """Decide in the current transaction, so that a revocation is before it or after it and never in between."""
-    decision = _decide(connection, case, flow, recipient, items, now)
+    decision = ground.foregone or _decide(connection, case, ground, flow, recipient, items, now)
     decision_id = deliveries.add_decision(
         connection,
         case_id=case.id,
@@ -65,16 +96,14 @@ def decide_and_record(
 
 
 def _decide(
-    connection: Connection, case: Case, flow: Flow, recipient: Party, items: tuple[Item, ...], now: datetime
+    connection: Connection,
+    case: Case,
+    ground: Ground,
+    flow: Flow,
+    recipient: Party,
+    items: tuple[Item, ...],
+    now: datetime,
 ) -> Decision:
-    try:
-        if not _is_patient_still(connection, case):
-            reason = "the patient's record is not active or was merged into another one; order under that one"
-            return Decision(Outcome.DENY, (reason,), (), None)
-        consents = _load(connection, case)
-    except GatewayError as exc:
-        reason = f"a consent could not be read ({type(exc).__name__}); nothing is sent until it can"
-        return indeterminate(reason)
     clinic = parties.party_by_id(connection, case.clinic_id)
     references = resources.carrying(connection, case.clinic_id, recipient.identifiers)
     request = DisclosureRequest(
@@ -86,12 +115,12 @@ def _decide(
         now=now,
         zone=ZoneInfo(clinic.time_zone),
     )
-    return decide(consents, request)
+    return decide(ground.consents, request)
 
 
 def _is_patient_still(connection: Connection, case: Case) -> bool:
     """A merged-away patient is not a patient."""
-    patient = patient_from_fhir(resources.current(connection, case.clinic_id, "Patient", case.patient_id).content)
+    patient = patient_of(connection, case)
     return patient.is_active and not patient.replaced_by
 
 

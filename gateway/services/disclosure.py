@@ -1,6 +1,5 @@
 """What a delivery would disclose, to whom and on what ground, as a consent speaks of it."""
 
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
@@ -12,9 +11,6 @@ from gateway.domain.delivery import DeliveryKind
 from gateway.domain.party import Party
 from gateway.domain.record import Case, Delivery
 from gateway.store import cases, parties, reports, studies
-
-if TYPE_CHECKING:  # the story of a case needs nothing of it
-    from gateway.services.consents import Recorded
 
 
 def recipient_of(connection: Connection, delivery: Delivery) -> Party:
@@ -45,16 +41,3 @@ def asked(connection: Connection, delivery: Delivery) -> str:
     """What a consent has to permit for this delivery: flow, recipient and purpose."""
     flow = delivery.kind.flow
     return f"{flow} to {recipient_of(connection, delivery).name} for {' or '.join(sorted(FLOW_PURPOSES[flow]))}"
-
-
-def evidence(connection: Connection, delivery: Delivery, recorded: "Recorded") -> dict[str, object]:
-    """What was decided on and by which consents, for the audit row."""
-    flow = delivery.kind.flow
-    return {
-        "decision": recorded.id,
-        "kind": str(delivery.kind),
-        "flow": str(flow),
-        "to": recipient_of(connection, delivery).name,
-        "purposes": sorted(FLOW_PURPOSES[flow]),
-        "consents": [f"{used.id}/{used.version}" for used in recorded.decision.consents],
-    }

@@ -14,8 +14,8 @@ from gateway.domain.work import Job
 from gateway.services import egress
 from gateway.services.core import Core
 from gateway.services.egress import business_key
-from gateway.services.release import ISSUER, fix_payload, reviewer_node
-from gateway.store import cases, deliveries, studies
+from gateway.services.release import ISSUER, fix_payload, lock_unprepared, reviewer_node
+from gateway.store import cases, studies
 
 TITLE_OF_CLEARED = "Clinical document"
 """What a reviewer reads; the clinic's own title may name the patient."""
@@ -36,11 +36,11 @@ def release_document(core: Core, job: Job) -> None:
     permitted = _permitted(core, job)
     if permitted is None:
         return
-    item, delivery = _item(core, permitted), permitted.delivery
+    item = _item(core, permitted)
     with core.database.write("document.prepare") as connection:
-        cases.lock(connection, delivery.case_id)
-        if not deliveries.by_id(connection, delivery.id).payload_sha256:
-            fix_payload(core, connection, delivery, [item])
+        current = lock_unprepared(connection, permitted.delivery.id)
+        if current is not None:
+            fix_payload(core, connection, current, [item])
 
 
 def _permitted(core: Core, job: Job) -> _Permitted | None:

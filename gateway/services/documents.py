@@ -1,18 +1,21 @@
 """A document cannot be proven clean: it waits until a person vouches for it."""
 
-import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
 
 from fhir_mappings.binary import binary_data
-from fhir_mappings.document_reference import check_pdf, document_from_fhir
-from gateway.domain.errors import Conflict, NotFound, Unprocessable
-from gateway.domain.record import CaseDocument
+from fhir_mappings.document_reference import check_pdf, document_from_fhir, patient_and_order
+from gateway.domain.case import IncomingDocument
+from gateway.domain.errors import Conflict, NotFound, Transient, Unprocessable
+from gateway.domain.record import Case, CaseDocument
 from gateway.domain.resource import StoredResource
 from gateway.domain.work import JobKind
 from gateway.services.core import Core
+from gateway.services.resource_transaction import Effect
 from gateway.store import audit, cases, outbox, resources
 
 MAX_DOCUMENT_BYTES = 50_000_000
@@ -21,11 +24,11 @@ _ATTACHMENT = "DocumentReference.content.attachment"
 
 def keep_content(
     core: Core, party_id: str, resource: dict[str, Any], arriving: Mapping[str, Mapping[str, Any]]
-) -> None:
+) -> Effect:
     """Put the PDF of a DocumentReference on the disk, before the transaction that stores the resource begins.
 
-    `arriving` are the resources of the same request by `Type/id`. A Binary that nobody has is left to the transaction,
-    which refuses the reference. Raises Invalid and Unprocessable as `document_from_fhir` does, and Full.
+    Gives what happens inside that transaction. `arriving` are the resources of the same request by `Type/id`. Raises
+    Invalid and Unprocessable as `document_from_fhir` does, and Full.
     """
     document = document_from_fhir(resource, max_size_bytes=MAX_DOCUMENT_BYTES)
     content = document.data
@@ -34,28 +37,28 @@ def keep_content(
             content = binary_data(arriving[document.binary_url])
         else:
             content = _stored_binary(core, party_id, document.binary_url)
-    if content is not None:
-        check_pdf(content, max_size_bytes=MAX_DOCUMENT_BYTES, at=_ATTACHMENT)
-        core.blobs.put(content)
+    if content is None:
+        return partial(_come_before_its_binary, document.binary_url)
+    check_pdf(content, max_size_bytes=MAX_DOCUMENT_BYTES, at=_ATTACHMENT)
+    return partial(_document_stored, core, replace(document, data=None), core.blobs.put(content))
 
 
-def document_stored(core: Core, connection: Connection, stored: StoredResource) -> None:
+def _come_before_its_binary(url: str, connection: Connection, stored: StoredResource) -> None:
+    """Raises NotFound while nobody has the Binary, and Transient when it came after it had been looked for."""
+    resources.binary(connection, stored.party_id, url)
+    raise Transient("the Binary of this document arrived only now; send the document again")
+
+
+def _document_stored(
+    core: Core, document: IncomingDocument, sha256: str, connection: Connection, stored: StoredResource
+) -> None:
     """Effect of a DocumentReference: its PDF, on the disk already, joins the case and waits for a person.
 
-    Raises Transient when that PDF is not the one of a moment ago: its Binary was replaced meanwhile.
+    `document` was read while its references may still have had stand-ins; those are read from what is stored.
     """
     if stored.version > 1:
         raise Conflict("a document is not changed; send a new DocumentReference that replaces it")
-    document = document_from_fhir(stored.content, max_size_bytes=MAX_DOCUMENT_BYTES)
-    case_id = document.order_reference.removeprefix("ServiceRequest/")
-    case = cases.of_clinic(connection, stored.party_id, case_id)
-    if case is None:
-        raise Unprocessable("the order is not one of this clinic", at="DocumentReference.context.related")
-    if document.patient_reference != f"Patient/{case.patient_id}":
-        raise Unprocessable("the document is of another patient than its order", at="DocumentReference.subject")
-    content = document.data or resources.binary(connection, stored.party_id, document.binary_url)
-    check_pdf(content, max_size_bytes=MAX_DOCUMENT_BYTES, at=_ATTACHMENT)
-    sha256 = hashlib.sha256(content).hexdigest()
+    case = _case_of(connection, stored)
     core.blobs.renew(sha256)
     waiting = CaseDocument(
         id=stored.id,
@@ -80,6 +83,17 @@ def document_stored(core: Core, connection: Connection, stored: StoredResource) 
         subject=f"DocumentReference/{stored.id}",
         outcome="waiting",
     )
+
+
+def _case_of(connection: Connection, stored: StoredResource) -> Case:
+    """The case that a document belongs to. Raises Unprocessable when it is not the clinic's and that patient's."""
+    patient_reference, order_reference = patient_and_order(stored.content)
+    case = cases.of_clinic(connection, stored.party_id, order_reference.removeprefix("ServiceRequest/"))
+    if case is None:
+        raise Unprocessable("the order is not one of this clinic", at="DocumentReference.context.related")
+    if patient_reference != f"Patient/{case.patient_id}":
+        raise Unprocessable("the document is of another patient than its order", at="DocumentReference.subject")
+    return case
 
 
 def original(core: Core, document_id: str, *, actor: str) -> bytes:
@@ -136,6 +150,8 @@ def _stored_binary(core: Core, party_id: str, url: str) -> bytes | None:
 
 
 def _waiting(connection: Connection, document_id: str) -> CaseDocument:
+    """The document, its case locked: people who decide on it at once take turns."""
+    cases.lock(connection, cases.document_by_id(connection, document_id).case_id)
     document = cases.document_by_id(connection, document_id)
     if document.state != "waiting":
         raise Conflict(f"document {document_id} is {document.state} already")

@@ -6,7 +6,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from gateway.domain.resource import StoredResource
-from gateway.services import cases, documents, revocation, signing
+from gateway.services import cases, consents, documents, revocation, signing
 from gateway.services.core import Core
 from gateway.services.resources import Preparation
 
@@ -19,11 +19,11 @@ def effects(core: Core) -> dict[str, Effect]:
         "Patient": revocation.patient_stored,
         "ServiceRequest": partial(cases.order_stored, core),
         "Consent": revocation.consent_stored,
-        "DocumentReference": partial(documents.document_stored, core),
+        "Provenance": consents.provenance_stored,
         "DiagnosticReport": signing.report_stored,
     }
 
 
 def before_storing(core: Core) -> dict[str, Preparation]:
-    """Resource type -> what is done before the transaction begins, since nobody waits for a disk inside one."""
+    """Resource type -> what is done before the transaction, where nobody waits for a disk, and gives its effect."""
     return {"DocumentReference": partial(documents.keep_content, core)}

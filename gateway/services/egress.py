@@ -5,14 +5,15 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from gateway.domain.consent import Outcome
+from gateway.domain.consent.vocabulary import FLOW_PURPOSES
 from gateway.domain.delivery import GRANT_LIFETIME, DeliveryKind, DeliveryState, EgressGrant, Flow
-from gateway.domain.errors import Conflict, Transient
+from gateway.domain.errors import Conflict, NotYet
 from gateway.domain.ids import new_id
 from gateway.domain.record import Case, Delivery
-from gateway.domain.work import next_job
-from gateway.services.consents import Recorded, decide_and_record
+from gateway.domain.work import JobKind, next_job
+from gateway.services.consents import Ground, Recorded, decide_and_record, ground_of
 from gateway.services.core import Core
-from gateway.services.disclosure import asked, evidence, item_of, recipient_of
+from gateway.services.disclosure import asked, item_of, recipient_of
 from gateway.store import audit, cases, deliveries, outbox, parties
 
 UNSENT = (DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.AMBIGUOUS)
@@ -46,6 +47,7 @@ def open_delivery(
         attempts=0,
         last_error="",
         is_ambiguous=False,
+        sent_anew_at=None,
         created_at=now,
         changed_at=now,
     )
@@ -58,15 +60,19 @@ def business_key(kind: str, subject: str, endpoint_id: str, number: int) -> str:
     return f"{kind}:{subject}:{endpoint_id}:{number}"
 
 
-def decide(connection: Connection, case: Case, delivery: Delivery, *, stage: str, now: datetime) -> Recorded:
+def decide(
+    connection: Connection, case: Case, delivery: Delivery, *, stage: str, now: datetime, ground: Ground | None = None
+) -> Recorded:
     """Decide and record. A permit lets a held delivery move, a deny holds it; indeterminate leaves it as it is.
 
-    The caller has locked the case row, so that every decision stands wholly before or after a revocation.
+    The caller has locked the case row, so that every decision stands wholly before or after a revocation. Whoever
+    decides on several deliveries of the case loads their `ground` once.
     """
     recipient, item = recipient_of(connection, delivery), item_of(connection, case, delivery)
     recorded = decide_and_record(
         connection,
         case,
+        ground or ground_of(connection, case),
         flow=delivery.kind.flow,
         stage=stage,
         recipient=recipient,
@@ -98,8 +104,21 @@ def _hold(connection: Connection, case: Case, delivery: Delivery, recorded: Reco
         subject=f"delivery/{delivery.id}",
         action="egress.denied",
         outcome="denied",
-        details=evidence(connection, delivery, recorded) | {"reasons": list(recorded.decision.reasons)},
+        details=_evidence(connection, delivery, recorded) | {"reasons": list(recorded.decision.reasons)},
     )
+
+
+def _evidence(connection: Connection, delivery: Delivery, recorded: Recorded) -> dict[str, object]:
+    """What was decided on and by which consents, for the audit row."""
+    flow = delivery.kind.flow
+    return {
+        "decision": recorded.id,
+        "kind": str(delivery.kind),
+        "flow": str(flow),
+        "to": recipient_of(connection, delivery).name,
+        "purposes": sorted(FLOW_PURPOSES[flow]),
+        "consents": [f"{used.id}/{used.version}" for used in recorded.decision.consents],
+    }
 
 
 def _who_can_permit(connection: Connection, case: Case, delivery: Delivery) -> str:
@@ -111,7 +130,7 @@ def _who_can_permit(connection: Connection, case: Case, delivery: Delivery) -> s
 def require_decided(recorded: Recorded | None) -> None:
     """Raise Transient, after the transaction that recorded it, when the consents could not be read."""
     if recorded is not None and recorded.decision.outcome is Outcome.INDETERMINATE:
-        raise Transient("; ".join(recorded.decision.reasons))
+        raise NotYet("; ".join(recorded.decision.reasons))
 
 
 def grant(core: Core, delivery_id: str) -> EgressGrant | None:
@@ -139,7 +158,7 @@ def _granted(connection: Connection, case: Case, delivery: Delivery, recorded: R
     granted = EgressGrant(new_id(), delivery.id, delivery.payload_sha256, until)
     deliveries.add_grant(connection, granted, decision_id=recorded.id, now=now)
     endpoint = parties.endpoint_by_id(connection, delivery.endpoint_id)
-    details = evidence(connection, delivery, recorded) | {"endpoint": endpoint.name, "grant": granted.id}
+    details = _evidence(connection, delivery, recorded) | {"endpoint": endpoint.name, "grant": granted.id}
     audit.record(
         connection,
         at=now,
@@ -169,4 +188,7 @@ def require_open(core: Core, granted: EgressGrant) -> EgressGrant:
 def enqueue_next(connection: Connection, delivery: Delivery, *, now: datetime, due_at: datetime | None = None) -> None:
     """Put the job that moves this delivery on into the outbox."""
     kind, subject_id = next_job(delivery)
-    outbox.enqueue(connection, kind, subject_id, case_id=delivery.case_id, now=now, due_at=due_at)
+    endpoint_id = delivery.endpoint_id if kind is JobKind.DELIVERY_SEND else None
+    outbox.enqueue(
+        connection, kind, subject_id, case_id=delivery.case_id, now=now, due_at=due_at, endpoint_id=endpoint_id
+    )

@@ -1,12 +1,14 @@
 """An instance arrives: durable bytes, one transaction, and only then an acknowledgement (design: promises 1 and 5)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from dicom_node.deidentify import pseudonym_token
-from dicom_node.equivalence import Likeness, compare
+from dicom_node.equivalence import KeptObject, Likeness, compare_kept
 from gateway.domain.errors import Transient
 from gateway.domain.identity import PersonIdentity, contradictions
 from gateway.domain.party import Endpoint
@@ -43,7 +45,9 @@ class _Verdict:
 
     state: InstanceState
     reason: str = ""
-    seen: frozenset[int] = frozenset()
+    seen: frozenset[tuple[int, str]] = frozenset()
+    rejected_id: int | None = None
+    """The instance of these very bytes that was rejected with its study, and is taken up again."""
 
 
 _NEVER_SEEN = _Verdict(InstanceState.STORED)
@@ -53,7 +57,8 @@ _MOST_RACES = 5
 def receive(core: Core, arrival: Arrival) -> None:
     """Make one object durable; when this returns it is kept, catalogued and its study will be looked at.
 
-    The same object again is a no-op. Raises Transient or Full; nothing was promised then.
+    The same object again is a no-op, unless its study was rejected: then the study begins anew. Raises
+    Transient or Full; nothing was promised then.
     """
     core.blobs.require_room(arrival.size_bytes)
     core.blobs.adopt(arrival.path, arrival.blob_sha256)
@@ -71,7 +76,7 @@ def _is_catalogued(core: Core, arrival: Arrival, verdict: _Verdict) -> bool:
     with core.database.write("intake") as connection:
         studies.lock_sop_instance(connection, clinic_id, uid)
         earlier = studies.same_sop_instance(connection, clinic_id, uid)
-        if frozenset(one.id for one in earlier) != verdict.seen:
+        if _seen(earlier) != verdict.seen:
             return False
         _catalogue(core, connection, arrival, verdict)
     return True
@@ -82,39 +87,52 @@ def _judge(core: Core, arrival: Arrival) -> _Verdict | None:
     with core.database.read() as connection:
         uid = arrival.header.sop_instance_uid
         earlier = studies.same_sop_instance(connection, arrival.endpoint.party_id, uid)
-    if any(one.blob_sha256 == arrival.blob_sha256 for one in earlier):
-        return None
-    seen = frozenset(one.id for one in earlier)
+        same = next((one.id for one in earlier if one.blob_sha256 == arrival.blob_sha256), None)
+        if same is not None and not studies.went_with_its_study(connection, same):
+            return None
     kept = [one for one in earlier if one.state != InstanceState.REJECTED]
-    return _compared(core, arrival, kept, seen) if kept else _Verdict(InstanceState.STORED, seen=seen)
+    verdict = _compared(core, arrival, kept) if kept else _NEVER_SEEN
+    return replace(verdict, seen=_seen(earlier), rejected_id=same)
 
 
-def _compared(core: Core, arrival: Arrival, kept: list[Instance], seen: frozenset[int]) -> _Verdict:
-    content = core.blobs.get(arrival.blob_sha256)
-    likeness = {compare(core.blobs.get(one.blob_sha256), content) for one in kept}
+def _seen(earlier: list[Instance]) -> frozenset[tuple[int, str]]:
+    return frozenset((one.id, one.state) for one in earlier)
+
+
+def _compared(core: Core, arrival: Arrival, kept: list[Instance]) -> _Verdict:
+    new = _kept_object(core, arrival.size_bytes, arrival.blob_sha256)
+    likeness = {compare_kept(_kept_object(core, one.size_bytes, one.blob_sha256), new) for one in kept}
     if likeness & {Likeness.SAME_BYTES, Likeness.SAME_CONTENT}:
-        return _Verdict(InstanceState.ENCODING, seen=seen)
+        return _Verdict(InstanceState.ENCODING)
     if Likeness.SAME_PIXELS in likeness:
         reason = "correction: the same pixels came again under the same SOP Instance UID with other attributes"
-        return _Verdict(InstanceState.QUARANTINED, reason, seen)
+        return _Verdict(InstanceState.QUARANTINED, reason)
+    if Likeness.UNCOMPARED in likeness:
+        reason = "uncompared: what came under the same SOP Instance UID is too large to be compared; both are kept"
+        return _Verdict(InstanceState.QUARANTINED, reason)
     reason = "collision: another object came under the same SOP Instance UID; both are kept, the first one is used"
-    return _Verdict(InstanceState.QUARANTINED, reason, seen)
+    return _Verdict(InstanceState.QUARANTINED, reason)
+
+
+def _kept_object(core: Core, size_bytes: int, blob_sha256: str) -> KeptObject:
+    return KeptObject(size_bytes, partial(core.blobs.get, blob_sha256))
 
 
 def _catalogue(core: Core, connection: Connection, arrival: Arrival, verdict: _Verdict) -> None:
     header, clinic_id, now = arrival.header, arrival.endpoint.party_id, core.now()
     study = studies.touched(connection, clinic_id, header.study_instance_uid, now)
     if study is None:
-        study = studies.begun(connection, _study_values(core, arrival))
+        study = studies.begun(connection, _study_values(core, arrival, now))
     elif study.state is StudyState.REJECTED:
-        study = _begun_anew(core, connection, arrival, study)
+        study = _begun_anew(core, connection, arrival, study, now)
     differences = contradictions(_identity(header), _stated(study))
     if differences and verdict.state is InstanceState.STORED:
-        verdict = _Verdict(InstanceState.QUARANTINED, "identity: the object names another patient than its study")
-    values = _instance_values(arrival, study.id, verdict.state) | {"received_at": now}
-    instance_id = studies.add_instance(connection, values)
+        reason = "identity: the object names another patient than its study"
+        verdict = replace(verdict, state=InstanceState.QUARANTINED, reason=reason)
+    instance_id = _kept(connection, arrival, study, verdict, now)
     if verdict.state is InstanceState.QUARANTINED:
-        shown = {"differences": [[one.field, one.in_header, one.in_order] for one in differences]}
+        shown: dict[str, object] = {"SOP Instance UID": header.sop_instance_uid, "series": header.series_instance_uid}
+        shown["differences"] = [[one.field, one.in_header, one.in_order] for one in differences]
         where = Place(study.case_id, study.id, instance_id)
         studies.put_in_quarantine(connection, "instance", verdict.reason, where, details=shown, now=now)
     audit.record(
@@ -130,15 +148,28 @@ def _catalogue(core: Core, connection: Connection, arrival: Arrival, verdict: _V
     outbox.enqueue(connection, JobKind.STUDY_SETTLE, study.id, case_id=None, now=now, due_at=due_at)
 
 
-def _begun_anew(core: Core, connection: Connection, arrival: Arrival, study: Study) -> Study:
-    """A rejected study comes again, corrected: it is what the new object says, and nothing of before is used."""
-    stated = _study_values(core, arrival) | {"state": StudyState.RECEIVING, "case_id": None, "accepted_case_id": None}
+def _kept(connection: Connection, arrival: Arrival, study: Study, verdict: _Verdict, now: datetime) -> int:
+    """Gives the id of the instance."""
+    if verdict.rejected_id is not None:
+        studies.take_up_again(connection, verdict.rejected_id, verdict.state, now)
+        return verdict.rejected_id
+    values = _instance_values(arrival, study.id, verdict.state) | {"received_at": now}
+    return studies.add_instance(connection, values)
+
+
+def _begun_anew(core: Core, connection: Connection, arrival: Arrival, study: Study, now: datetime) -> Study:
+    """A rejected study comes again: it is what the new object says, and only what comes again is used."""
+    stated = _study_values(core, arrival, now) | {
+        "state": StudyState.RECEIVING,
+        "case_id": None,
+        "accepted_case_id": None,
+    }
     studies.change(connection, study.id, **stated)
     return studies.by_id(connection, study.id)
 
 
-def _study_values(core: Core, arrival: Arrival) -> dict[str, object]:
-    header, now = arrival.header, core.now()
+def _study_values(core: Core, arrival: Arrival, now: datetime) -> dict[str, object]:
+    header = arrival.header
     scope = f"accession {arrival.endpoint.party_id}"
     return {
         "clinic_id": arrival.endpoint.party_id,

@@ -3,13 +3,13 @@
 from sqlalchemy import Connection
 
 from fhir_mappings.imaging_study import imaging_study_to_fhir
-from fhir_mappings.patient import patient_from_fhir
 from gateway.domain.identity import Contradiction, PersonIdentity, contradictions
 from gateway.domain.record import Case, Study
 from gateway.domain.study import InstanceState, StudyState
 from gateway.domain.work import Job, JobKind
 from gateway.services.case_finding import Match, find_case
 from gateway.services.core import Core
+from gateway.services.patients import patient_of
 from gateway.services.resources import store_internal
 from gateway.services.second_look import look_again
 from gateway.store import audit, cases, outbox, resources, studies
@@ -98,6 +98,6 @@ def _matched(core: Core, connection: Connection, study: Study, case: Case, becau
 
 
 def _differences(connection: Connection, study: Study, case: Case) -> tuple[Contradiction, ...]:
-    patient = patient_from_fhir(resources.current(connection, case.clinic_id, "Patient", case.patient_id).content)
+    patient = patient_of(connection, case)
     header = PersonIdentity(study.patient_names, study.birth_date, study.sex)
     return contradictions(header, patient.identity)

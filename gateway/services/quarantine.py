@@ -20,7 +20,7 @@ def accept(core: Core, quarantine_id: str, *, actor: str) -> None:
         if entry.kind == "deidentification":
             raise Conflict("what the engine cannot treat is not sent; reject it to send the study without it")
         if entry.kind == "instance" and _is_uid_in_use(connection, entry):
-            raise Conflict("another object under this SOP Instance UID is in use; reject this one")
+            raise Conflict("another object under this SOP Instance UID is in use and stays so; reject this one")
         if entry.kind == "identity" and entry.study_id:
             studies.change(connection, entry.study_id, accepted_case_id=entry.case_id, state=StudyState.UNMATCHED)
         if entry.instance_id is not None:
@@ -33,11 +33,21 @@ def reject(core: Core, quarantine_id: str, *, actor: str) -> None:
     with core.database.write("quarantine.reject") as connection:
         entry = _open(connection, quarantine_id)
         if entry.kind == "identity" and entry.study_id:
-            studies.change(connection, entry.study_id, state=StudyState.REJECTED)
-            studies.reject_instances(connection, entry.study_id)
+            _reject_study(core, connection, entry, entry.study_id, actor)
         if entry.instance_id is not None:
             studies.set_instance_state(connection, entry.instance_id, InstanceState.REJECTED)
         _resolve(core, connection, entry, "rejected", actor)
+
+
+def _reject_study(core: Core, connection: Connection, entry: Quarantined, study_id: str, actor: str) -> None:
+    """With every object of it, also those about which a person has not decided yet."""
+    waiting = [one.id for one in studies.quarantined(connection, study_id=study_id) if one.id != entry.id]
+    others = [studies.lock_quarantined(connection, one) for one in waiting]
+    studies.change(connection, study_id, state=StudyState.REJECTED)
+    studies.reject_instances(connection, study_id)
+    for one in others:
+        if one.resolved_at is None:
+            _resolve(core, connection, one, "rejected", actor)
 
 
 def _is_uid_in_use(connection: Connection, entry: Quarantined) -> bool:
@@ -48,7 +58,11 @@ def _is_uid_in_use(connection: Connection, entry: Quarantined) -> bool:
 
 
 def _open(connection: Connection, quarantine_id: str) -> Quarantined:
+    """The entry, locked: people who decide on it, or on objects under one SOP Instance UID, at once take turns."""
     entry = studies.quarantined_by_id(connection, quarantine_id)
+    if entry.instance_id is not None:
+        studies.lock_sop_instance_of(connection, entry.instance_id)  # before any row, as an arriving object does
+    entry = studies.lock_quarantined(connection, quarantine_id)
     if entry.resolved_at is not None:
         raise Conflict(f"{quarantine_id} was {entry.resolution} already")
     return entry

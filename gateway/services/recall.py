@@ -51,6 +51,21 @@ def notify(connection: Connection, delivery: Delivery, stored: StoredResource) -
     )
 
 
+def withdraw(connection: Connection, delivery: Delivery, stored: StoredResource) -> None:
+    """The patient permits it again: nobody has to ask for it back."""
+    for notice in recalls.listed(connection, case_id=delivery.case_id):
+        if notice.delivery_id == delivery.id:
+            audit.record(
+                connection,
+                at=stored.stored_at,
+                actor=stored.client_id,
+                case_id=delivery.case_id,
+                action=recalls.WITHDRAWN,
+                subject=recalls.subject_of(notice.id),
+                details={"delivery": delivery.id, "consent": f"{stored.id}/{stored.version}"},
+            )
+
+
 def _is_granted_since(connection: Connection, notice: RecallNotice) -> bool:
     """True when the notice was acknowledged and more was granted afterwards."""
     times = deliveries.grant_times(connection, notice.delivery_id)

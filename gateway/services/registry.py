@@ -46,6 +46,14 @@ class Registration:
     endpoints: tuple[Endpoint, ...]
 
 
+@dataclass(frozen=True)
+class OwnedEndpoint:
+    """An endpoint, and the name of the party whose it is."""
+
+    endpoint: Endpoint
+    party_name: str
+
+
 def register_party(
     database: Database,
     *,
@@ -104,25 +112,41 @@ def remove_endpoint(database: Database, name: str, *, actor: str, now: datetime)
         audit.record(connection, at=now, actor=actor, action="endpoint.remove", subject=f"endpoint/{endpoint.id}")
 
 
-def revoke_client(database: Database, client_id: str, *, actor: str, now: datetime) -> None:
-    """Its secret and its tokens are worth nothing any more. Raises NotFound."""
-    with database.write("registry.client") as connection:
-        parties.revoke_client(connection, client_id, now=now)
-        audit.record(connection, at=now, actor=actor, action="client.revoke", subject=client_id)
-
-
-def registration(connection: Connection, name: str, kind: PartyKind) -> Registration:
+def registration(database: Database, name: str, kind: PartyKind) -> Registration:
     """The party of that name and kind. Raises NotFound."""
-    party = parties.party_by_name(connection, name)
-    if party.kind is not kind:
-        raise NotFound(f"no {kind} named {name!r}")
-    return Registration(party, tuple(parties.endpoints(connection, party_id=party.id)))
+    with database.read() as connection:
+        party = parties.party_by_name(connection, name)
+        if party.kind is not kind:
+            raise NotFound(f"no {kind} named {name!r}")
+        return Registration(party, tuple(parties.endpoints(connection, party_id=party.id)))
 
 
-def registrations(connection: Connection, kind: PartyKind) -> list[Registration]:
+def registrations(database: Database, kind: PartyKind) -> list[Registration]:
     """All of a kind, by name."""
-    found = parties.parties(connection, kind)
-    return [Registration(party, tuple(parties.endpoints(connection, party_id=party.id))) for party in found]
+    with database.read() as connection:
+        found = parties.parties(connection, kind)
+        return [Registration(party, tuple(parties.endpoints(connection, party_id=party.id))) for party in found]
+
+
+def endpoint(database: Database, name: str) -> OwnedEndpoint:
+    """Raises NotFound."""
+    with database.read() as connection:
+        found = parties.endpoint_by_name(connection, name)
+        return OwnedEndpoint(found, parties.party_by_id(connection, found.party_id).name)
+
+
+def endpoints(database: Database) -> list[OwnedEndpoint]:
+    """All of them, by name."""
+    with database.read() as connection:
+        names = {party.id: party.name for party in parties.parties(connection)}
+        return [OwnedEndpoint(one, names[one.party_id]) for one in parties.endpoints(connection)]
+
+
+def dicom_role(database: Database, party_name: str) -> EndpointRole:
+    """What a DICOM node is to that party. Raises NotFound."""
+    with database.read() as connection:
+        kind = parties.party_by_name(connection, party_name).kind
+    return EndpointRole.PACS if kind is PartyKind.CLINIC else EndpointRole.REVIEWER_NODE
 
 
 def _add(connection: Connection, endpoint: Endpoint, *, actor: str, now: datetime) -> None:
@@ -158,6 +182,8 @@ def _check_role(new: NewEndpoint, party: Party) -> None:
 
 def _checked_dicom(address: DicomAddress) -> DicomAddress:
     title = check_ae_title(address.ae_title)
+    if address.ca_file and not address.is_tls:
+        raise Invalid("a CA file goes with TLS", at="ca_file")
     return replace(address, ae_title=title, host=check_host(address.host), port=check_port(address.port))
 
 

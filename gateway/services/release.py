@@ -6,8 +6,8 @@ from sqlalchemy import Connection
 
 from dicom_node.deidentify import Finding, Pseudonyms, deidentify, pseudonymous_uid
 from dicom_node.part10 import object_bytes, read_object
-from fhir_mappings.patient import patient_from_fhir
 from gateway.domain.delivery import DeliveryKind, DeliveryState
+from gateway.domain.errors import Invalid
 from gateway.domain.party import Endpoint, EndpointRole
 from gateway.domain.payload import payload_sha256
 from gateway.domain.record import Case, Delivery, DeliveryItem, Instance, Study
@@ -16,7 +16,8 @@ from gateway.domain.work import Job, JobKind
 from gateway.services import egress
 from gateway.services.core import Core
 from gateway.services.egress import business_key
-from gateway.store import audit, cases, deliveries, outbox, parties, resources, studies
+from gateway.services.patients import patient_of
+from gateway.store import audit, cases, deliveries, outbox, parties, studies
 from gateway.store.studies import Place
 
 ISSUER = "CONSILIUM"
@@ -61,12 +62,22 @@ def reviewer_node(connection: Connection, case: Case) -> Endpoint | None:
     return nodes[0] if nodes else None
 
 
+def lock_unprepared(connection: Connection, delivery_id: str) -> Delivery | None:
+    """The delivery as it is after long work, its case locked; None when it has ended or has its payload."""
+    cases.lock(connection, deliveries.by_id(connection, delivery_id).case_id)
+    delivery = deliveries.by_id(connection, delivery_id)
+    is_waiting = delivery.state in (DeliveryState.PENDING, DeliveryState.HELD)
+    return delivery if is_waiting and not delivery.payload_sha256 else None
+
+
 def fix_payload(core: Core, connection: Connection, delivery: Delivery, items: list[DeliveryItem]) -> None:
     """Say what exactly leaves, UID and blob hash of each object in sending order, and enqueue the sending."""
     now = core.now()
     deliveries.add_items(connection, items)
-    deliveries.change(connection, delivery.id, now=now, payload_sha256=payload_sha256(items), waits_for="")
-    outbox.enqueue(connection, JobKind.DELIVERY_SEND, delivery.id, case_id=delivery.case_id, now=now)
+    why_held = delivery.waits_for if delivery.state is DeliveryState.HELD else ""
+    deliveries.change(connection, delivery.id, now=now, payload_sha256=payload_sha256(items), waits_for=why_held)
+    kind, endpoint_id = JobKind.DELIVERY_SEND, delivery.endpoint_id
+    outbox.enqueue(connection, kind, delivery.id, case_id=delivery.case_id, now=now, endpoint_id=endpoint_id)
 
 
 def _permitted_delivery(core: Core, job: Job) -> Delivery | None:
@@ -126,7 +137,7 @@ def _unreleased(core: Core, connection: Connection, case: Case, study: Study) ->
 
 def _known_identifiers(connection: Connection, case: Case, study: Study) -> tuple[str, ...]:
     """What must not survive: every name and identifier that the order and the header know."""
-    patient = patient_from_fhir(resources.current(connection, case.clinic_id, "Patient", case.patient_id).content)
+    patient = patient_of(connection, case)
     known = ["^".join(name.split()) for name in patient.identity.names]  # so that each part counts
     known += [*study.patient_names, study.patient_id, study.accession_number]
     known += [identifier.value for identifier in patient.identifiers]
@@ -136,9 +147,13 @@ def _known_identifiers(connection: Connection, case: Case, study: Study) -> tupl
 
 def _treat(core: Core, instance: Instance, pseudonyms: Pseudonyms) -> _Treated:
     uid = pseudonyms.uid(instance.sop_instance_uid)
-    outcome = deidentify(read_object(core.blobs.get(instance.blob_sha256)), pseudonyms)
-    stored = core.blobs.put(object_bytes(outcome.dataset)) if outcome.dataset is not None else ""
-    return _Treated(instance, uid, stored, outcome.findings)
+    content = core.blobs.get(instance.blob_sha256)
+    try:
+        outcome = deidentify(read_object(content), pseudonyms)
+        clean = object_bytes(outcome.dataset) if outcome.dataset is not None else b""
+    except Invalid as exc:
+        return _Treated(instance, uid, "", (Finding("unreadable", exc.at, str(exc)),))
+    return _Treated(instance, uid, core.blobs.put(clean) if clean else "", outcome.findings)
 
 
 def _keep(core: Core, delivery: Delivery, study: Study, treated: list[_Treated]) -> None:
@@ -147,8 +162,8 @@ def _keep(core: Core, delivery: Delivery, study: Study, treated: list[_Treated])
         if one.blob_sha256:
             core.blobs.renew(one.blob_sha256)  # treating the others may have taken long
     with core.database.write("release.prepare") as connection:
-        cases.lock(connection, delivery.case_id)
-        if deliveries.by_id(connection, delivery.id).payload_sha256:
+        current = lock_unprepared(connection, delivery.id)
+        if current is None:
             return
         if not treated:
             why = "the hospital's PACS team: no object of the study is left to send"
@@ -159,7 +174,7 @@ def _keep(core: Core, delivery: Delivery, study: Study, treated: list[_Treated])
             _quarantine(core, connection, delivery, study, unclean)
             return
         items = [_item(delivery, position, one) for position, one in enumerate(treated)]
-        fix_payload(core, connection, delivery, items)
+        fix_payload(core, connection, current, items)
         audit.record(
             connection,
             at=core.now(),
@@ -171,6 +186,10 @@ def _keep(core: Core, delivery: Delivery, study: Study, treated: list[_Treated])
         )
 
 
+def _words(found: Finding) -> str:
+    return f"{found.message} at {found.at}" if found.at else found.message
+
+
 def _item(delivery: Delivery, position: int, one: _Treated) -> DeliveryItem:
     syntax = one.instance.transfer_syntax_uid
     return DeliveryItem(delivery.id, position, one.uid, one.instance.sop_class_uid, syntax, one.blob_sha256, None, None)
@@ -179,7 +198,7 @@ def _item(delivery: Delivery, position: int, one: _Treated) -> DeliveryItem:
 def _quarantine(core: Core, connection: Connection, delivery: Delivery, study: Study, unclean: list[_Treated]) -> None:
     now = core.now()
     for one in unclean:
-        reason = "; ".join(dict.fromkeys(f"{found.message} at {found.at}" for found in one.findings))
+        reason = "; ".join(dict.fromkeys(_words(found) for found in one.findings))
         studies.set_instance_state(connection, one.instance.id, InstanceState.QUARANTINED)
         where = Place(delivery.case_id, study.id, one.instance.id)
         studies.put_in_quarantine(connection, "deidentification", reason, where, now=now)

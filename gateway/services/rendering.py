@@ -2,9 +2,8 @@
 
 from sqlalchemy import Connection
 
-from fhir_mappings.patient import patient_from_fhir
 from gateway.domain.delivery import DeliveryKind
-from gateway.domain.errors import Transient
+from gateway.domain.errors import NotYet
 from gateway.domain.party import Endpoint, EndpointRole
 from gateway.domain.record import Case, ReportVersion
 from gateway.domain.report import ReportSubject
@@ -13,8 +12,9 @@ from gateway.services import egress
 from gateway.services.core import Core
 from gateway.services.egress import business_key
 from gateway.services.outside import Renderer
+from gateway.services.patients import patient_of
 from gateway.services.signing import load_report
-from gateway.store import audit, cases, deliveries, parties, reports, resources, studies
+from gateway.store import audit, cases, deliveries, parties, reports, studies
 
 KIND_BY_ROLE = {EndpointRole.EHR: DeliveryKind.REPORT_TO_EHR, EndpointRole.PACS: DeliveryKind.REPORT_TO_PACS}
 
@@ -49,7 +49,7 @@ def _require_turn(versions: list[ReportVersion], version: ReportVersion) -> None
     """An amendment's deliveries are opened after those of the report it amends."""
     earlier = [one for one in versions if one.report_key == version.report_key and one.version < version.version]
     if any(one.rendered_at is None for one in earlier):
-        raise Transient("an earlier version is rendered first")
+        raise NotYet("an earlier version is rendered first")
 
 
 def _open_deliveries(core: Core, report_id: str) -> None:
@@ -85,6 +85,6 @@ def _receiving(connection: Connection, case: Case) -> list[Endpoint]:
 
 
 def _subject(connection: Connection, case: Case) -> ReportSubject:
-    patient = patient_from_fhir(resources.current(connection, case.clinic_id, "Patient", case.patient_id).content)
+    patient = patient_of(connection, case)
     number = patient.identifiers[0].value
     return ReportSubject(patient.display_name, number, patient.identity.birth_date)

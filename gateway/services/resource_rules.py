@@ -8,7 +8,7 @@ from fhir_mappings.links import read_identifier
 from fhir_mappings.literal_references import search_targets
 from fhir_mappings.primitives import ID
 from fhir_mappings.report_pair import check_pair, pair_in_bundle
-from gateway.domain.errors import Forbidden, NotFound, Unprocessable
+from gateway.domain.errors import Conflict, Forbidden, NotFound, Unprocessable
 from gateway.domain.party import Identifier, PartyKind
 from gateway.domain.resource import StoredResource
 
@@ -38,6 +38,10 @@ ABOUT_NOBODY = frozenset(("Organization", "Practitioner", "PractitionerRole"))
 
 _REPORT_TYPES = frozenset(("Composition", "DiagnosticReport"))
 _LONGEST_IDENTIFIER = 255
+
+
+_ENDED_CONSENT = ("inactive", "rejected", "entered-in-error")
+"""https://hl7.org/fhir/R4/valueset-consent-state-codes.html"""
 
 
 def check_may_write(kind: PartyKind, resource_type: str) -> None:
@@ -74,6 +78,13 @@ def check_reports_are_whole(entries: Sequence[Entry]) -> None:
         )
     pair = pair_in_bundle({"entry": [{"resource": one.resource, "fullUrl": one.full_url} for one in entries]})
     check_pair(pair.diagnostic_report, pair.composition, pair.diagnostic_report_url, pair.composition_url)
+
+
+def check_is_not_revived_unseen(before: dict[str, Any], entry: Entry) -> None:
+    """A copy from before a consent ended must not bring it back: that takes the number of the version it ends with."""
+    is_revived = before.get("status") in _ENDED_CONSENT and entry.resource.get("status") == "active"
+    if entry.type == "Consent" and is_revived and entry.if_match is None:
+        raise Conflict(f"Consent/{entry.id} has ended; to make it active again, send its version in If-Match")
 
 
 def check_is_same_patient(before: dict[str, Any], after: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """One database transaction that stores the entries of one request: planned, linked, written, set in motion."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from fhir_mappings.bundle import Entry, in_processing_order
 from fhir_mappings.bundle_links import Links
 from fhir_mappings.json_text import write_json
-from fhir_mappings.literal_references import Found, literal_references, local_target, rewritten, search_targets
-from gateway.domain.errors import Conflict, Invalid, NotFound, Unprocessable
+from fhir_mappings.literal_references import LocalTarget, literal_references, local_target, rewritten, search_targets
+from gateway.domain.errors import Conflict, Invalid, Unprocessable
 from gateway.domain.ids import new_id
 from gateway.domain.party import Identifier
 from gateway.domain.resource import StoredResource
@@ -20,6 +20,7 @@ from gateway.services.resource_rules import (
     ABOUT_NOBODY,
     business_identifiers,
     case_of,
+    check_is_not_revived_unseen,
     check_is_same_patient,
     check_may_exist,
 )
@@ -58,35 +59,38 @@ class Request:
 
 @dataclass(frozen=True)
 class _Plan:
-    """An entry with the id it will have; `before` is what an update replaces or a conditional create found."""
+    """An entry with the id it will have; `before` is what an update replaces or a conditional create `found`."""
 
     entry: Entry
     id: str
-    before: StoredResource | None
-
-    @property
-    def is_found(self) -> bool:
-        return self.entry.method == "POST" and self.before is not None
+    before: StoredResource | None = None
+    found: Stored | None = None
 
     @property
     def reference(self) -> str:
         return f"{self.entry.type}/{self.id}"
 
+    @property
+    def version(self) -> int:
+        """The number of the version that there is when the request is stored."""
+        if self.found is not None:
+            return self.found.resource.version
+        return self.before.version + 1 if self.before else 1
 
-def run(connection: Connection, request: Request, effects: Mapping[str, Effect], now: datetime) -> list[Stored]:
-    """Store every entry, then run the effects, patients and orders first; what each became, in that order."""
+
+def run(connection: Connection, request: Request, effects: Sequence[Effect | None], now: datetime) -> list[Stored]:
+    """Store every entry, then run its effect, patients and orders first; what each became, in the order of entries."""
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)  # as precise as meta.lastUpdated
     plans = {id(entry): _planned(connection, request, entry) for entry in request.entries}
-    links = _links(connection, request, list(plans.values()))
-    coming = {plan.reference for plan in plans.values()}
+    linked = _linked(connection, request, list(plans.values()))
     became = {}
     for entry in in_processing_order(request.entries):
         with placed(entry):
-            became[id(entry)] = _stored(connection, request, plans[id(entry)], links, coming, now)
+            plan = plans[id(entry)]
+            became[id(entry)] = plan.found or _stored(connection, request.caller, plan, linked[plan.reference], now)
     ordered = [became[id(entry)] for entry in request.entries]
-    pairs = list(zip(request.entries, ordered, strict=True))
-    for entry, stored in sorted(pairs, key=lambda pair: _EFFECT_RANK.get(pair[1].resource.type, len(_EFFECT_RANK))):
-        effect = effects.get(stored.resource.type)
+    caused = list(zip(request.entries, ordered, effects, strict=True))
+    for entry, stored, effect in sorted(caused, key=lambda one: _EFFECT_RANK.get(one[0].type, len(_EFFECT_RANK))):
         if effect is not None and stored.outcome != "found":
             with placed(entry):
                 effect(connection, stored.resource)
@@ -115,9 +119,14 @@ def stamped(resource: Mapping[str, Any], resource_id: str, version: int, now: da
     return head | {name: value for name, value in resource.items() if name not in head}
 
 
+def is_due(resource: StoredResource, action: str) -> bool:
+    """False for a read of something that is about no patient, which leaves no audit row."""
+    return action not in ("fhir.read", "fhir.search") or resource.type not in ABOUT_NOBODY
+
+
 def record(connection: Connection, caller: Caller, resource: StoredResource, action: str, now: datetime) -> None:
-    """Leave an audit row, unless it is a read of something that is about no patient."""
-    if action in ("fhir.read", "fhir.search") and resource.type in ABOUT_NOBODY:
+    """Leave an audit row where one `is_due`."""
+    if not is_due(resource, action):
         return
     subject = f"{resource.type}/{resource.id}/_history/{resource.version}"
     audit.record(
@@ -147,12 +156,14 @@ def _planned(connection: Connection, request: Request, entry: Entry) -> _Plan:
         before = resources.current(connection, party_id, entry.type, entry.id)
         if entry.if_match is not None and entry.if_match != before.version:
             raise PreconditionFailed(f"{entry.type}/{entry.id} is at version {before.version}; read it again")
+        check_is_not_revived_unseen(before.content, entry)
         return _Plan(entry, entry.id, before)
     if entry.if_none_exist is not None:
         found = resources.id_by_identifier(connection, party_id, entry.type, entry.if_none_exist)
         if found is not None:
-            return _Plan(entry, found, resources.current(connection, party_id, entry.type, found))
-    return _Plan(entry, new_id(), None)
+            resource, text = resources.current_with_text(connection, party_id, entry.type, found)
+            return _Plan(entry, found, found=Stored(resource, text, "found"))
+    return _Plan(entry, new_id())
 
 
 def _links(connection: Connection, request: Request, plans: Sequence[_Plan]) -> Links:
@@ -174,39 +185,51 @@ def _links(connection: Connection, request: Request, plans: Sequence[_Plan]) -> 
     return Links(assigned, request.own_base, find)
 
 
-def _stored(
-    connection: Connection, request: Request, plan: _Plan, links: Links, coming: set[str], now: datetime
-) -> Stored:
-    if plan.before is not None and plan.is_found:
-        return Stored(plan.before, resources.content(connection, plan.before), "found")
-    linked = rewritten(plan.entry.resource, links.resolver(plan.entry.full_url))
-    _check_targets(connection, request.caller.party.id, linked, coming)
-    if plan.before is not None:
-        check_is_same_patient(plan.before.content, linked)
-    version = plan.before.version + 1 if plan.before else 1
-    content = stamped(linked, plan.id, version, now)
-    caller = request.caller
-    new = StoredResource(plan.id, caller.party.id, plan.entry.type, version, caller.client_id, now, content)
-    return Stored(new, write(connection, new), "updated" if plan.before else "created")
+def _linked(connection: Connection, request: Request, plans: Sequence[_Plan]) -> dict[str, dict[str, Any]]:
+    """`Type/id` -> what the entry says, its references resolved and each of them leading somewhere."""
+    links = _links(connection, request, plans)
+    linked = {}
+    for plan in plans:
+        if plan.found is None:
+            with placed(plan.entry):
+                linked[plan.reference] = rewritten(plan.entry.resource, links.resolver(plan.entry.full_url))
+    newest = _newest_versions(connection, request.caller.party.id, plans, linked.values())
+    for plan in plans:
+        if plan.found is None:
+            with placed(plan.entry):
+                _check_targets(linked[plan.reference], newest)
+    return linked
 
 
-def _check_targets(connection: Connection, party_id: str, resource: dict[str, Any], coming: set[str]) -> None:
+def _newest_versions(
+    connection: Connection, party_id: str, plans: Sequence[_Plan], linked: Iterable[dict[str, Any]]
+) -> dict[tuple[str, str], int]:
+    """The newest version of everything that is referred to, once this request is stored."""
+    targets = [local_target(found.literal) for resource in linked for found in literal_references(resource)]
+    newest = resources.newest_versions(connection, party_id, {target.id for target in targets if target})
+    return newest | {(plan.entry.type, plan.id): plan.version for plan in plans}
+
+
+def _check_targets(resource: dict[str, Any], newest: Mapping[tuple[str, str], int]) -> None:
     """Raises Unprocessable for a literal reference to something that the party does not have here."""
     for reference in literal_references(resource):
         if reference.literal.startswith("urn:"):
             raise Unprocessable("the reference leads to no entry of this request", at=reference.at)
         target = local_target(reference.literal)
-        is_coming = target is not None and reference.literal in coming
-        if target is not None and not is_coming and not _exists(connection, party_id, reference):
+        if target is not None and not _is_there(target, newest):
             raise Unprocessable(f"there is no {target.type} of this id", at=reference.at)
 
 
-def _exists(connection: Connection, party_id: str, reference: Found) -> bool:
-    target = local_target(reference.literal)
-    if target is None or not target.version:
-        return target is not None and resources.type_of(connection, party_id, target.id) == target.type
-    try:
-        resources.version(connection, party_id, target.type, target.id, int(target.version))
-    except (NotFound, ValueError):
-        return False
-    return True
+def _is_there(target: LocalTarget, newest: Mapping[tuple[str, str], int]) -> bool:
+    version = newest.get((target.type, target.id), 0)
+    if not target.version:
+        return version > 0
+    return target.version.isdecimal() and 1 <= int(target.version) <= version
+
+
+def _stored(connection: Connection, caller: Caller, plan: _Plan, linked: dict[str, Any], now: datetime) -> Stored:
+    if plan.before is not None:
+        check_is_same_patient(plan.before.content, linked)
+    content = stamped(linked, plan.id, plan.version, now)
+    new = StoredResource(plan.id, caller.party.id, plan.entry.type, plan.version, caller.client_id, now, content)
+    return Stored(new, write(connection, new), "updated" if plan.before else "created")

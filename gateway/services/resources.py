@@ -24,9 +24,9 @@ from gateway.store.engine import Database
 GATEWAY_CLIENT = "gateway"
 """Author of the resources that the gateway writes itself."""
 
-Preparation = Callable[[str, dict[str, Any], Mapping[str, Mapping[str, Any]]], None]
-"""What storing a resource needs from slower places than the database. It gets the party's id, the resource, and what
-comes with it by `Type/id`; ids that are not known yet have stand-ins."""
+Preparation = Callable[[str, dict[str, Any], Mapping[str, Mapping[str, Any]]], Effect]
+"""What storing a resource needs from slower places than the database; gives the effect of storing it. It gets the
+party's id, the resource, and what comes with it by `Type/id`; ids that are not known yet have stand-ins."""
 
 _PROVISIONAL_ID = "provisional"
 
@@ -57,10 +57,10 @@ def store(intake: Intake, caller: Caller, entries: Sequence[Entry], *, own_base:
         check_may_write(caller.party.kind, entry.type)
     arriving = _checked(caller, entries, own_base)
     check_reports_are_whole(entries)
-    _prepare(intake, caller, entries, arriving)
+    effects = _effects(intake, caller, entries, arriving)
     with intake.database.write("fhir.store") as connection:
         resources.lock_party(connection, caller.party.id)
-        return resource_transaction.run(connection, Request(caller, entries, own_base), intake.effects, intake.now())
+        return resource_transaction.run(connection, Request(caller, entries, own_base), effects, intake.now())
 
 
 def store_internal(connection: Connection, party_id: str, resource: dict[str, Any], now: datetime) -> StoredResource:
@@ -93,12 +93,16 @@ def _checked(caller: Caller, entries: Sequence[Entry], own_base: str) -> list[tu
     return list(zip(own, linked, strict=True))
 
 
-def _prepare(
+def _effects(
     intake: Intake, caller: Caller, entries: Sequence[Entry], arriving: Sequence[tuple[str, dict[str, Any]]]
-) -> None:
+) -> list[Effect | None]:
+    """What storing each entry sets in motion, after what has to be done before."""
     beside = dict(arriving)
+    effects = []
     for entry, (_, resource) in zip(entries, arriving, strict=True):
         preparation = intake.before_storing.get(entry.type)
-        if preparation is not None:
-            with placed(entry):
-                preparation(caller.party.id, resource, beside)
+        with placed(entry):
+            effects.append(
+                preparation(caller.party.id, resource, beside) if preparation else intake.effects.get(entry.type)
+            )
+    return effects

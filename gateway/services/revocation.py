@@ -9,6 +9,7 @@ from gateway.domain.errors import Unprocessable
 from gateway.domain.record import Case, Delivery
 from gateway.domain.resource import StoredResource
 from gateway.services import egress, recall
+from gateway.services.consents import Ground, ground_of
 from gateway.services.second_look import look_again_at_unmatched
 from gateway.store import audit, cases, deliveries, resources
 
@@ -59,14 +60,16 @@ def _is_patient(connection: Connection, stored: StoredResource, resource_id: str
 
 def _reconsider_case(connection: Connection, case: Case, stored: StoredResource) -> None:
     ended = (DeliveryState.CANCELLED, DeliveryState.FAILED)
+    ground = ground_of(connection, case)
     for delivery in deliveries.listed(connection, case_id=case.id):
         if delivery.state not in ended or deliveries.has_been_granted(connection, delivery.id):
-            _reconsider(connection, case, delivery, stored)
+            _reconsider(connection, case, delivery, stored, ground)
 
 
-def _reconsider(connection: Connection, case: Case, delivery: Delivery, stored: StoredResource) -> None:
-    recorded = egress.decide(connection, case, delivery, stage="consent", now=stored.stored_at)
+def _reconsider(connection: Connection, case: Case, delivery: Delivery, stored: StoredResource, ground: Ground) -> None:
+    recorded = egress.decide(connection, case, delivery, stage="consent", now=stored.stored_at, ground=ground)
     if recorded.is_permit:
+        recall.withdraw(connection, delivery, stored)
         if delivery.state is DeliveryState.HELD:
             egress.enqueue_next(connection, delivery, now=stored.stored_at)
         return

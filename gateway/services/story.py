@@ -15,6 +15,7 @@ _TOLD = {
     "consent.stored": "consent received",
     "recall.notice": "recall notice",
     "recall.acknowledged": "recall acknowledged",
+    "recall.withdrawn": "recall withdrawn",
     "job.dead": "work gave up",
     "job.retry": "work begun again by a person",
 }
@@ -53,8 +54,10 @@ def _stations(connection: Connection, case: Case) -> Iterator[Station]:
 
 
 def _study_stations(connection: Connection, case: Case) -> Iterator[Station]:
-    for study in studies.listed(connection, case_id=case.id):
-        count = len(studies.instances(connection, study.id))
+    found = studies.listed(connection, case_id=case.id)
+    counts = studies.instance_counts(connection, [study.id for study in found])
+    for study in found:
+        count = counts.get(study.id, 0)
         yield Station(study.first_received_at, "study began to arrive", detail=f"study {study.id}")
         yield Station(study.last_received_at, "study complete for now (assumed: it went quiet)", f"{count} objects")
         if study.matched_at:
@@ -81,8 +84,9 @@ def _delivery_stations(connection: Connection, case: Case) -> Iterator[Station]:
         what = f"consent decided for {delivery.kind} to {names[delivery.endpoint_id]} ({row.stage})"
         why = f"{asked(connection, delivery)}: {' '.join(row.reasons)}"
         yield Station(row.decided_at, what, row.outcome, consents, why)
+    receipts = deliveries.receipts(connection, case.id)
     for delivery in of_case.values():
-        receipt = deliveries.receipts(connection, case.id).get(delivery.id)
+        receipt = receipts.get(delivery.id)
         if receipt:
             detail = " ".join(part for part in (receipt["reference"], receipt["note"]) if part)
             what = f"{delivery.kind} delivered to {names[delivery.endpoint_id]}"

@@ -5,7 +5,6 @@ from typing import Any
 
 from fhir_mappings.codes import REPORT_SYSTEM
 from fhir_mappings.diagnostic_report import diagnostic_report_to_fhir
-from fhir_mappings.patient import patient_from_fhir
 from fhir_mappings.service_request import order_from_fhir
 from gateway.domain.delivery import Receipt
 from gateway.domain.errors import Permanent
@@ -13,6 +12,7 @@ from gateway.domain.party import Identifier
 from gateway.domain.report import Rendition
 from gateway.services.core import Core
 from gateway.services.outside import Outside
+from gateway.services.patients import patient_of
 from gateway.services.sending import Sending
 from gateway.services.signing import load_report
 from gateway.store import cases, deliveries, parties, reports, resources, studies
@@ -26,7 +26,7 @@ def send_to_ehr(core: Core, sending: Sending, outside: Outside) -> Receipt:
         version = reports.by_id(connection, delivery.subject_id)
         case = cases.by_id(connection, delivery.case_id)
         report = load_report(connection, version)
-        patient = patient_from_fhir(resources.current(connection, case.clinic_id, "Patient", case.patient_id).content)
+        patient = patient_of(connection, case)
         order = order_from_fhir(resources.current(connection, case.clinic_id, "ServiceRequest", case.id).content)
         study_uids = [study.study_instance_uid for study in studies.listed(connection, case_id=case.id)]
         earlier = deliveries.earlier_receipts(connection, delivery)

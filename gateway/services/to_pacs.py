@@ -8,18 +8,18 @@ from sqlalchemy import Connection
 from dicom_node.deidentify import pseudonymous_uid
 from dicom_node.encapsulated_pdf import CONTEXT, ObjectReference, PdfDocument, StudyIdentity, build_encapsulated_pdf
 from dicom_node.status import require_delivered
-from fhir_mappings.patient import patient_from_fhir
-from gateway.domain.delivery import Receipt
-from gateway.domain.errors import Ambiguous, Permanent
+from gateway.domain.delivery import DeliveryState, Receipt
+from gateway.domain.errors import Ambiguous, Conflict, Permanent
 from gateway.domain.hooks import reach
-from gateway.domain.identity import PersonIdentity, contradictions
+from gateway.domain.identity import SEX_BY_CODE, PersonIdentity, contradictions
 from gateway.domain.party import DicomAddress
 from gateway.domain.record import Case, Delivery, Instance, ReportVersion, Study
 from gateway.domain.study import InstanceState
 from gateway.services.core import Core
 from gateway.services.outside import Outside
+from gateway.services.patients import patient_of
 from gateway.services.sending import Sending
-from gateway.store import cases, parties, reports, resources, studies
+from gateway.store import cases, deliveries, parties, reports, studies
 
 TITLE = "Second opinion"
 
@@ -47,21 +47,22 @@ def send_to_pacs(core: Core, sending: Sending, outside: Outside) -> Receipt:
         version = reports.by_id(connection, delivery.subject_id)
         case = cases.by_id(connection, delivery.case_id)
         target = _target(core, connection, case, delivery, version)
-        order = patient_from_fhir(resources.current(connection, case.clinic_id, "Patient", case.patient_id).content)
-    sending.permission.require(str(version.pdf_sha256))
-    if sending.may_have_left and _is_there(outside, target):
+        order = patient_of(connection, case)
+    payload = str(version.pdf_sha256)
+    if sending.may_have_left and _is_there(sending, outside, target, payload):
         return _receipt(core, target, version, "0x0000", "was there already")
+    sending.permission.require(payload)
     study = _the_study(outside, target, order.identity)
     content = _object(core, target, study, version)
     with outside.open_sender(target.address, frozenset({CONTEXT})) as sender:
-        sending.permission.require(str(version.pdf_sha256))
+        sending.permission.require(payload)
         reach("report_to_pacs.before_send")
         status = sender.send(content)
         reach("report_to_pacs.after_send")
     try:
         note = require_delivered(status)
     except Ambiguous:
-        if not _is_there(outside, target):
+        if not _has_arrived(sending, outside, target, payload):
             raise
         note = "was there already"
     return _receipt(core, target, version, f"0x{status:04X}", note)
@@ -75,17 +76,21 @@ def _target(core: Core, connection: Connection, case: Case, delivery: Delivery, 
         raise Permanent("this PACS sent no study of the case, so the report does not belong there")
     named = cases.keys(connection, case.id, cases.STUDY_INSTANCE_UID)
     study = next((one for one in owned if one.study_instance_uid in named), owned[0])
-    scope = f"report {endpoint.id}"
-    before = f"{version.report_key} {version.version - 1}" if version.version > 1 else ""
-    key = core.pseudonym_key
+    earlier = [one for one in deliveries.earlier_versions(connection, delivery) if one.state is DeliveryState.DELIVERED]
+    before = reports.by_id(connection, earlier[-1].subject_id) if earlier else None
+    key, scope = core.pseudonym_key, f"report {endpoint.id}"
     return _Target(
         address=endpoint.dicom,
         study=study,
         sources=tuple(studies.instances(connection, study.id, state=InstanceState.STORED)),
         series_instance_uid=pseudonymous_uid(key, scope, version.report_key),
-        sop_instance_uid=pseudonymous_uid(key, scope, f"{version.report_key} {version.version}"),
-        predecessor_sop_instance_uid=pseudonymous_uid(key, scope, before) if before else "",
+        sop_instance_uid=pseudonymous_uid(key, scope, _name(version)),
+        predecessor_sop_instance_uid=pseudonymous_uid(key, scope, _name(before)) if before else "",
     )
+
+
+def _name(version: ReportVersion) -> str:
+    return f"{version.report_key} {version.version}"
 
 
 def _the_study(outside: Outside, target: _Target, order: PersonIdentity) -> StudyIdentity:
@@ -100,7 +105,16 @@ def _the_study(outside: Outside, target: _Target, order: PersonIdentity) -> Stud
     return found[0]
 
 
-def _is_there(outside: Outside, target: _Target) -> bool:
+def _has_arrived(sending: Sending, outside: Outside, target: _Target, payload: str) -> bool:
+    """After an answer that left it open; when the permission has ended nobody is asked, and it stays open."""
+    try:
+        return _is_there(sending, outside, target, payload)
+    except Conflict:
+        return False
+
+
+def _is_there(sending: Sending, outside: Outside, target: _Target, payload: str) -> bool:
+    sending.permission.require(payload)
     return outside.has_instance(target.address, target.reference(target.sop_instance_uid))
 
 
@@ -110,8 +124,7 @@ def _person(identity: StudyIdentity) -> PersonIdentity:
         birth_date = datetime.strptime(identity.birth_date, "%Y%m%d").date()  # noqa: DTZ007  # a day has no zone
     except ValueError:
         birth_date = None
-    sex = {"M": "male", "F": "female", "O": "other"}.get(identity.sex, "")
-    return PersonIdentity(names, birth_date, sex)
+    return PersonIdentity(names, birth_date, SEX_BY_CODE.get(identity.sex, ""))
 
 
 def _object(core: Core, target: _Target, study: StudyIdentity, version: ReportVersion) -> bytes:

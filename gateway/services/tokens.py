@@ -1,4 +1,4 @@
-"""OAuth 2.0 client credentials (RFC 6749 4.4): clients are registered, tokens issued, bearers recognised.
+"""OAuth 2.0 client credentials (RFC 6749 4.4): tokens issued, bearers recognised.
 
 Secrets and tokens are 256 random bits. A fast digest is enough for those (nothing shorter can be guessed from it),
 and both are compared as digests.
@@ -8,21 +8,18 @@ import hashlib
 import hmac
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection
-
-from gateway.domain.errors import Invalid, Unauthenticated
-from gateway.domain.ids import new_id
+from gateway.domain.errors import Unauthenticated
 from gateway.domain.party import Party
 from gateway.store import audit, parties, tokens
 from gateway.store.engine import Database
 
 TOKEN_LIFETIME_S = 300
-_SECRET_BYTES = 32
-_CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,64}")
-_NOBODY = hashlib.sha256(secrets.token_bytes(_SECRET_BYTES)).hexdigest()
+SECRET_BYTES = 32
+CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,64}")
+_NOBODY = hashlib.sha256(secrets.token_bytes(SECRET_BYTES)).hexdigest()
 """What an unknown client's secret is compared with, so that it takes as long as a known one's."""
 
 
@@ -38,28 +35,8 @@ class Caller:
 class IssuedToken:
     """An opaque bearer token (RFC 6750); this is the only time it is seen in the clear."""
 
-    token: str
+    token: str = field(repr=False)
     lifetime_s: int
-
-
-def register_client(
-    connection: Connection, party_id: str, client_id: str | None = None, *, now: datetime, actor: str = "administrator"
-) -> tuple[str, str]:
-    """A new client of the party, as (client id, secret); the secret cannot be shown again.
-
-    Raises:
-        NotFound: no such party.
-        Invalid: the wished id has characters that a URL would have to escape, or more than 64.
-        Conflict: the id is taken.
-    """
-    party = parties.party_by_id(connection, party_id)
-    client_id = client_id or f"client-{new_id()}"
-    if not _CLIENT_ID.fullmatch(client_id):
-        raise Invalid("a client id has 1 to 64 letters, digits and . _ ~ -", at="client_id")
-    secret = secrets.token_urlsafe(_SECRET_BYTES)
-    parties.add_client(connection, client_id=client_id, party_id=party.id, secret_sha256=_sha256(secret), now=now)
-    audit.record(connection, at=now, actor=actor, action="client.add", subject=client_id, details={"party": party.id})
-    return client_id, secret
 
 
 def issue_token(
@@ -67,17 +44,17 @@ def issue_token(
 ) -> IssuedToken:
     """A token for the client with that secret. Raises Unauthenticated, the same for unknown, revoked and wrong."""
     expected = None
-    if _CLIENT_ID.fullmatch(client_id):
+    if CLIENT_ID.fullmatch(client_id):
         with database.read() as connection:
             expected = tokens.secret_sha256(connection, client_id)
-    is_right = hmac.compare_digest(expected or _NOBODY, _sha256(client_secret))
+    is_right = hmac.compare_digest(expected or _NOBODY, digest(client_secret))
     if expected is None or not is_right:
         raise Unauthenticated("the client is unknown or its secret is wrong")
-    token = secrets.token_urlsafe(_SECRET_BYTES)
+    token = secrets.token_urlsafe(SECRET_BYTES)
     with database.write("oauth.token") as connection:
         tokens.purge(connection, now)
         expires_at = now + timedelta(seconds=lifetime_s)
-        tokens.add_token(connection, token_sha256=_sha256(token), client_id=client_id, expires_at=expires_at)
+        tokens.add_token(connection, token_sha256=digest(token), client_id=client_id, expires_at=expires_at)
         audit.record(connection, at=now, actor=client_id, action="oauth.token", subject=client_id)
     return IssuedToken(token, lifetime_s)
 
@@ -85,11 +62,12 @@ def issue_token(
 def authenticate(database: Database, bearer: str, *, now: datetime) -> Caller:
     """Whose token this is. Raises Unauthenticated when it is unknown, expired, or its client is revoked."""
     with database.read() as connection:
-        client = tokens.holder(connection, _sha256(bearer), now)
+        client = tokens.holder(connection, digest(bearer), now)
         if client is None:
             raise Unauthenticated("the access token is unknown or has expired; fetch a new one at the token endpoint")
         return Caller(client.id, parties.party_by_id(connection, client.party_id))
 
 
-def _sha256(secret: str) -> str:
+def digest(secret: str) -> str:
+    """What the database keeps of a secret or a token."""
     return hashlib.sha256(secret.encode()).hexdigest()

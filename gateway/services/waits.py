@@ -44,6 +44,8 @@ def study_wait(connection: Connection, study: Study) -> str:
     if study.state is StudyState.UNMATCHED:
         because = why_unmatched(connection, study)
         return f"an order, or consilium study link {study.id} CASE: {because}" if because else "the workers"
+    if study.state is StudyState.REJECTED:
+        return _send_again(connection, study)
     entries = studies.quarantined(connection, study_id=study.id)
     return "; ".join(f"consilium quarantine show {entry.id}: {entry.reason}" for entry in entries)
 
@@ -83,12 +85,33 @@ def _study_waits(
     for study in arriving:
         if study.id not in {job.subject_id for job in stopped}:
             yield Wait(_QUIET, study.last_received_at, "nobody: time")
-    if not arriving:
+    rejected = _rejected(connection, case)
+    for study in rejected:
+        what = f"the study again: study {study.id} was rejected"
+        yield Wait(what, study.last_received_at, _send_again(connection, study))
+    if not arriving and not rejected:
         yield Wait("the study", case.created_at, _who_has_the_study(connection, case))
 
 
+def _rejected(connection: Connection, case: Case) -> list[Study]:
+    """Studies that a person has kept out of this case."""
+    entries = studies.quarantined(connection, case_id=case.id, is_open=False)
+    of_entries = dict.fromkeys(entry.study_id for entry in entries if entry.study_id and entry.kind == "identity")
+    found = [studies.by_id(connection, study_id) for study_id in of_entries]
+    return [one for one in found if one.state is StudyState.REJECTED]
+
+
+def _send_again(connection: Connection, study: Study) -> str:
+    team = _pacs_team(connection, study.clinic_id)
+    return f"{team}: correct the images or the order and send study {study.id} again by C-STORE"
+
+
+def _pacs_team(connection: Connection, clinic_id: str) -> str:
+    return f"the PACS team of {parties.party_by_id(connection, clinic_id).name}"
+
+
 def _who_has_the_study(connection: Connection, case: Case) -> str:
-    sender = f"the PACS team of {parties.party_by_id(connection, case.clinic_id).name}: send it by C-STORE"
+    sender = f"{_pacs_team(connection, case.clinic_id)}: send it by C-STORE"
     unmatched = studies.listed(connection, clinic_id=case.clinic_id, state=StudyState.UNMATCHED)
     if not unmatched:
         return sender

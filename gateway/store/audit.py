@@ -1,7 +1,8 @@
 """Audit rows commit with their cause; one sealer chains the committed rows afterwards.
 
 The chain: sha256(previous seal || canonical JSON of the row). Changing, removing or reordering a sealed row breaks
-every seal after it. Rows that are committed and not sealed yet are the tail; `verify` counts them.
+every seal after it. Rows that are committed and not sealed yet are the tail; `verify` counts them, and a row that is in
+neither place breaks the chain too: no sealer would ever come to it.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select
+from sqlalchemy import Connection, Row, case, delete, func, insert, select
 
 from gateway.store.tables import audit, audit_seal, audit_tail
 from gateway.store.turns import take_turn
@@ -42,7 +43,10 @@ def record(
 
 @dataclass(frozen=True)
 class Verification:
-    """What a walk over the whole chain found. `broken_at` is the audit id of the first row that does not fit."""
+    """What a walk over the whole chain found; `unsealed` are all rows that no seal covers.
+
+    `broken_at` is the audit id of the first row that does not fit, or else of the first that nobody would seal.
+    """
 
     sealed: int
     unsealed: int
@@ -83,8 +87,8 @@ def verify(connection: Connection, advance: Callable[[int], None] = lambda _coun
                 advance(_PART)
             digest = _digest(digest, row) if row.id is not None else ""
             if row.position != expected or digest != row.sha256:
-                return Verification(expected - 1, _unsealed(connection), row.sealed_id)
-    return Verification(expected, _unsealed(connection), None)
+                return Verification(expected - 1, _unsealed(connection)[0], row.sealed_id)
+    return Verification(expected, *_unsealed(connection))
 
 
 def of_case(connection: Connection, case_id: str, *, actions: Sequence[str] = ()) -> list[Row[Any]]:
@@ -104,8 +108,14 @@ def has_unsealed(connection: Connection) -> bool:
     return connection.execute(select(audit_tail.c.audit_id).limit(1)).scalar() is not None
 
 
-def _unsealed(connection: Connection) -> int:
-    return connection.execute(select(func.count()).select_from(audit_tail)).scalar_one()
+def _unsealed(connection: Connection) -> tuple[int, int | None]:
+    """How many rows no seal covers, and the first of them that is not in the tail either."""
+    unknown = case((audit_tail.c.audit_id.is_(None), audit.c.id))
+    query = select(func.count(), func.min(unknown)).select_from(audit)
+    query = query.outerjoin(audit_seal, audit_seal.c.audit_id == audit.c.id)
+    query = query.outerjoin(audit_tail, audit_tail.c.audit_id == audit.c.id)
+    count, first = connection.execute(query.where(audit_seal.c.audit_id.is_(None))).one()
+    return int(count), first
 
 
 def _digest(previous: str, row: Row[Any]) -> str:

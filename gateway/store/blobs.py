@@ -5,54 +5,67 @@ commits the row well before the age at which `remove_stale` takes what no row re
 under a lock of the directory, so that no blob goes between the look at its age and its end.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gateway.domain.errors import Full, NotFound, Transient
 
+_NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT))
+
 
 class BlobDirectory:
-    """`<root>/ab/<sha256>`; writing the same bytes twice is a no-op."""
+    """`<root>/ab/<sha256>`; writing the same bytes twice is a no-op.
+
+    All 256 folders are on the disk from the start, so that a blob is durable once its own folder is synced.
+    """
 
     def __init__(self, root: Path, *, min_free_bytes: int = 0) -> None:
         self._root = root
         self._min_free_bytes = min_free_bytes
         root.mkdir(parents=True, exist_ok=True)
+        for number in range(256):
+            (root / f"{number:02x}").mkdir(exist_ok=True)
+        sync_folder(root)  # also when they were there: whoever made them may not have come so far yet
+        with suppress(PermissionError):  # a folder that is not ours had the root in it before
+            sync_folder(root.parent)
 
     def put(self, content: bytes) -> str:
-        """Store the bytes durably (file and folders fsynced) and give their SHA-256. Raises Full before it is full."""
+        """Store the bytes durably (file and folders fsynced) and give their SHA-256.
+
+        Raises Full before the disk is full, Transient when it cannot be written.
+        """
         digest = hashlib.sha256(content).hexdigest()
-        target = self.path(digest)
-        if self._is_renewed(target):
-            sync_folder(target.parent)  # whoever put it there may not have come so far yet
-            return digest
-        self.require_room(len(content))
-        partial = self._partial(digest)
-        try:
-            with partial.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            self._publish(partial, target)
-        except OSError as exc:
-            raise Full(f"the blob store cannot be written ({exc.strerror})") from exc
-        finally:
-            partial.unlink(missing_ok=True)
+        with _translated():
+            if self._is_there(digest):
+                return digest
+            self.require_room(len(content))
+            partial = self._partial(digest)
+            try:
+                with partial.open("wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                self._publish(partial, digest)
+            finally:
+                partial.unlink(missing_ok=True)
         return digest
 
     def adopt(self, spooled: Path, digest: str) -> None:
-        """Move a spool file, already fsynced and on the same file system, to its place; `digest` is its SHA-256."""
-        target = self.path(digest)
-        if self._is_renewed(target):
-            sync_folder(target.parent)
-            spooled.unlink()
-            return
-        self._publish(spooled, target)
+        """Move a spool file, already fsynced and on the same file system, to its place; `digest` is its SHA-256.
+
+        Raises Full when the disk is, Transient when it cannot be written.
+        """
+        with _translated():
+            if self._is_there(digest):
+                spooled.unlink()
+            else:
+                self._publish(spooled, digest)
 
     def renew(self, digest: str) -> None:
         """Begin the age of a blob anew, since a row will refer to it. Raises Transient when it is not there."""
@@ -97,12 +110,22 @@ class BlobDirectory:
 
     def require_room(self, size_bytes: int) -> None:
         """Raise Full when storing this much would leave less than the reserve."""
-        if shutil.disk_usage(self._root).free - size_bytes < self._min_free_bytes:
+        with _translated():
+            free_bytes = shutil.disk_usage(self._root).free
+        if free_bytes - size_bytes < self._min_free_bytes:
             raise Full("the blob store's disk is at its reserve; nothing was accepted")
 
     def _partial(self, digest: str) -> Path:
         self.partial_folder.mkdir(exist_ok=True)
         return self.partial_folder / f"{digest}.{os.getpid()}.{os.urandom(4).hex()}"
+
+    def _is_there(self, digest: str) -> bool:
+        """True when the bytes are durable under their name, their age begun anew."""
+        target = self.path(digest)
+        is_there = self._is_renewed(target)
+        if is_there:
+            sync_folder(target.parent)  # whoever put it there may not have come so far yet
+        return is_there
 
     def _is_renewed(self, target: Path) -> bool:
         if not target.exists():  # nearly always; the lock is for what may be going
@@ -123,13 +146,20 @@ class BlobDirectory:
         finally:
             os.close(descriptor)
 
-    def _publish(self, source: Path, target: Path) -> None:
-        is_new_folder = not target.parent.exists()
-        target.parent.mkdir(parents=True, exist_ok=True)
+    def _publish(self, source: Path, digest: str) -> None:
+        target = self.path(digest)
         source.replace(target)
         sync_folder(target.parent)
-        if is_new_folder:
-            sync_folder(self._root)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno in _NO_ROOM:
+            raise Full("the blob store's disk is full; nothing was accepted") from exc
+        raise Transient(f"the blob store cannot be written ({exc.strerror}); look at its disk and its rights") from exc
 
 
 def sync_folder(folder: Path) -> None:

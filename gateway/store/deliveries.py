@@ -56,10 +56,22 @@ def listed(
 
 def earlier_versions(connection: Connection, of: Delivery) -> list[Delivery]:
     """Deliveries of the same subject to the same endpoint with a lower number in their business key, lowest first."""
-    subject, _, number = of.business_key.rpartition(":")
-    numbered = [(one.business_key.rpartition(":"), one) for one in listed(connection, case_id=of.case_id)]
-    lower = [(int(n), one) for (key, _, n), one in numbered if key == subject and int(n) < int(number)]
-    return [one for _, one in sorted(lower, key=lambda pair: pair[0])]
+    return [one for number, one in _numbered(connection, of) if number < _number(of)]
+
+
+def later_versions(connection: Connection, of: Delivery) -> list[Delivery]:
+    """The same with a higher number, lowest first."""
+    return [one for number, one in _numbered(connection, of) if number > _number(of)]
+
+
+def _numbered(connection: Connection, of: Delivery) -> list[tuple[int, Delivery]]:
+    subject = of.business_key.rpartition(":")[0]
+    same = [one for one in listed(connection, case_id=of.case_id) if one.business_key.rpartition(":")[0] == subject]
+    return sorted(((_number(one), one) for one in same), key=lambda pair: pair[0])
+
+
+def _number(of: Delivery) -> int:
+    return int(of.business_key.rpartition(":")[2])
 
 
 def earlier_receipts(connection: Connection, of: Delivery) -> list[dict[str, Any]]:

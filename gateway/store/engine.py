@@ -5,6 +5,8 @@ middle of a transaction, which loses updates), a read engine with `query_only`. 
 and lock the rows and names that they decide on; readers are REPEATABLE READ READ ONLY, one snapshot as on SQLite.
 """
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,7 @@ from gateway.domain.hooks import reach
 from gateway.store.failures import explained
 
 BUSY_TIMEOUT_S = 20
+_LOOK_AGAIN_S = 0.02
 CONNECT_TIMEOUT_S = 10
 
 
@@ -94,7 +97,8 @@ def _sqlite_engine(url: str, *, begin: str, is_query_only: bool) -> Engine:
     def _configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # pysqlite must not begin transactions of its own
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"query_only={int(is_query_only)}"):
+        _write_ahead(cursor)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", f"query_only={int(is_query_only)}"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -103,3 +107,21 @@ def _sqlite_engine(url: str, *, begin: str, is_query_only: bool) -> Engine:
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Have the file in WAL mode, which only its first connection has to ask for.
+
+    The change needs the file for itself. Beside a writer SQLite refuses it at once, whatever the busy time-out.
+    """
+    give_up_at = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as exc:
+            is_busy = exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # https://sqlite.org/rescode.html#extrc
+            if not is_busy or time.monotonic() > give_up_at:
+                raise
+            time.sleep(_LOOK_AGAIN_S)

@@ -1,6 +1,7 @@
 """Recall notices: what had been granted when its consent went.
 
-The audit row of an acknowledgement ends a notice; a notice that is raised once more needs another one.
+An audit row ends a notice: a person's acknowledgement, or a later consent that permits what had left. A notice that is
+raised once more needs another one.
 """
 
 from datetime import datetime
@@ -13,7 +14,7 @@ from gateway.domain.ids import new_id
 from gateway.domain.record import RecallNotice
 from gateway.store.tables import audit, recall_notice
 
-ACKNOWLEDGED = "recall.acknowledged"
+ACKNOWLEDGED, WITHDRAWN = "recall.acknowledged", "recall.withdrawn"
 
 
 def add(connection: Connection, *, case_id: str, delivery_id: str, consent_id: str, reason: str, now: datetime) -> str:
@@ -62,7 +63,7 @@ def subject_of(recall_id: str) -> str:
 def _notices() -> Any:
     is_its_end = and_(
         audit.c.case_id == recall_notice.c.case_id,
-        audit.c.action == ACKNOWLEDGED,
+        audit.c.action.in_((ACKNOWLEDGED, WITHDRAWN)),
         audit.c.subject == literal(subject_of("")) + recall_notice.c.id,
         audit.c.at >= recall_notice.c.created_at,
     )

@@ -32,7 +32,7 @@ class Page:
 
 def search(connection: Connection, party_id: str, criteria: Criteria, *, count: int, after: str = "") -> Page:
     """At most `count` matches with an id greater than `after`; `count` 0 gives the total alone."""
-    query = current_versions(party_id, criteria.type).where(*_conditions(criteria))
+    query = current_versions(party_id, criteria.type).where(*_conditions(party_id, criteria))
     total = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
     if count == 0:
         return Page((), int(total), "")
@@ -41,12 +41,14 @@ def search(connection: Connection, party_id: str, criteria: Criteria, *, count: 
     return Page(matches, int(total), matches[-1].id if len(rows) > count else "")
 
 
-def _conditions(criteria: Criteria) -> list[ColumnElement[Any]]:
+def _conditions(party_id: str, criteria: Criteria) -> list[ColumnElement[Any]]:
     conditions: list[ColumnElement[Any]] = []
     if criteria.ids:
         conditions.append(resource.c.id.in_(criteria.ids))
     if criteria.identifier is not None:
         is_it = and_(
+            resource_identifier.c.party_id == party_id,  # an index begins with party and type
+            resource_identifier.c.type == criteria.type,
             resource_identifier.c.system == criteria.identifier.system,
             resource_identifier.c.value == criteria.identifier.value,
         )

@@ -17,6 +17,9 @@ from gateway.domain.party import Identifier
 from gateway.domain.resource import StoredResource
 from gateway.store.tables import party, resource, resource_identifier, resource_reference, resource_version
 
+_MOST_ASKED = 500
+"""Ids in one query, well below the parameters that SQLite and PostgreSQL allow."""
+
 
 def lock_party(connection: Connection, party_id: str) -> None:
     """One writer of a party's resources at a time, until the transaction ends.
@@ -71,25 +74,34 @@ def set_references(connection: Connection, resource_id: str, targets: Iterable[t
 
 def current(connection: Connection, party_id: str, resource_type: str, resource_id: str) -> StoredResource:
     """The newest version. Raises NotFound."""
-    found = _read(connection, current_versions(party_id, resource_type).where(resource.c.id == resource_id))
-    if not found:
+    return current_with_text(connection, party_id, resource_type, resource_id)[0]
+
+
+def current_with_text(
+    connection: Connection, party_id: str, resource_type: str, resource_id: str
+) -> tuple[StoredResource, bytes]:
+    """The newest version and its text, byte for byte as stored. Raises NotFound."""
+    is_it = resource.c.id == resource_id
+    row = connection.execute(current_versions(party_id, resource_type).where(is_it)).one_or_none()
+    if row is None:
         raise NotFound(f"no {resource_type}/{resource_id}")
-    return found[0]
+    return stored(row), bytes(row.content)
 
 
 def version(connection: Connection, party_id: str, resource_type: str, resource_id: str, number: int) -> StoredResource:
     """One version, also one that was replaced since. Raises NotFound."""
+    return version_with_text(connection, party_id, resource_type, resource_id, number)[0]
+
+
+def version_with_text(
+    connection: Connection, party_id: str, resource_type: str, resource_id: str, number: int
+) -> tuple[StoredResource, bytes]:
+    """That version and its text, byte for byte as stored. Raises NotFound."""
     is_it = and_(resource.c.id == resource_id, resource_version.c.version == number)
-    found = _read(connection, _versions(party_id, resource_type).where(is_it))
-    if not found:
+    row = connection.execute(_versions(party_id, resource_type).where(is_it)).one_or_none()
+    if row is None:
         raise NotFound(f"no {resource_type}/{resource_id}/_history/{number}")
-    return found[0]
-
-
-def content(connection: Connection, of: StoredResource) -> bytes:
-    """The text of this version, byte for byte as stored."""
-    is_it = and_(resource_version.c.resource_id == of.id, resource_version.c.version == of.version)
-    return bytes(connection.execute(select(resource_version.c.content).where(is_it)).scalar_one())
+    return stored(row), bytes(row.content)
 
 
 def binary(connection: Connection, party_id: str, url: str) -> bytes:
@@ -143,11 +155,13 @@ def referring(
     return _read(connection, query.order_by(resource.c.id))
 
 
-def existing(connection: Connection, party_id: str, wanted: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Those of the (type, id) pairs that the party has."""
-    query = select(resource.c.type, resource.c.id).where(resource.c.id.in_({one for _, one in wanted}))
-    rows = connection.execute(query.where(resource.c.party_id == party_id))
-    return {(row.type, row.id) for row in rows} & set(wanted)
+def newest_versions(connection: Connection, party_id: str, wanted: Collection[str]) -> dict[tuple[str, str], int]:
+    """(type, id) -> number of the newest version, of those of the ids that the party has. Each begins at version 1."""
+    query = select(resource.c.type, resource.c.id, resource.c.version).where(resource.c.party_id == party_id)
+    ids = sorted(wanted)
+    parts = [ids[start : start + _MOST_ASKED] for start in range(0, len(ids), _MOST_ASKED)]
+    rows = [row for part in parts for row in connection.execute(query.where(resource.c.id.in_(part)))]
+    return {(row.type, row.id): row.version for row in rows}
 
 
 def current_versions(party_id: str, resource_type: str) -> Select[Any]:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.domain.errors import Conflict, NotFound
@@ -88,6 +88,11 @@ def lock_sop_instance(connection: Connection, clinic_id: str, sop_instance_uid: 
     take_turn(connection, f"instance {clinic_id} {sop_instance_uid}")
 
 
+def lock_sop_instance_of(connection: Connection, instance_id: int) -> None:
+    """The same for what came under the SOP Instance UID of this instance."""
+    lock_sop_instance(connection, *_shared_uid(connection, instance_id))
+
+
 def add_instance(connection: Connection, values: Mapping[str, Any]) -> int:
     """Insert one instance; gives its id."""
     inserted = connection.execute(_ADD_INSTANCE, dict(values)).inserted_primary_key
@@ -122,8 +127,21 @@ def reject_instances(connection: Connection, study_id: str) -> None:
 
 def sharing_uid(connection: Connection, instance_id: int) -> list[Instance]:
     """The instance and every other one that the same clinic sent under its SOP Instance UID."""
-    query = select(instance.c.clinic_id, instance.c.sop_instance_uid).where(instance.c.id == instance_id)
-    return same_sop_instance(connection, *connection.execute(query).one())
+    return same_sop_instance(connection, *_shared_uid(connection, instance_id))
+
+
+def went_with_its_study(connection: Connection, instance_id: int) -> bool:
+    """True for a rejected instance whose study was rejected after it came, and may have begun anew since then."""
+    is_of_before = (study.c.state == StudyState.REJECTED) | (instance.c.received_at < study.c.first_received_at)
+    is_rejected = (instance.c.id == instance_id) & (instance.c.state == InstanceState.REJECTED)
+    query = select(instance.c.id).join(study, study.c.id == instance.c.study_id).where(is_rejected & is_of_before)
+    return connection.execute(query).scalar() is not None
+
+
+def take_up_again(connection: Connection, instance_id: int, state: InstanceState, now: datetime) -> None:
+    """The very bytes of a rejected instance came again."""
+    again = {"state": state, "received_at": now}
+    connection.execute(update(instance).where(instance.c.id == instance_id).values(again))
 
 
 def set_instance_state(connection: Connection, instance_id: int, state: InstanceState) -> None:
@@ -175,10 +193,13 @@ def put_in_quarantine(
 
 def quarantined_by_id(connection: Connection, quarantine_id: str) -> Quarantined:
     """Raises NotFound."""
-    row = connection.execute(select(quarantine).where(quarantine.c.id == quarantine_id)).one_or_none()
-    if row is None:
-        raise NotFound(f"nothing in quarantine under {quarantine_id}")
-    return Quarantined(**row._mapping)
+    return _quarantined(connection, select(quarantine).where(quarantine.c.id == quarantine_id), quarantine_id)
+
+
+def lock_quarantined(connection: Connection, quarantine_id: str) -> Quarantined:
+    """The same, its row locked until the transaction ends. Raises NotFound."""
+    query = select(quarantine).where(quarantine.c.id == quarantine_id)
+    return _quarantined(connection, query.with_for_update(key_share=True), quarantine_id)
 
 
 def quarantined(
@@ -202,6 +223,20 @@ def resolve(connection: Connection, quarantine_id: str, *, resolution: str, by: 
     """A person decided."""
     resolved = {"resolved_at": now, "resolution": resolution, "resolved_by": by}
     connection.execute(update(quarantine).where(quarantine.c.id == quarantine_id).values(resolved))
+
+
+def _quarantined(connection: Connection, query: Select[Any], quarantine_id: str) -> Quarantined:
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(f"nothing in quarantine under {quarantine_id}")
+    return Quarantined(**row._mapping)
+
+
+def _shared_uid(connection: Connection, instance_id: int) -> tuple[str, str]:
+    """The clinic and the SOP Instance UID of one instance."""
+    query = select(instance.c.clinic_id, instance.c.sop_instance_uid).where(instance.c.id == instance_id)
+    clinic_id, uid = connection.execute(query).one()
+    return clinic_id, uid
 
 
 def _study(row: Row[Any]) -> Study:

@@ -11,6 +11,8 @@ from tests.acceptance.stage import Stage
 from tests.acceptance.theatre import Theatre, open_theatre
 from tests.peers.dcmtk import StoreScp
 from tests.peers.orthanc import Orthanc
+from tests.peers.postgres import Postgres
+from tests.peers.rabbitmq import RabbitMQ
 from tests.peers.strict_ehr import StrictEhr
 from tests.peers.strict_pacs import StrictPacs
 
@@ -20,6 +22,17 @@ def reviewer_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]
     """Orthanc as the reviewer's node."""
     with Orthanc(ae_title="REVIEWER", folder=tmp_path_factory.mktemp("reviewer")) as orthanc:
         yield orthanc
+
+
+@pytest.fixture(params=["embedded", "distributed"])
+def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Settings of the embedded default, and of PostgreSQL and RabbitMQ."""
+    if request.param == "embedded":
+        yield {}
+        return
+    with Postgres(folder=tmp_path / "postgres") as server, RabbitMQ(folder=tmp_path / "rabbitmq") as broker:
+        url = server.create_database("consilium")
+        yield {"CONSILIUM_DATABASE_URL": url, "CONSILIUM_BROKER_URL": broker.url}
 
 
 @pytest.fixture

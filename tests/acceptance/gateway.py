@@ -47,6 +47,12 @@ class Gateway:
         return f"http://{LOOPBACK}:{self.web_port}"
 
     @property
+    def database_url(self) -> str:
+        """Of its database, for tests that look into it."""
+        embedded = f"sqlite:///{self.environment['CONSILIUM_DATA_DIR']}/consilium.db"
+        return self.environment.get("CONSILIUM_DATABASE_URL", embedded)
+
+    @property
     def address(self) -> DicomAddress:
         """The DICOM side."""
         return DicomAddress(AE_TITLE, LOOPBACK, self.dicom_port)

@@ -42,7 +42,7 @@ class Scene:
 
     def __init__(self, gateway: Gateway, *, pacs: DicomAddress, ehr_url: str, node: DicomAddress) -> None:
         self.gateway = gateway
-        self.database = Database(f"sqlite:///{gateway.environment['CONSILIUM_DATA_DIR']}/consilium.db")
+        self.database = Database(gateway.database_url)
         common = ("--country", "TR", "--time-zone", "Europe/Istanbul")
         clinic = ("--identifier", f"{CLINIC.system}|{CLINIC.value}", "--pacs", address(pacs), "--ehr", ehr_url)
         gateway.cli("clinic", "add", "hospital", *clinic, *common)

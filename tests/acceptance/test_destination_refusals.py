@@ -52,6 +52,10 @@ def test_an_ehr_that_offers_no_way_to_look_is_left_to_a_person(clinics: dict[str
     assert "a person has to ask there" in shown["what"]
     assert len(closed.ehr.writes()) == 1
 
+    closed.stage.gateway.cli("delivery", "confirm", closed.stage.delivery(closed.order.case_id, EHR_REPORT)["id"])
+    assert closed.receipt(EHR_REPORT)["status"] == "confirmed"
+    assert len(closed.ehr.writes()) == 1
+
 
 def test_an_ehr_that_refuses_or_drops_the_pdf_is_shown_to_an_administrator(clinics: dict[str, Clinic]) -> None:
     forgetful = clinics["forgetful"]

@@ -5,13 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 from pydicom import dcmread
 from pydicom.dataset import FileDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
-from pynetdicom import AE, _config
+from pynetdicom.presentation import build_context
 
 from dicom_node.part10 import build_file_header, split_file
+from dicom_node.scu import Timeouts
+from dicom_node.scu.association import associated
 from dicom_node.status import CANNOT_UNDERSTAND, SOP_CLASS_MISMATCH, SUCCESS
 from gateway.domain.party import DicomAddress
 from tests.acceptance.scene import PACS_AE_TITLE, address
@@ -95,13 +96,10 @@ def _first_one_leaves(stage: Stage, case: Case, first: FileDataset, reason: str)
     assert len(stage.at_reviewer(case)) == 1
 
 
-def test_what_is_no_dicom_object_is_refused_and_the_others_are_kept(
-    stage: Stage, files: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_no_dicom_object_is_refused_and_the_others_are_kept(stage: Stage, files: Path) -> None:
     case = stage.open_case()
     first, cut, foreign, last = _images(case, 4)
     statuses = _store_raw(
-        monkeypatch,
         stage.gateway.address,
         files,
         [
@@ -150,20 +148,14 @@ def _compressed(tool: str, content: bytes, folder: Path) -> bytes:
     return target.read_bytes()
 
 
-def _store_raw(
-    monkeypatch: pytest.MonkeyPatch, node: DicomAddress, folder: Path, objects: list[tuple[str, bytes]]
-) -> list[int]:
+def _store_raw(node: DicomAddress, folder: Path, objects: list[tuple[str, bytes]]) -> list[int]:
     """C-STORE these bytes as data sets in one association, whatever they are; gives the statuses."""
     folder.mkdir(exist_ok=True)
-    entity = AE(PACS_AE_TITLE)
-    entity.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
-    monkeypatch.setattr(_config, "STORE_SEND_CHUNKED_DATASET", True)  # the bytes as they are, not read first
-    association = entity.associate(node.host, node.port, ae_title=node.ae_title)
-    assert association.is_established
+    contexts = [build_context(CTImageStorage, ExplicitVRLittleEndian)]
     statuses = []
-    for number, (uid, data_set) in enumerate(objects):
-        path = folder / f"{number}.raw"
-        path.write_bytes(build_file_header(CTImageStorage, uid, ExplicitVRLittleEndian) + data_set)
-        statuses.append(association.send_c_store(path).Status)
-    association.release()
+    with associated(node, PACS_AE_TITLE, contexts, Timeouts()) as association:
+        for number, (uid, data_set) in enumerate(objects):
+            path = folder / f"{number}.raw"
+            path.write_bytes(build_file_header(CTImageStorage, uid, ExplicitVRLittleEndian) + data_set)
+            statuses.append(association.send_c_store(path).Status)
     return statuses

@@ -19,9 +19,11 @@ ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 IDENTITY = (AYSE.family, "Ayşe", AYSE.patient_id)
 
 
-def test_a_study_becomes_a_report_in_the_clinic(tmp_path: Path, reviewer_node: Orthanc, files: Path) -> None:
+def test_a_study_becomes_a_report_in_the_clinic(
+    tmp_path: Path, deployment: dict[str, str], reviewer_node: Orthanc
+) -> None:
     with (
-        Gateway(tmp_path) as gateway,
+        Gateway(tmp_path, **deployment) as gateway,
         Orthanc(ae_title=PACS_AE_TITLE, folder=tmp_path / "pacs") as pacs,
         Sekmet(folder=tmp_path / "ehr") as ehr,
     ):

@@ -92,7 +92,8 @@ def test_a_rejected_identity_keeps_the_study_from_the_case(stage: Stage, files: 
     assert line["case_id"] == ""
     assert stage.deliveries(case.id) == []
     assert stage.at_reviewer(case) == []
-    assert any(one["what"] == "the study" for one in stage.waits(case.id))
+    again = f"the study again: study {line['id']} was rejected"
+    assert [one["what"] for one in stage.waits(case.id) if "study" in one["what"]] == [again]
 
 
 def test_a_rejected_study_that_comes_again_corrected_goes_on(stage: Stage, files: Path) -> None:

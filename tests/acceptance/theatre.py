@@ -18,7 +18,8 @@ from tests.peers.strict_ehr import StrictEhr
 from tests.peers.strict_pacs import StrictPacs
 
 EDGES = {  # reached by the web, the DICOM node and commands, or only when something goes wrong
-    "case.assign", "client.add", "delivery.cancel", "delivery.note", "delivery.retry", "dicom", "document.approve",
+    "case.assign", "client.add", "delivery.cancel", "delivery.confirm", "delivery.note",
+    "delivery.resend", "delivery.retry", "destination.answered", "destination.failed", "dicom", "document.approve",
     "document.redact", "document.reject",
     "document.show", "fhir.read", "fhir.store", "intake", "job.fail", "job.heartbeat", "job.retry",
     "oauth.token", "quarantine.accept", "quarantine.reject", "quarantine.show", "recall.acknowledge",

@@ -14,8 +14,8 @@ FOLDER = Path(__file__).parent / "web"
 
 
 @pytest.fixture
-def world(database: Database) -> World:
-    return World(database)
+def world(database: Database, tmp_path: Path) -> World:
+    return World(database, tmp_path)
 
 
 def is_golden(name: str, text: str) -> bool:

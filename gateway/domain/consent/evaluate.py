@@ -13,11 +13,9 @@ from gateway.domain.consent.match import (
     recipient_match,
 )
 from gateway.domain.consent.model import Consent, ConsentVersion, Effect, Provision
-from gateway.domain.consent.period import DISTANT_PAST, FAR_FUTURE, Period
+from gateway.domain.consent.period import DISTANT_PAST, FAR_FUTURE
 from gateway.domain.consent.request import DisclosureRequest, Item
 from gateway.domain.consent.standing import Standing
-
-_ALWAYS = Period()
 
 
 @dataclass(frozen=True)

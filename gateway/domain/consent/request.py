@@ -7,6 +7,7 @@ from functools import cached_property
 from gateway.domain.consent.model import Coding
 from gateway.domain.consent.vocabulary import EGRESS_ACTIONS
 from gateway.domain.delivery import Flow
+from gateway.domain.moments import require_aware
 from gateway.domain.party import Identifier
 
 
@@ -86,8 +87,7 @@ class DisclosureRequest:
     actions: frozenset[str] = EGRESS_ACTIONS
 
     def __post_init__(self) -> None:
-        if self.now.tzinfo is None:
-            raise ValueError("now must be aware of its time zone")
+        require_aware(now=self.now)
 
 
 def resource_type(reference: str) -> str:

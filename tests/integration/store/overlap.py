@@ -7,6 +7,7 @@ from typing import TypeVar
 from sqlalchemy import text
 
 from gateway.domain import hooks
+from gateway.domain.errors import Conflict
 from gateway.store.engine import Database
 from tests.peers.processes import wait_until
 
@@ -36,6 +37,15 @@ def overlapping(database: Database, first: Callable[[], First], second: Callable
     finally:
         hooks.forget(pause)
         pool.shutdown()
+
+
+def outcome(decide: Callable[[], None]) -> str:
+    """What became of a person's decision: `done` or `refused`."""
+    try:
+        decide()
+    except Conflict:
+        return "refused"
+    return "done"
 
 
 def _is_waiting(database: Database) -> bool:

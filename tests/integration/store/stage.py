@@ -15,20 +15,18 @@ from fhir_mappings.bundle import read_transaction
 from gateway.demo.resources import CaseData
 from gateway.domain.ids import new_id
 from gateway.domain.party import DicomAddress, Endpoint, EndpointRole, Identifier, Party, PartyKind
-from gateway.domain.report import Institution
 from gateway.domain.resource import StoredResource
-from gateway.domain.work import JobKind, RetryPolicy
+from gateway.domain.work import QUEUES, JobKind
 from gateway.services import document_release, matching, registry, release
-from gateway.services.core import Core
 from gateway.services.effects import before_storing, effects
 from gateway.services.intake import Arrival
 from gateway.services.registry import NewEndpoint, Registration
 from gateway.services.resources import Intake, store
 from gateway.services.tokens import Caller
 from gateway.services.work import Handler, run_job
-from gateway.store import outbox
-from gateway.store.blobs import BlobDirectory
+from gateway.store import doorbell
 from gateway.store.engine import Database
+from tests.core import core_over
 from tests.peers.generated import AYSE, part10
 
 CLINIC = Identifier("urn:oid:2.16.792.1.2.3", "ankara-general")
@@ -43,16 +41,7 @@ class Stage:
         self.spool = folder / "spool"
         self.spool.mkdir()
         self.ahead = timedelta()
-        self.core = Core(
-            database=database,
-            blobs=BlobDirectory(folder / "blobs"),
-            now=lambda: datetime.now(UTC) + self.ahead,
-            pseudonym_key=b"k" * 32,
-            token_prefix="CS",
-            quiet_period=timedelta(seconds=60),
-            retry=RetryPolicy(),
-            institution=Institution("centre", "", ""),
-        )
+        self.core = core_over(database, folder, lambda: datetime.now(UTC) + self.ahead)
         self.pacs, self.clinic, self.reviewer = self._registered()
 
     def arrival(self, ds: FileDataset) -> Arrival:
@@ -100,7 +89,14 @@ class Stage:
 
     def _due(self) -> list[str]:
         with self.core.database.read() as connection:
-            return [one for one, _ in outbox.due(connection, self.core.now(), limit=99, ring_again_after=timedelta(0))]
+            found = doorbell.due(
+                connection,
+                self.core.now(),
+                room=dict.fromkeys(QUEUES.values(), 99),
+                policy=self.core.destinations,
+                ring_again_after=timedelta(0),
+            )
+        return [job_id for job_id, _ in found]
 
     def _registered(self) -> tuple[Endpoint, Party, Party]:
         pacs = NewEndpoint("pacs", EndpointRole.PACS, dicom=DicomAddress("PACS", "10.0.0.5", 104))
@@ -129,6 +125,15 @@ def transaction(*created: Json) -> Json:
         for number, one in enumerate(created)
     ]
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+
+
+def update(stored: StoredResource, **changes: Any) -> Json:
+    """A Bundle that replaces what is stored by the same with these elements changed."""
+    changed = dict(stored.content) | changes
+    url = f"{stored.type}/{stored.id}"
+    entry = {"fullUrl": f"https://gateway.example/fhir/{url}", "resource": changed}
+    entry["request"] = {"method": "PUT", "url": url}
+    return {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
 
 
 def full_url(number: int) -> str:

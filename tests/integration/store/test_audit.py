@@ -83,3 +83,13 @@ def test_a_row_that_commits_after_later_ones_were_sealed_is_sealed_behind_them(d
     overlapping(database, lambda: _record(database, 1), record_and_seal)
     _seal(database)
     assert _verified(database) == audit.Verification(sealed=2, unsealed=0, broken_at=None)
+
+
+def test_a_row_that_nobody_would_ever_seal_is_seen(database: Database) -> None:
+    _record(database, 3)
+    assert _seal(database, limit=1) == 1
+    with database.write("test") as connection:
+        connection.execute(delete(tables.audit_tail).where(tables.audit_tail.c.audit_id == 2))
+    assert _verified(database) == audit.Verification(sealed=1, unsealed=2, broken_at=2)
+    assert _seal(database) == 1
+    assert _verified(database) == audit.Verification(sealed=2, unsealed=1, broken_at=2)

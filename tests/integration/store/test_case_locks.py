@@ -10,7 +10,7 @@ from gateway.services import egress
 from gateway.services.intake import receive
 from gateway.store import audit, deliveries
 from tests.integration.store.overlap import overlapping
-from tests.integration.store.stage import Json, Stage
+from tests.integration.store.stage import Json, Stage, update
 from tests.peers.generated import ct_series
 
 PDF = b"%PDF-1.7 a pathology report"
@@ -25,14 +25,11 @@ def _prepared(stage: Stage) -> tuple[Delivery, Json]:
     stage.ahead += stage.core.quiet_period * 2
     stage.work()
     consent = next(one for one in stored if _is_for_reviewer(one))
-    revoked = dict(consent.content) | {"status": "inactive"}
-    request = {"method": "PUT", "url": f"Consent/{consent.id}"}
-    entry = {"fullUrl": f"https://gateway.example/fhir/Consent/{consent.id}", "resource": revoked, "request": request}
     case_id = next(one.id for one in stored if one.type == "ServiceRequest")
     with stage.core.database.read() as connection:
         [delivery] = deliveries.listed(connection, case_id=case_id)
     assert delivery.payload_sha256
-    return delivery, {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
+    return delivery, update(consent, status="inactive")
 
 
 def _is_for_reviewer(one: StoredResource) -> bool:

@@ -1,19 +1,26 @@
 """A document's bytes are on the disk before the transaction that refers to them, however they came."""
 
 import base64
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from typing import Any, TypeVar
 
 import pytest
 
+from fhir_mappings.document_reference import document_from_fhir
 from gateway.demo import resources as demo
-from gateway.domain.errors import Unprocessable
+from gateway.domain import hooks
+from gateway.domain.errors import NotFound, Transient, Unprocessable
 from gateway.domain.record import CaseDocument
 from gateway.services import documents
 from gateway.services.intake import receive
-from gateway.store import cases, deliveries
+from gateway.store import cases, deliveries, resources
+from tests.integration.store.overlap import outcome, overlapping
 from tests.integration.store.stage import Json, Stage, full_url
 from tests.peers.generated import ct_series
 
+Result = TypeVar("Result")
 PDF = b"%PDF-1.7 a pathology report"
 ATTACHED_PDF = b"%PDF-1.7 another one"
 
@@ -81,3 +88,70 @@ def test_a_cleared_document_is_built_before_the_transaction_that_lets_it_go(stag
         [item] = deliveries.items(connection, delivery.id)
     assert delivery.payload_sha256
     assert PDF in stage.core.blobs.get(item.blob_sha256)
+
+
+@pytest.mark.parametrize("first", ["approve", "reject"])
+def test_of_two_decisions_at_once_the_first_stands(stage: Stage, first: str) -> None:
+    ids = _posted_case(stage, stage.case_data())
+    decisions = {"approve": documents.approve, "reject": documents.reject}
+    states = {"approve": "cleared", "reject": "rejected"}
+    came_first = decisions.pop(first)
+    [came_second] = decisions.values()
+    became = overlapping(
+        stage.core.database,
+        *(
+            partial(outcome, partial(decide, stage.core, ids["DocumentReference"], actor="nurse"))
+            for decide in (came_first, came_second)
+        ),
+    )
+    assert became == ("done", "refused")
+    assert _documents(stage)[ids["DocumentReference"]].state == states[first]
+
+
+def test_a_document_is_read_before_the_transaction_that_stores_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(documents, "document_from_fhir", _noted(document_from_fhir, "read", read))
+    with _observed(read.append):
+        _posted_case(stage, stage.case_data())
+    assert read.index("read") < read.index("fhir.store.before_commit")
+    assert read.count("read") == 1
+
+
+def test_a_binary_that_comes_beside_the_transaction_is_asked_for_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = _posted_case(stage, stage.case_data())
+    [binary] = stage.post(_binary())
+    document = _document_at(f"Binary/{binary.id}", ids["Patient"], ids["ServiceRequest"])
+    found, asked = resources.binary, []
+
+    def late(*values: Any) -> bytes:
+        asked.append(values)
+        if len(asked) == 1:
+            raise NotFound("no Binary of this id")
+        return found(*values)
+
+    monkeypatch.setattr(resources, "binary", late)
+    with pytest.raises(Transient):
+        stage.post(document)
+    assert len(_documents(stage)) == 1
+
+
+def _noted(call: Callable[..., Result], name: str, into: list[str]) -> Callable[..., Result]:
+    def noting(*values: object, **named: object) -> Result:
+        into.append(name)
+        return call(*values, **named)
+
+    return noting
+
+
+@contextmanager
+def _observed(note: Callable[[str], None]) -> Iterator[None]:
+    """Pass every hook that is reached to `note`."""
+    hooks.observe(note)
+    try:
+        yield
+    finally:
+        hooks.forget(note)

@@ -3,14 +3,16 @@
 import threading
 from datetime import UTC, datetime, timedelta
 
+from gateway.domain.breaker import DestinationPolicy
 from gateway.domain.work import Job, JobKind
-from gateway.store import outbox
+from gateway.store import doorbell, outbox
 from gateway.store.engine import Database
 from tests.integration.store.overlap import overlapping
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 KIND = JobKind.DELIVERY_SEND
 ALWAYS = timedelta(0)
+POLICY = DestinationPolicy()
 
 
 def _enqueued(database: Database, subject: str = "d1", due_at: datetime = NOW) -> str:
@@ -20,12 +22,14 @@ def _enqueued(database: Database, subject: str = "d1", due_at: datetime = NOW) -
 
 def _claimed(database: Database, job_id: str, owner: str, now: datetime = NOW) -> Job | None:
     with database.write("test") as connection:
-        return outbox.claim(connection, job_id, owner=owner, now=now, lease_s=10)
+        return outbox.claim(connection, job_id, owner=owner, now=now, lease_s=10, policy=POLICY)
 
 
 def _due(database: Database, now: datetime, ring_again_after: timedelta = ALWAYS) -> list[str]:
     with database.read() as connection:
-        return [job_id for job_id, _ in outbox.due(connection, now, limit=10, ring_again_after=ring_again_after)]
+        room = {"deliver": 10}
+        found = doorbell.due(connection, now, room=room, policy=POLICY, ring_again_after=ring_again_after)
+    return [job_id for job_id, _ in found]
 
 
 def test_a_row_is_due_at_its_time_and_not_before(database: Database) -> None:
@@ -85,7 +89,7 @@ def test_a_lease_that_ran_out_gives_the_row_to_another_and_counts(database: Data
 def test_a_row_that_was_rung_for_is_left_alone_until_the_message_counts_as_lost(database: Database) -> None:
     job_id = _enqueued(database)
     with database.write("test") as connection:
-        outbox.rung(connection, [job_id], NOW)
+        doorbell.rung(connection, [job_id], NOW)
     wait = timedelta(seconds=30)
     assert _due(database, NOW + timedelta(seconds=29), wait) == []
     assert _due(database, NOW + timedelta(seconds=31), wait) == [job_id]
@@ -94,7 +98,7 @@ def test_a_row_that_was_rung_for_is_left_alone_until_the_message_counts_as_lost(
 def test_an_orphan_is_rung_for_although_it_was_rung_for_before_its_claim(database: Database) -> None:
     job_id = _enqueued(database)
     with database.write("test") as connection:
-        outbox.rung(connection, [job_id], NOW)
+        doorbell.rung(connection, [job_id], NOW)
     assert _claimed(database, job_id, "dead") is not None
     assert _due(database, NOW + timedelta(seconds=11), timedelta(seconds=30)) == [job_id]
 

@@ -24,8 +24,8 @@ MRN = "identifier=https%3A%2F%2Fclinic.example%2Fmrn%7C4711"
 
 
 @pytest.fixture
-def world(database: Database) -> World:
-    return World(database)
+def world(database: Database, tmp_path: Path) -> World:
+    return World(database, tmp_path)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 
 from config.settings import load_settings
 from gateway.cli import checks
+from gateway.domain.breaker import DestinationPolicy
 from gateway.domain.diagnosis import Step
 from gateway.domain.work import JobKind
 from gateway.store import outbox
@@ -106,8 +107,8 @@ def test_work_that_gave_up(tmp_path: Path) -> None:
     assert found()["work"].is_ok
     with database.write("test") as connection:
         job_id = outbox.enqueue(connection, JobKind.STUDY_SETTLE, "study", case_id=None, now=NOW)
-        job = outbox.claim(connection, job_id, owner="worker", now=NOW, lease_s=60)
+        job = outbox.claim(connection, job_id, owner="worker", now=NOW, lease_s=60, policy=DestinationPolicy())
         assert job is not None
-        outbox.settle(connection, job, now=NOW, error="Permanent: no room", is_dead=True)
+        outbox.stop(connection, job, now=NOW, error="Permanent: no room")
     database.dispose()
     assert found()["work"] == Step("work", False, "1 jobs gave up", "Run: consilium job list")

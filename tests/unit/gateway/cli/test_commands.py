@@ -81,7 +81,8 @@ def test_a_clinic_comes_with_its_endpoints(stores: Database) -> None:
     made = shown(*CLINIC, *PACS, "--tls", "--ehr", "http://127.0.0.1:9000/fhir/")
     assert [one["name"] for one in made["endpoints"]] == ["ankara-ehr", "ankara-pacs"]
     assert made["endpoints"][0]["fhir"]["base_url"] == "http://127.0.0.1:9000/fhir"
-    assert made["endpoints"][1]["dicom"] == {"ae_title": "ANKPACS", "host": "10.0.0.5", "port": 104, "is_tls": True}
+    pacs = {"ae_title": "ANKPACS", "host": "10.0.0.5", "port": 104, "is_tls": True, "ca_file": ""}
+    assert made["endpoints"][1]["dicom"] == pacs
     assert shown("clinic", "show", "ankara") == made
     assert shown("clinic", "list") == [made]
     assert "ANKPACS@10.0.0.5:104 (TLS)" in run("clinic", "show", "ankara").stdout

@@ -1,7 +1,7 @@
 """A clinic with an EHR, a reviewer with a node, and a case between them whose study and report can be delivered."""
 
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 from sqlalchemy import insert
@@ -12,18 +12,15 @@ from gateway.domain.ids import new_id
 from gateway.domain.party import DicomAddress, Endpoint, EndpointRole, FhirAddress, Identifier, Party, PartyKind
 from gateway.domain.payload import payload_sha256
 from gateway.domain.record import Case, Delivery, DeliveryItem, ReportVersion
-from gateway.domain.report import Institution
 from gateway.domain.resource import StoredResource
-from gateway.domain.work import Job, JobKind, RetryPolicy
+from gateway.domain.work import Job, JobKind
 from gateway.services import egress, revocation
-from gateway.services.core import Core
 from gateway.services.resources import store_internal
 from gateway.services.story import case_story
 from gateway.store import cases, deliveries, outbox, parties, reports, tables
-from gateway.store.blobs import BlobDirectory
 from gateway.store.engine import Database
+from tests.core import START, Clock, core_over
 
-START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 CLINIC = Identifier("https://parties.example", "ankara")
 REVIEWER = Identifier("https://parties.example", "board")
 DISCLOSE, RETURN = Flow.DISCLOSE_TO_REVIEWER, Flow.RETURN_TO_CLINIC
@@ -41,34 +38,12 @@ DATA = resources.CaseData(
 )
 
 
-@dataclass
-class Clock:
-    """Stands still until told to move."""
-
-    time: datetime = START
-
-    def __call__(self) -> datetime:
-        return self.time
-
-    def forward(self, **by: float) -> None:
-        self.time += timedelta(**by)
-
-
 class Scenery:
     """The case is open and assigned; nothing is consented to, and nothing has arrived."""
 
     def __init__(self, database: Database, folder: Path) -> None:
         self.clock = Clock()
-        self.core = Core(
-            database=database,
-            blobs=BlobDirectory(folder / "blobs"),
-            now=self.clock,
-            pseudonym_key=b"k" * 32,
-            token_prefix="CS",
-            quiet_period=timedelta(seconds=60),
-            retry=RetryPolicy(),
-            institution=Institution("centre", "", ""),
-        )
+        self.core = core_over(database, folder, self.clock)
         with database.write("test") as connection:
             for name, kind, identifier in (
                 ("ankara", PartyKind.CLINIC, CLINIC),
@@ -115,7 +90,17 @@ class Scenery:
 
     def report(self) -> Delivery:
         """A delivery of a signed report to the clinic's EHR, ready to be sent."""
-        pdf = self.core.blobs.put(b"%PDF")
+        version = self._signed(1)
+        return self._opened(DeliveryKind.REPORT_TO_EHR, "ankara-ehr", version.id, str(version.pdf_sha256))
+
+    def report_to_pacs(self, number: int = 1) -> Delivery:
+        """A delivery of that version of a signed report to the clinic's PACS, ready to be sent."""
+        version, pacs = self._signed(number), "ankara-pacs"
+        key = egress.business_key("report", version.report_key, pacs, number)
+        return self._opened(DeliveryKind.REPORT_TO_PACS, pacs, version.id, str(version.pdf_sha256), key)
+
+    def _signed(self, number: int) -> ReportVersion:
+        pdf = self.core.blobs.put(b"%PDF-1.7")
         with self.core.database.write("test") as connection:
             kinds = ("DiagnosticReport", "Composition")
             ids = [store_internal(connection, "board", {"resourceType": kind}, now=self.clock()).id for kind in kinds]
@@ -124,7 +109,7 @@ class Scenery:
                 case_id=self.case.id,
                 reviewer_id="board",
                 report_key="R1",
-                version=1,
+                version=number,
                 status="final",
                 diagnostic_report_id=ids[0],
                 composition_id=ids[1],
@@ -136,9 +121,11 @@ class Scenery:
                 rendered_at=self.clock(),
             )
             reports.add(connection, version)
-        return self._opened(DeliveryKind.REPORT_TO_EHR, "ankara-ehr", version.id, pdf)
+        return version
 
-    def _opened(self, kind: DeliveryKind, endpoint_id: str, subject_id: str, payload: str) -> Delivery:
+    def _opened(
+        self, kind: DeliveryKind, endpoint_id: str, subject_id: str, payload: str, business_key: str = ""
+    ) -> Delivery:
         with self.core.database.write("test") as connection:
             return egress.open_delivery(
                 connection,
@@ -146,7 +133,7 @@ class Scenery:
                 kind=kind,
                 endpoint_id=endpoint_id,
                 subject_id=subject_id,
-                business_key=egress.business_key("test", subject_id, endpoint_id, 0),
+                business_key=business_key or egress.business_key("test", subject_id, endpoint_id, 0),
                 payload_sha256=payload,
                 now=self.clock(),
             )
@@ -160,7 +147,8 @@ class Scenery:
         """A job of that kind, taken by a worker."""
         with self.core.database.write("test") as connection:
             job_id = outbox.enqueue(connection, kind, subject_id, case_id=None, now=self.clock())
-            job = outbox.claim(connection, job_id, owner="worker", now=self.clock(), lease_s=60)
+            now, policy = self.clock(), self.core.destinations
+            job = outbox.claim(connection, job_id, owner="worker", now=now, lease_s=60, policy=policy)
         assert job is not None
         return job
 
@@ -168,7 +156,7 @@ class Scenery:
         """A job of that kind gave up; gives its id."""
         job = self.claimed(kind, subject_id)
         with self.core.database.write("test") as connection:
-            outbox.settle(connection, job, now=self.clock(), error=error, is_dead=True)
+            outbox.stop(connection, job, now=self.clock(), error=error)
         return job.id
 
     def waits(self) -> dict[str, str]:

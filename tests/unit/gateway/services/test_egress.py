@@ -18,6 +18,7 @@ from gateway.services.story import case_story
 from gateway.services.to_reviewer import send_to_reviewer
 from gateway.store import deliveries
 from gateway.store.tables import audit, delivery_item
+from tests.statements import executed
 from tests.unit.gateway.services.scenery import DATA, DISCLOSE, RETURN, Scenery
 
 NOTHING = "No consent permits all items (1) to leave (return-to-clinic)."
@@ -145,3 +146,33 @@ def test_the_list_of_consents_says_what_each_permits(scenery: Scenery) -> None:
         other: (1, "active", "permit", "disclose-to-reviewer", "https://parties.example|nobody", "TREAT"),
         returned: (2, "inactive", "permit", "return-to-clinic", "ankara", "COC"),
     }
+
+
+def test_the_list_of_consents_asks_for_the_parties_once(scenery: Scenery) -> None:
+    for _ in range(3):
+        scenery.consent(DISCLOSE)
+    with executed() as statements:
+        assert len(consent_listing.consent_lines(scenery.core, scenery.case.id)) == 3
+    assert len([one for one in statements if "FROM party" in one.sql]) == 1
+
+
+def test_a_consent_that_comes_is_read_once_for_all_deliveries_of_a_case(scenery: Scenery) -> None:
+    scenery.images("1.2.3.4.5")
+    scenery.report()
+    with executed() as statements:
+        scenery.consent(DISCLOSE)
+    decided = [one for one in statements if one.sql.startswith("INSERT INTO decision")]
+    read = [one for one in statements if "resource_version.content" in one.sql and "Consent" in one.parameters]
+    assert (len(decided), len(read)) == (2, 1)
+
+
+def test_the_story_asks_for_receipts_and_objects_once(scenery: Scenery) -> None:
+    scenery.images("1.2.3.4.5")
+    with executed() as one_delivery:
+        case_story(scenery.core, scenery.case.id)
+    scenery.report()
+    with executed() as two_deliveries:
+        case_story(scenery.core, scenery.case.id)
+    for statements in (one_delivery, two_deliveries):
+        assert len([one for one in statements if "delivery.receipt FROM" in one.sql]) == 1
+        assert not [one for one in statements if "instance.blob_sha256" in one.sql]

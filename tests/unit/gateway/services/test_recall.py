@@ -36,6 +36,24 @@ def test_a_grant_that_never_reached_the_node_is_told_as_that(scenery: Scenery) -
     assert scenery.waits()[what] == f"a coordinator: consilium recall acknowledge {notice.id}"
 
 
+def test_a_consent_that_permits_it_again_ends_the_notice(scenery: Scenery) -> None:
+    consent_id = scenery.consent(DISCLOSE)
+    delivery = scenery.images("1.1")
+    egress.grant(scenery.core, delivery.id)
+    scenery.consent(DISCLOSE, status="inactive", of=consent_id)
+    assert len(_open(scenery)) == 1
+    scenery.clock.forward(minutes=5)
+    scenery.consent(DISCLOSE, of=consent_id)
+    assert _open(scenery) == []
+    told = [(one.what, one.detail) for one in case_story(scenery.core, scenery.case.id).stations]
+    assert any("recall" in what and "withdrawn" in what for what, _ in told)
+
+    scenery.clock.forward(minutes=5)
+    egress.grant(scenery.core, delivery.id)
+    scenery.consent(DISCLOSE, status="inactive", of=consent_id)
+    assert len(_open(scenery)) == 1
+
+
 def test_what_was_acknowledged_is_counted(scenery: Scenery) -> None:
     consent_id = scenery.consent(DISCLOSE)
     delivery = scenery.images("1.1", "1.2")

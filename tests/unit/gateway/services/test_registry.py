@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from gateway.domain.errors import Conflict, Invalid, NotFound
 from gateway.domain.party import DicomAddress, EndpointRole, FhirAddress, Identifier, PartyKind
-from gateway.services import registry, tokens
+from gateway.services import registry
 from gateway.services.registry import NewEndpoint, Registration
 from gateway.store import parties
 from gateway.store.engine import Database
@@ -40,8 +40,8 @@ def audited(database: Database) -> list[tuple[str, str]]:
 
 def test_a_clinic_comes_with_its_endpoints_and_leaves_audit_rows(database: Database) -> None:
     made = clinic(database)
+    found = registry.registration(database, "ankara", PartyKind.CLINIC)
     with database.read() as connection:
-        found = registry.registration(connection, "ankara", PartyKind.CLINIC)
         by_title = parties.pacs_by_ae_title(connection, "ANKPACS")
     assert found == made
     assert by_title is not None
@@ -58,8 +58,7 @@ def test_nothing_is_registered_when_one_endpoint_is_taken(database: Database) ->
     clinic(database)
     with pytest.raises(Conflict, match="ankara has an endpoint named ankara-pacs"):
         clinic(database, **OTHER)
-    with database.read() as connection:
-        assert [one.party.name for one in registry.registrations(connection, PartyKind.CLINIC)] == ["ankara"]
+    assert [one.party.name for one in registry.registrations(database, PartyKind.CLINIC)] == ["ankara"]
     assert len(audited(database)) == 3
 
 
@@ -87,6 +86,7 @@ def test_whose_ae_title_it_is_and_what_to_do_is_said(database: Database) -> None
         ({"endpoints": [replace(PACS, dicom=DicomAddress("A" * 17, "h", 104))]}, "AE title"),
         ({"endpoints": [replace(PACS, dicom=DicomAddress("A", "h h", 104))]}, "host"),
         ({"endpoints": [replace(PACS, dicom=DicomAddress("A", "h", 0))]}, "port"),
+        ({"endpoints": [replace(PACS, dicom=DicomAddress("A", "h", 104, ca_file="/ca.pem"))]}, "ca_file"),
         ({"endpoints": [replace(EHR, fhir=FhirAddress("http://ehr.example"))]}, "URL"),
         ({"endpoints": [replace(EHR, fhir=FhirAddress("https://e.example", client_id="x"))]}, "token"),
         ({"endpoints": [replace(PACS, role=EndpointRole.REVIEWER_NODE)]}, "role"),
@@ -140,15 +140,21 @@ def test_an_endpoint_in_use_moves_and_keeps_its_id(database: Database) -> None:
 
 def test_a_clinic_is_not_found_among_the_reviewers(database: Database) -> None:
     clinic(database)
-    with database.read() as connection, pytest.raises(NotFound):
-        registry.registration(connection, "ankara", PartyKind.REVIEWER)
-
-
-def test_a_revoked_client_leaves_an_audit_row(database: Database) -> None:
-    party = clinic(database).party
-    with database.write("test") as connection:
-        client_id, _ = tokens.register_client(connection, party.id, now=NOW)
-    registry.revoke_client(database, client_id, actor="cli:test", now=NOW)
-    assert audited(database)[-1] == ("client.revoke", "cli:test")
     with pytest.raises(NotFound):
-        registry.revoke_client(database, "nobody", actor="cli:test", now=NOW)
+        registry.registration(database, "ankara", PartyKind.REVIEWER)
+
+
+def test_an_endpoint_is_shown_with_whose_it_is(database: Database) -> None:
+    clinic(database)
+    clinic(database, **OTHER, endpoints=[replace(PACS, name="izmir-pacs", dicom=DicomAddress("IZM", "10.0.0.7", 104))])
+    found = registry.endpoints(database)
+    owners = [(one.endpoint.name, one.party_name) for one in found]
+    assert owners == [("ankara-ehr", "ankara"), ("ankara-pacs", "ankara"), ("izmir-pacs", "izmir")]
+    assert registry.endpoint(database, "izmir-pacs") == found[-1]
+    assert registry.dicom_role(database, "izmir") is EndpointRole.PACS
+
+
+def test_the_ca_file_of_a_node_is_kept_with_its_address(database: Database) -> None:
+    secure = replace(PACS, dicom=DicomAddress("ANKPACS", "10.0.0.5", 2762, is_tls=True, ca_file="/etc/ca.pem"))
+    clinic(database, endpoints=[secure])
+    assert registry.endpoint(database, PACS.name).endpoint.dicom == secure.dicom

@@ -8,7 +8,7 @@ from gateway.domain.delivery import DeliveryState
 from gateway.domain.work import JobKind
 from gateway.services import egress, listing
 from gateway.services.waits import study_wait
-from gateway.store import deliveries, studies
+from gateway.store import deliveries, outbox, studies
 from gateway.store.studies import Place
 from gateway.store.tables import case, endpoint
 from tests.unit.gateway.services.scenery import DISCLOSE, Scenery
@@ -45,13 +45,24 @@ def test_missing_endpoints_are_added_to_their_party(scenery: Scenery) -> None:
     assert waits["an EHR endpoint of the clinic"] == f"{add} add-fhir {ehr}"
 
 
-@pytest.mark.parametrize("state", [DeliveryState.FAILED, DeliveryState.AMBIGUOUS])
-def test_a_delivery_that_a_person_decides_on(scenery: Scenery, state: DeliveryState) -> None:
+@pytest.mark.parametrize(
+    ("state", "verbs"), [(DeliveryState.FAILED, "retry|cancel"), (DeliveryState.AMBIGUOUS, "confirm|resend|cancel")]
+)
+def test_a_delivery_that_a_person_decides_on(scenery: Scenery, state: DeliveryState, verbs: str) -> None:
     delivery = scenery.images("1.1")
     _change(scenery, delivery.id, state=state, waits_for="an administrator: refused")
     assert scenery.waits() == {
-        f"study-to-reviewer {state}: refused": f"an administrator: consilium delivery retry|cancel {delivery.id}"
+        f"study-to-reviewer {state}: refused": f"an administrator: consilium delivery {verbs} {delivery.id}"
     }
+
+
+def test_a_delivery_whose_work_fails_before_it_is_sent_says_why(scenery: Scenery) -> None:
+    delivery = scenery.images("1.1")
+    job = scenery.claimed(JobKind.DELIVERY_SEND, delivery.id)
+    with scenery.core.database.write("test") as connection:
+        outbox.postpone(connection, job, next_try_at=scenery.clock(), error="NotYet: consents unread")
+    [what] = scenery.waits()
+    assert what.endswith("after: NotYet: consents unread")
 
 
 def test_a_delivery_that_is_tried_again_says_when_and_how_to_look(scenery: Scenery) -> None:

@@ -1,11 +1,13 @@
 """Blobs are named by their content, are whole or not there, and stop before the disk is full."""
 
+import errno
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
-from gateway.domain.errors import Full, NotFound, Transient
+from gateway.domain.errors import Full, GatewayError, NotFound, Transient
 from gateway.store.blobs import BlobDirectory
 from gateway.store.engine import Database
 
@@ -56,3 +58,41 @@ def test_the_tests_notice_a_blob_that_is_stored_inside_a_transaction(tmp_path: P
         with pytest.raises(AssertionError, match="inside the transaction test"):
             blobs.adopt(spooled, DIGEST)
     assert blobs.put(CONTENT) == DIGEST
+
+
+@pytest.mark.parametrize(
+    ("number", "refusal"),
+    [(errno.ENOSPC, Full), (errno.EDQUOT, Full), (errno.EACCES, Transient), (errno.EIO, Transient)],
+)
+def test_what_the_disk_refuses_is_told_by_its_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, refusal: type[GatewayError]
+) -> None:
+    blobs = BlobDirectory(tmp_path / "blobs")
+    spooled = tmp_path / "spooled"
+    spooled.write_bytes(CONTENT)
+
+    def fsync(_descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(refusal):
+        blobs.put(b"another study")
+    with pytest.raises(refusal):
+        blobs.adopt(spooled, DIGEST)
+    assert list(blobs.partial_folder.iterdir()) == []
+
+
+def test_every_folder_is_on_the_disk_before_a_blob_is_in_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever starts second must not trust folders that the first one may not have synced yet."""
+    root = tmp_path / "blobs"
+    synced: list[tuple[int, int]] = []
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        sync(descriptor)
+        synced.append((os.fstat(descriptor).st_ino, len(list(root.glob("[0-9a-f][0-9a-f]")))))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    for started in (1, 2):
+        BlobDirectory(root)
+        assert synced.count((root.stat().st_ino, 256)) == started

@@ -1,7 +1,11 @@
 """Writers take turns from their first statement, readers take no write lock, hooks surround each commit."""
 
+import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select, text
@@ -45,6 +49,25 @@ def test_sqlite_is_as_durable_as_promised(database: Database) -> None:
         assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
         assert connection.execute(text("PRAGMA synchronous")).scalar_one() == 2  # FULL
         assert connection.execute(text("PRAGMA busy_timeout")).scalar_one() >= 15_000
+
+
+def test_a_new_file_that_another_process_writes_to_is_waited_for(tmp_path: Path) -> None:
+    file = tmp_path / "new.db"
+    database = Database(f"sqlite:///{file}")
+
+    def mode() -> str:
+        with database.read() as connection:
+            return str(connection.execute(text("PRAGMA journal_mode")).scalar_one())
+
+    with closing(sqlite3.connect(file, isolation_level=None)) as other, ThreadPoolExecutor(1) as pool:
+        other.execute("CREATE TABLE first (number)")
+        other.execute("BEGIN IMMEDIATE")
+        opened = pool.submit(mode)
+        with pytest.raises(TimeoutError):
+            opened.result(timeout=0.3)
+        other.execute("ROLLBACK")
+        assert opened.result(timeout=10) == "wal"
+    database.dispose()
 
 
 def test_hooks_stand_around_the_commit_and_not_around_a_rollback(database: Database) -> None:

@@ -1,0 +1,92 @@
+"""An order that is closed stops what has not been sent, and what it stopped goes on when it is opened again."""
+
+import pytest
+
+from gateway.demo import resources as demo
+from gateway.domain.delivery import DeliveryState
+from gateway.domain.record import Delivery
+from gateway.domain.resource import StoredResource
+from gateway.services import delivery_control, documents
+from gateway.services.intake import receive
+from gateway.services.story import case_story
+from gateway.store import audit, deliveries, outbox
+from tests.integration.store.stage import Stage, update
+from tests.peers.generated import ct_series
+
+PDF = b"%PDF-1.7 a pathology report"
+
+
+@pytest.fixture
+def order(stage: Stage) -> StoredResource:
+    """Of a case with its images and its cleared document ready to be sent."""
+    data = stage.case_data()
+    stored = {one.type: one for one in stage.post(demo.clinic_bundle(data, PDF))}
+    for ds in ct_series(slices=1, study_instance_uid=data.study_instance_uid, accession=data.accession_number):
+        receive(stage.core, stage.arrival(ds))
+    documents.approve(stage.core, stored["DocumentReference"].id, actor="nurse")
+    stage.ahead += stage.core.quiet_period * 2
+    stage.work()
+    return stored["ServiceRequest"]
+
+
+def _deliveries(stage: Stage, order: StoredResource) -> list[Delivery]:
+    with stage.core.database.read() as connection:
+        return deliveries.listed(connection, case_id=order.id)
+
+
+def _set_status(stage: Stage, order: StoredResource, status: str) -> None:
+    stage.post(update(order, status=status))
+
+
+def test_each_delivery_that_an_order_cancels_is_audited(stage: Stage, order: StoredResource) -> None:
+    _set_status(stage, order, "revoked")
+    cancelled = _deliveries(stage, order)
+    assert [one.state for one in cancelled] == [DeliveryState.CANCELLED] * 2
+    with stage.core.database.read() as connection:
+        rows = audit.of_case(connection, order.id, actions=["delivery.cancel-by-order"])
+    assert [(row.actor, row.subject, row.details) for row in rows] == [
+        ("client", f"delivery/{one.id}", {"order": "revoked"}) for one in cancelled
+    ]
+
+
+def test_what_an_order_cancelled_goes_on_when_it_is_opened_again(stage: Stage, order: StoredResource) -> None:
+    before = _deliveries(stage, order)
+    _set_status(stage, order, "revoked")
+    stage.work()
+    _set_status(stage, order, "active")
+    after = _deliveries(stage, order)
+    assert [(one.id, one.payload_sha256) for one in after] == [(one.id, one.payload_sha256) for one in before]
+    assert [(one.state, one.waits_for) for one in after] == [(DeliveryState.PENDING, "")] * 2
+    assert "revoked" not in str(case_story(stage.core, order.id).waits)
+    with stage.core.database.read() as connection:
+        assert all(outbox.unsettled(connection, one.id) for one in after)
+
+
+def test_what_a_person_cancelled_stays_cancelled(stage: Stage, order: StoredResource) -> None:
+    stopped, other = _deliveries(stage, order)
+    for status in ("revoked", "active"):
+        _set_status(stage, order, status)
+    delivery_control.cancel(stage.core, stopped.id, actor="nurse")
+    for status in ("completed", "active"):
+        _set_status(stage, order, status)
+    stage.work()
+    states = {one.id: one.state for one in _deliveries(stage, order)}
+    assert states == {stopped.id: DeliveryState.CANCELLED, other.id: DeliveryState.PENDING}
+
+
+def test_a_document_that_was_cleared_while_the_order_was_closed_leaves_afterwards(stage: Stage) -> None:
+    data = stage.case_data()
+    stored = {one.type: one for one in stage.post(demo.clinic_bundle(data, PDF))}
+    order, document = stored["ServiceRequest"], stored["DocumentReference"]
+    for ds in ct_series(slices=1, study_instance_uid=data.study_instance_uid, accession=data.accession_number):
+        receive(stage.core, stage.arrival(ds))
+    stage.ahead += stage.core.quiet_period * 2
+    stage.work()
+    _set_status(stage, order, "revoked")
+    documents.approve(stage.core, document.id, actor="nurse")
+    stage.work()
+    _set_status(stage, order, "active")
+    stage.work()
+    with stage.core.database.read() as connection:
+        [delivery] = deliveries.listed(connection, subject_id=document.id)
+    assert delivery.payload_sha256

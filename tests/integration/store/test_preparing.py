@@ -1,0 +1,134 @@
+"""What happens while the objects of a study are being de-identified, and objects that cannot be."""
+
+from collections.abc import Callable
+
+import pytest
+
+from gateway.demo import resources as demo
+from gateway.domain.delivery import DeliveryState
+from gateway.domain.errors import Invalid
+from gateway.domain.record import Delivery
+from gateway.domain.resource import StoredResource
+from gateway.services import delivery_control, document_release, documents, quarantine, release
+from gateway.services.intake import receive
+from gateway.store import deliveries, outbox, studies
+from tests.integration.store.stage import Json, Stage, update
+from tests.peers.generated import ct_series
+
+PDF = b"%PDF-1.7 a pathology report"
+
+
+def _case(stage: Stage, slices: int = 1) -> dict[str, StoredResource]:
+    """A case whose study has arrived and gone quiet; nothing has been worked on."""
+    data = stage.case_data()
+    stored = {one.type: one for one in stage.post(demo.clinic_bundle(data, PDF)) if not _returns(one)}
+    for ds in ct_series(slices=slices, study_instance_uid=data.study_instance_uid, accession=data.accession_number):
+        receive(stage.core, stage.arrival(ds))
+    stage.ahead += stage.core.quiet_period * 2
+    return stored
+
+
+def _post(stage: Stage, bundle: Json) -> None:
+    stage.post(bundle)
+
+
+def _returns(one: StoredResource) -> bool:
+    return one.type == "Consent" and one.content["policy"][0]["uri"].endswith("return-to-clinic")
+
+
+def _only_delivery(stage: Stage) -> Delivery:
+    with stage.core.database.read() as connection:
+        [delivery] = deliveries.listed(connection)
+    return delivery
+
+
+def _is_on_its_way(stage: Stage, delivery: Delivery) -> bool:
+    with stage.core.database.read() as connection:
+        return outbox.unsettled(connection, delivery.id) is not None
+
+
+def _meanwhile(monkeypatch: pytest.MonkeyPatch, module: object, name: str, happens: Callable[[], None]) -> None:
+    """Let something happen when `module.name` is called, before it does its work."""
+    call = getattr(module, name)
+
+    def calling(*values: object, **named: object) -> object:
+        happens()
+        return call(*values, **named)
+
+    monkeypatch.setattr(module, name, calling)
+
+
+def test_a_study_that_is_cancelled_while_it_is_prepared_keeps_its_reason(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _case(stage)
+    _meanwhile(
+        monkeypatch,
+        release,
+        "deidentify",
+        lambda: delivery_control.cancel(stage.core, _only_delivery(stage).id, actor="nurse"),
+    )
+    stage.work()
+    delivery = _only_delivery(stage)
+    assert (delivery.state, delivery.waits_for) == (DeliveryState.CANCELLED, "nurse: cancelled it")
+    assert not delivery.payload_sha256
+    assert not _is_on_its_way(stage, delivery)
+
+
+def test_a_study_whose_consent_goes_while_it_is_prepared_keeps_its_reason(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = _case(stage)
+    revoked = update(stored["Consent"], status="inactive")
+    _meanwhile(monkeypatch, release, "deidentify", lambda: _post(stage, revoked))
+    stage.work()
+    delivery = _only_delivery(stage)
+    assert delivery.state is DeliveryState.HELD
+    assert "its status is inactive" in delivery.waits_for
+    assert delivery.payload_sha256
+
+
+def test_a_document_that_is_cancelled_while_it_is_prepared_keeps_its_reason(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = _case(stage)
+    stage.work()
+    documents.approve(stage.core, stored["DocumentReference"].id, actor="nurse")
+
+    def cancel() -> None:
+        with stage.core.database.read() as connection:
+            [delivery] = deliveries.listed(connection, subject_id=stored["DocumentReference"].id)
+        delivery_control.cancel(stage.core, delivery.id, actor="nurse")
+
+    _meanwhile(monkeypatch, document_release, "build_encapsulated_pdf", cancel)
+    stage.work()
+    with stage.core.database.read() as connection:
+        [delivery] = deliveries.listed(connection, subject_id=stored["DocumentReference"].id)
+    assert (delivery.state, delivery.waits_for) == (DeliveryState.CANCELLED, "nurse: cancelled it")
+    assert not _is_on_its_way(stage, delivery)
+
+
+@pytest.mark.parametrize("refusing", ["read_object", "object_bytes"])
+def test_an_object_that_cannot_be_read_waits_alone_and_can_be_rejected(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, refusing: str
+) -> None:
+    _case(stage, slices=2)
+    call, asked = getattr(release, refusing), []
+
+    def refusing_the_first(value: object) -> object:
+        asked.append(value)
+        if len(asked) == 1:
+            raise Invalid("the object cannot be read")
+        return call(value)
+
+    monkeypatch.setattr(release, refusing, refusing_the_first)
+    stage.work()
+    delivery = _only_delivery(stage)
+    assert delivery.state is DeliveryState.PENDING
+    with stage.core.database.read() as connection:
+        [entry] = studies.quarantined(connection, study_id=delivery.subject_id)
+    assert (entry.kind, entry.reason) == ("deidentification", "the object cannot be read")
+    quarantine.reject(stage.core, entry.id, actor="nurse")
+    stage.work()
+    with stage.core.database.read() as connection:
+        assert len(deliveries.items(connection, delivery.id)) == 1
