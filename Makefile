@@ -10,7 +10,7 @@ STAMPS := $(VENV)/stamps
 INSTALLED := $(STAMPS)/installed
 RUNTIME_LIBRARIES := $(STAMPS)/runtime-libraries
 TEST_LIBRARIES := $(STAMPS)/test-libraries
-PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
 help: ## Show this list

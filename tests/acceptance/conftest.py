@@ -25,12 +25,12 @@ def reviewer_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]
 
 
 @pytest.fixture(params=["embedded", "distributed"])
-def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
+def deployment(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     """Settings of the embedded default, and of PostgreSQL and RabbitMQ."""
     if request.param == "embedded":
         yield {}
         return
-    with Postgres(folder=tmp_path / "postgres") as server, RabbitMQ(folder=tmp_path / "rabbitmq") as broker:
+    with Postgres() as server, RabbitMQ() as broker:
         url = server.create_database("consilium")
         yield {"CONSILIUM_DATABASE_URL": url, "CONSILIUM_BROKER_URL": broker.url}
 

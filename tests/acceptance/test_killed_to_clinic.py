@@ -4,26 +4,27 @@ import pytest
 
 from tests.acceptance.killing import wait_until_killed, worker
 from tests.acceptance.scene import Order
-from tests.acceptance.theatre import TO_THE_CLINIC, Theatre, hooks
+from tests.acceptance.theatre import TO_THE_CLINIC, Theatre, early_and_late
 
 
 @pytest.fixture(scope="module")
 def reviewed(theatre: Theatre, tmp_path_factory: pytest.TempPathFactory) -> list[Order]:
-    """One case for each hook, already with the reviewer."""
+    """One case for each test, already with the reviewer."""
     folder = tmp_path_factory.mktemp("reviewed")
-    orders = [theatre.case_on_its_way(folder) for _ in hooks(TO_THE_CLINIC)]
+    orders = [theatre.case_on_its_way(folder) for _ in early_and_late(TO_THE_CLINIC)]
     with worker(theatre.gateway.environment):
         for order in orders:
             theatre.settle_to_reviewer(order)
     return orders
 
 
-@pytest.mark.parametrize("hook", hooks(TO_THE_CLINIC))
-def test_killed_on_the_way_to_the_clinic(hook: str, theatre: Theatre, reviewed: list[Order]) -> None:
+@pytest.mark.parametrize(("early", "late"), early_and_late(TO_THE_CLINIC))
+def test_killed_twice_on_the_way_to_the_clinic(early: str, late: str, theatre: Theatre, reviewed: list[Order]) -> None:
     order = reviewed.pop()
     theatre.scene.report(order.case_id)
-    with worker(theatre.gateway.environment, kill_at=hook) as process:
-        wait_until_killed(process)
+    for hook in (early, late):
+        with worker(theatre.gateway.environment, kill_at=hook) as process:
+            wait_until_killed(process)
     with worker(theatre.gateway.environment):
         theatre.settle_to_clinic(order)
     theatre.assert_returned_once(order)

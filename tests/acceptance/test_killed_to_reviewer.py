@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.killing import wait_until_killed, worker
-from tests.acceptance.theatre import EDGES, TO_THE_CLINIC, TO_THE_REVIEWER, Theatre, hooks
+from tests.acceptance.theatre import EDGES, TO_THE_CLINIC, TO_THE_REVIEWER, Theatre, early_and_late
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,11 +22,12 @@ def test_every_hook_in_the_code_is_killed_at_or_belongs_to_an_edge() -> None:
     assert found - EDGES == killed
 
 
-@pytest.mark.parametrize("hook", hooks(TO_THE_REVIEWER))
-def test_killed_on_the_way_to_the_reviewer(hook: str, theatre: Theatre, files: Path) -> None:
+@pytest.mark.parametrize(("early", "late"), early_and_late(TO_THE_REVIEWER))
+def test_killed_twice_on_the_way_to_the_reviewer(early: str, late: str, theatre: Theatre, files: Path) -> None:
     order = theatre.case_on_its_way(files)
-    with worker(theatre.gateway.environment, kill_at=hook) as process:
-        wait_until_killed(process)
+    for hook in (early, late):
+        with worker(theatre.gateway.environment, kill_at=hook) as process:
+            wait_until_killed(process)
     with worker(theatre.gateway.environment):
         theatre.settle_to_reviewer(order)
     theatre.assert_arrived_once(order)

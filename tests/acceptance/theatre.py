@@ -46,6 +46,13 @@ def hooks(points: tuple[str, ...]) -> list[str]:
     ]
 
 
+def early_and_late(points: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Each hook once, in pairs: one of the first half of the way with one of the second, so that both are passed."""
+    passed = hooks(points)
+    middle = len(passed) // 2
+    return list(zip(passed[:middle], passed[middle:], strict=True))
+
+
 class Theatre:
     """One gateway without a worker, a strict PACS, a strict EHR, and dcmtk's storescp as the reviewer's node."""
 
