@@ -9,7 +9,7 @@ from gateway.domain.errors import Conflict
 from gateway.domain.record import Delivery
 from gateway.services import egress
 from gateway.services.core import Core
-from gateway.store import audit, cases, deliveries
+from gateway.store import audit, breakers, cases, deliveries
 
 STUCK = (DeliveryState.FAILED, DeliveryState.AMBIGUOUS, DeliveryState.PENDING, DeliveryState.HELD)
 
@@ -24,6 +24,7 @@ def retry(core: Core, delivery_id: str, *, actor: str) -> None:
         if delivery.state not in STUCK:
             raise Conflict(f"delivery {delivery_id} is {delivery.state}")
         deliveries.change(connection, delivery.id, now=now, state=DeliveryState.PENDING, waits_for="", last_error="")
+        breakers.look_now(connection, delivery.endpoint_id, now)
         egress.enqueue_next(connection, delivery, now=now)
         _audit(connection, delivery, "delivery.retry", actor=actor, now=now)
 
@@ -38,6 +39,7 @@ def resend(core: Core, delivery_id: str, *, actor: str) -> None:
         now = core.now()
         anew = {"state": DeliveryState.PENDING, "waits_for": "", "is_ambiguous": False, "sent_anew_at": now}
         deliveries.change(connection, delivery.id, now=now, **anew)
+        breakers.look_now(connection, delivery.endpoint_id, now)
         egress.enqueue_next(connection, delivery, now=now)
         _audit(connection, delivery, "delivery.resend", actor=actor, now=now)
 

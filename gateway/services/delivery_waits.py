@@ -8,7 +8,7 @@ from gateway.domain.delivery import DeliveryState
 from gateway.domain.record import Case, Delivery
 from gateway.domain.story import ADMINISTRATOR, COORDINATOR, Wait
 from gateway.domain.work import StoppedJob, next_job
-from gateway.store import deliveries, outbox, parties, studies
+from gateway.store import breakers, deliveries, outbox, parties, studies
 
 
 def delivery_waits(connection: Connection, case: Case, stopped: Sequence[StoppedJob]) -> Iterator[Wait]:
@@ -60,9 +60,14 @@ def _moving(connection: Connection, delivery: Delivery) -> Wait:
         why = f"{delivery.kind} stopped: {delivery.last_error or 'its work ended unfinished'}"
         return Wait(why, delivery.changed_at, retry)
     reason = delivery.last_error or job.last_error
-    if not reason:
+    silent = breakers.by_endpoint(connection, delivery.endpoint_id)
+    if not reason and silent.probe_at is None:
         return Wait(f"{delivery.kind} on its way", delivery.changed_at, "nobody: the workers")
     endpoint = parties.endpoint_by_id(connection, delivery.endpoint_id)
-    what = f"{delivery.kind}: the next try at {job.next_try_at:%Y-%m-%d %H:%M:%S} UTC after: {reason}"
+    next_try_at = max(job.next_try_at, silent.probe_at or job.next_try_at)
+    if silent.probe_at is not None and silent.failing_since is not None:
+        since = f"{endpoint.name} has not answered since {silent.failing_since:%Y-%m-%d %H:%M:%S} UTC"
+        reason = f"{since}; {reason}" if reason else since
+    what = f"{delivery.kind}: the next try at {next_try_at:%Y-%m-%d %H:%M:%S} UTC after: {reason}"
     who = f"nobody: time; or whoever runs the destination, which this looks at: consilium endpoint test {endpoint.name}"
     return Wait(what, delivery.changed_at, f"{who}; and then {retry}")

@@ -1,5 +1,6 @@
 """The breakers of the destinations, kept in the database so that every worker knows what one has learned."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, delete, func, insert, select
@@ -32,6 +33,13 @@ def keep(connection: Connection, endpoint_id: str, changed: Breaker) -> None:
     if changed != CLOSED:
         kept = {"failures": changed.failures, "failing_since": changed.failing_since, "probe_at": changed.probe_at}
         connection.execute(insert(breaker).values(endpoint_id=endpoint_id, **kept))
+
+
+def look_now(connection: Connection, endpoint_id: str, now: datetime) -> None:
+    """A person has looked after the destination: one job may go there at once."""
+    found = lock(connection, endpoint_id)
+    if found.probe_at is not None:
+        keep(connection, endpoint_id, replace(found, probe_at=now))
 
 
 def lets_through(connection: Connection, endpoint_id: str, *, now: datetime, policy: DestinationPolicy) -> bool:

@@ -1,7 +1,7 @@
 """SEKMET, a FHIR R4 server that nobody here wrote, as the clinic's EHR.
 
 It stores what it is given, checks little beyond the structure, and offers conditional create and versions.
-https://pypi.org/project/sekmet-fhir/
+It is the distribution `sekmet-fhir`.
 """
 
 import json

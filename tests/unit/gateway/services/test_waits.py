@@ -1,14 +1,16 @@
 """Each wait gives the command that moves it, with the ids that go into it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from gateway.domain.breaker import Breaker
 from gateway.domain.delivery import DeliveryState
 from gateway.domain.work import JobKind
-from gateway.services import egress, listing
+from gateway.services import delivery_control, egress, listing
 from gateway.services.waits import study_wait
-from gateway.store import deliveries, outbox, studies
+from gateway.store import breakers, deliveries, outbox, studies
 from gateway.store.studies import Place
 from gateway.store.tables import case, endpoint
 from tests.unit.gateway.services.scenery import DISCLOSE, Scenery
@@ -74,6 +76,24 @@ def test_a_delivery_that_is_tried_again_says_when_and_how_to_look(scenery: Scene
     assert what.endswith("the next try at 2026-03-02 09:00:00 UTC after: Transient: NODE cannot be reached")
     assert "consilium endpoint test board-node" in who
     assert f"consilium delivery retry {delivery.id}" in who
+
+
+def test_a_destination_that_is_left_alone_is_named_with_its_next_try(scenery: Scenery) -> None:
+    delivery = scenery.images("1.1")
+    now = scenery.clock()
+    with scenery.core.database.write("test") as connection:
+        breakers.lock(connection, delivery.endpoint_id)
+        breakers.keep(connection, delivery.endpoint_id, Breaker(3, now, now + timedelta(minutes=7)))
+        egress.enqueue_next(connection, scenery.delivery(delivery.id), now=now)
+    [(what, who)] = scenery.waits().items()
+    silence = "board-node has not answered since 2026-03-02 09:00:00 UTC"
+    assert what.endswith(f"the next try at 2026-03-02 09:07:00 UTC after: {silence}")
+    assert "consilium endpoint test board-node" in who
+
+    delivery_control.retry(scenery.core, delivery.id, actor="cli:test")
+    [what] = scenery.waits()
+    assert "the next try at 2026-03-02 09:00:00 UTC" in what
+    assert scenery.claimed(JobKind.DELIVERY_SEND, delivery.id).attempt == 1
 
 
 def test_objects_that_could_not_be_proven_clean_are_shown_one_by_one(scenery: Scenery) -> None:
