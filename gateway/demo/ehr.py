@@ -107,9 +107,9 @@ class Ehr:
             if len(found) > 1:
                 abort(412)
             stored = found[0] if found else self._keep(report)
-        if not found:
-            self.pdf_file(stored).with_suffix(".json").write_text(json.dumps(stored, ensure_ascii=False, indent=2))
-            self.pdf_file(stored).write_bytes(base64.b64decode(pdfs[0]["data"]))
+            if not found:  # its files are there before anybody can see it
+                self.pdf_file(stored).with_suffix(".json").write_text(json.dumps(stored, ensure_ascii=False, indent=2))
+                self.pdf_file(stored).write_bytes(base64.b64decode(pdfs[0]["data"]))
         response = _answer(stored, 200 if found else 201)
         response.headers["Location"] = f"{self.base_url}/DiagnosticReport/{stored['id']}/_history/1"
         return response
