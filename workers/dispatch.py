@@ -38,12 +38,13 @@ class Executor:
         with self._lock:
             return frozenset(self._running)
 
-    def dispatch(self, kind: JobKind, job_id: str) -> None:
-        """Run the task soon, in this process."""
+    def dispatch(self, kind: JobKind, job_id: str) -> bool:
+        """Run the task soon, in this process; always True."""
         with self._lock:
             self._running[job_id] = QUEUES[kind]
         future = self._pools[QUEUES[kind]].submit(do_job.apply, args=[job_id], throw=True)
         future.add_done_callback(lambda ended: self._ended(kind, job_id, ended))
+        return True
 
     def stop(self) -> None:
         """Let what runs end, take no more."""
@@ -76,12 +77,14 @@ class Broker:
         """Nothing: what was published belongs to whoever consumes it."""
         return frozenset()
 
-    def dispatch(self, kind: JobKind, job_id: str) -> None:
-        """Publish to the queue of that kind of work. A broker that is away is not waited for: the row stays."""
+    def dispatch(self, kind: JobKind, job_id: str) -> bool:
+        """Publish to the queue of that kind of work; False when the broker is away, which is not waited for."""
         try:
             do_job.apply_async(args=[job_id], queue=QUEUES[kind], retry=False)
         except do_job.OperationalError as exc:
             _log.warning("broker.away", error=type(exc).__name__)
+            return False
+        return True
 
 
 def celery_settings() -> dict[str, object]:

@@ -6,6 +6,7 @@ Several relays may run: ringing twice is harmless, because only the claim gives 
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Protocol
 
 import structlog
@@ -32,8 +33,8 @@ class Dispatcher(Protocol):
         """Rows that need no ringing, because this process has them."""
         ...
 
-    def dispatch(self, kind: JobKind, job_id: str) -> None:
-        """Tell one. Raises nothing that loses the row: what is not claimed is told again."""
+    def dispatch(self, kind: JobKind, job_id: str) -> bool:
+        """Tell one; False when nobody could be told. Raises nothing that loses the row: it is told again."""
         ...
 
 
@@ -66,7 +67,7 @@ class Relay:
                 _log.warning("relay.waiting", error=type(exc).__name__)
 
     def ring(self) -> int:
-        """Dispatch what is due and fits; gives how many."""
+        """Dispatch what is due and fits; gives how many were told."""
         room = self._dispatcher.room()
         with self._database.read() as connection:
             rows = doorbell.due(
@@ -81,9 +82,11 @@ class Relay:
             return 0
         with self._database.write("relay.ring") as connection:
             doorbell.rung(connection, [job_id for job_id, _ in rows], self._now())
-        for job_id, kind in rows:
-            self._dispatcher.dispatch(kind, job_id)
-        return len(rows)
+        told = sum(1 for _ in takewhile(lambda row: self._dispatcher.dispatch(row[1], row[0]), rows))
+        if untold := [job_id for job_id, _ in rows[told:]]:
+            with self._database.write("relay.unring") as connection:
+                doorbell.unrung(connection, untold)
+        return told
 
     def seal(self) -> None:
         """Chain the audit rows that were committed since."""

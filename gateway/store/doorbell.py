@@ -63,6 +63,11 @@ def rung(connection: Connection, job_ids: Sequence[str], now: datetime) -> None:
     connection.execute(update(outbox).where(outbox.c.id.in_(job_ids)).values(rung_at=now))
 
 
+def unrung(connection: Connection, job_ids: Sequence[str]) -> None:
+    """Nobody could be told of these rows after all: they are due again at once."""
+    connection.execute(update(outbox).where(outbox.c.id.in_(job_ids)).values(rung_at=None))
+
+
 def _wanting(
     now: datetime, kinds: Collection[JobKind], ring_again_after: timedelta, holding: Collection[str]
 ) -> Select[Any]:

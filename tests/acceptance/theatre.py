@@ -22,6 +22,7 @@ EDGES = {  # reached by the web, the DICOM node and commands, or only when somet
     "delivery.resend", "delivery.retry", "destination.answered", "destination.failed", "dicom", "document.approve",
     "document.redact", "document.reject",
     "document.show", "fhir.read", "fhir.store", "intake", "job.fail", "job.heartbeat", "job.retry",
+    "relay.unring",
     "oauth.token", "quarantine.accept", "quarantine.reject", "quarantine.show", "recall.acknowledge",
     "registry.client", "registry.endpoint",
     "registry.party", "schema.upgrade", "study.link",
