@@ -2,7 +2,7 @@
 
 import json
 import sys
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from gateway.cli import main
 from gateway.domain.party import DicomAddress
+from gateway.store.engine import Database
 from tests.peers.processes import LOOPBACK, Process, free_port, is_listening, wait_until
 
 AE_TITLE = "CONSILIUM"
@@ -46,11 +47,11 @@ class Gateway:
         """Root URL of the HTTP side."""
         return f"http://{LOOPBACK}:{self.web_port}"
 
-    @property
-    def database_url(self) -> str:
-        """Of its database, for tests that look into it."""
+    @cached_property
+    def database(self) -> Database:
+        """Its database, for tests that look into it."""
         embedded = f"sqlite:///{self.environment['CONSILIUM_DATA_DIR']}/consilium.db"
-        return self.environment.get("CONSILIUM_DATABASE_URL", embedded)
+        return Database(self.environment.get("CONSILIUM_DATABASE_URL", embedded))
 
     @property
     def address(self) -> DicomAddress:
@@ -108,6 +109,7 @@ class Gateway:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        self.database.dispose()
 
 
 def wait_for(condition: Any, waiting_for: str, timeout_s: float = 30) -> None:

@@ -13,7 +13,6 @@ from gateway.demo import resources
 from gateway.domain.delivery import Flow
 from gateway.domain.party import DicomAddress, Identifier
 from gateway.store import deliveries
-from gateway.store.engine import Database
 from tests.acceptance.gateway import Gateway, wait_for
 from tests.peers import dcmtk
 from tests.peers.generated import AYSE, Person, ct_series, part10, pathology_pdf
@@ -42,7 +41,7 @@ class Scene:
 
     def __init__(self, gateway: Gateway, *, pacs: DicomAddress, ehr_url: str, node: DicomAddress) -> None:
         self.gateway = gateway
-        self.database = Database(gateway.database_url)
+        self.database = gateway.database
         common = ("--country", "TR", "--time-zone", "Europe/Istanbul")
         clinic = ("--identifier", f"{CLINIC.system}|{CLINIC.value}", "--pacs", address(pacs), "--ehr", ehr_url)
         gateway.cli("clinic", "add", "hospital", *clinic, *common)
