@@ -17,15 +17,13 @@ STUCK = (DeliveryState.FAILED, DeliveryState.AMBIGUOUS, DeliveryState.PENDING, D
 def retry(core: Core, delivery_id: str, *, actor: str) -> None:
     """Try again now; consent is decided anew. Raises NotFound, and Conflict for one that has ended."""
     with core.database.write("delivery.retry") as connection:
-        cases.lock(connection, deliveries.by_id(connection, delivery_id).case_id)
-        now, delivery = core.now(), deliveries.by_id(connection, delivery_id)
+        now, delivery = core.now(), _locked(connection, delivery_id)
         if delivery.state is DeliveryState.AMBIGUOUS:
             raise Conflict(f"it may be there already: look, and say consilium delivery confirm|resend {delivery_id}")
         if delivery.state not in STUCK:
             raise Conflict(f"delivery {delivery_id} is {delivery.state}")
         deliveries.change(connection, delivery.id, now=now, state=DeliveryState.PENDING, waits_for="", last_error="")
-        breakers.look_now(connection, delivery.endpoint_id, now)
-        egress.enqueue_next(connection, delivery, now=now)
+        _set_going(connection, delivery, now)
         _audit(connection, delivery, "delivery.retry", actor=actor, now=now)
 
 
@@ -39,8 +37,7 @@ def resend(core: Core, delivery_id: str, *, actor: str) -> None:
         now = core.now()
         anew = {"state": DeliveryState.PENDING, "waits_for": "", "is_ambiguous": False, "sent_anew_at": now}
         deliveries.change(connection, delivery.id, now=now, **anew)
-        breakers.look_now(connection, delivery.endpoint_id, now)
-        egress.enqueue_next(connection, delivery, now=now)
+        _set_going(connection, delivery, now)
         _audit(connection, delivery, "delivery.resend", actor=actor, now=now)
 
 
@@ -57,9 +54,19 @@ def confirm(core: Core, delivery_id: str, *, actor: str) -> None:
         _audit(connection, delivery, "delivery.confirmed", actor=actor, now=now)
 
 
-def _ambiguous(connection: Connection, delivery_id: str) -> Delivery:
+def _locked(connection: Connection, delivery_id: str) -> Delivery:
     cases.lock(connection, deliveries.by_id(connection, delivery_id).case_id)
-    delivery = deliveries.by_id(connection, delivery_id)
+    return deliveries.by_id(connection, delivery_id)
+
+
+def _set_going(connection: Connection, delivery: Delivery, now: datetime) -> None:
+    """At once, also where its destination was left alone: a person has looked after it."""
+    breakers.look_now(connection, delivery.endpoint_id, now)
+    egress.enqueue_next(connection, delivery, now=now)
+
+
+def _ambiguous(connection: Connection, delivery_id: str) -> Delivery:
+    delivery = _locked(connection, delivery_id)
     if delivery.state is not DeliveryState.AMBIGUOUS:
         raise Conflict(f"delivery {delivery_id} is {delivery.state}, not {DeliveryState.AMBIGUOUS}")
     return delivery
@@ -79,8 +86,7 @@ def _audit(connection: Connection, delivery: Delivery, action: str, *, actor: st
 def cancel(core: Core, delivery_id: str, *, actor: str) -> None:
     """Stop it for good; what runs under a grant ends. Raises NotFound, and Conflict for one that has ended."""
     with core.database.write("delivery.cancel") as connection:
-        cases.lock(connection, deliveries.by_id(connection, delivery_id).case_id)
-        now, delivery = core.now(), deliveries.by_id(connection, delivery_id)
+        now, delivery = core.now(), _locked(connection, delivery_id)
         if delivery.state not in STUCK:
             raise Conflict(f"delivery {delivery_id} is {delivery.state}")
         deliveries.cancel_grants(connection, delivery.id, now)

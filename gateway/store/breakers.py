@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
@@ -57,5 +58,5 @@ def lets_through(connection: Connection, endpoint_id: str, *, now: datetime, pol
     return connection.execute(select(func.count()).where(is_there)).scalar_one() < policy.in_flight
 
 
-def _breaker(row: Row) -> Breaker:  # type: ignore[type-arg]
+def _breaker(row: Row[Any]) -> Breaker:
     return Breaker(row.failures, row.failing_since, row.probe_at)

@@ -11,12 +11,11 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import psycopg
 
-from tests.peers.processes import LOOPBACK, DataFolder, PeerFailure, Process, free_port
+from tests.peers.processes import LOOPBACK, DataFolder, Peer, PeerFailure, Process, free_port
 
 _PROGRAMS = Path("/usr/lib/postgresql")
 _ACCOUNT = "postgres"
@@ -30,7 +29,7 @@ _OPTIONS = {
 }
 
 
-class Postgres:
+class Postgres(Peer):
     """One server. Whoever reaches the port of the loopback address is let in; the data go with `close`."""
 
     def __init__(self, *, folder: Path | None = None) -> None:
@@ -112,16 +111,6 @@ class Postgres:
         if os.geteuid() != 0:
             return command
         return ("setpriv", "--reuid", _ACCOUNT, "--regid", _ACCOUNT, "--init-groups", *command)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            error.add_note(self.process.describe_log())
-        self.close()
 
 
 def _programs() -> Path:

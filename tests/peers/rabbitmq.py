@@ -8,12 +8,11 @@ import pwd
 import shutil
 import subprocess
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from kombu import Connection
 
-from tests.peers.processes import LOOPBACK, DataFolder, PeerFailure, Process, free_port
+from tests.peers.processes import LOOPBACK, DataFolder, Peer, PeerFailure, Process, free_port
 
 _SCRIPTS = Path("/usr/lib/rabbitmq/bin")
 _ACCOUNT = "rabbitmq"
@@ -21,7 +20,7 @@ _START_TIMEOUT_S = 90
 """An Erlang node needs 6 s of a core to boot, and the cores are shared."""
 
 
-class RabbitMQ:
+class RabbitMQ(Peer):
     """One node on free ports. `stop` and `start` keep its data, `wipe` throws them away."""
 
     def __init__(self, *, folder: Path | None = None) -> None:
@@ -55,6 +54,11 @@ class RabbitMQ:
         """SIGKILL, as a power cut would."""
         self.process.kill()
         self._end_epmd()
+
+    def close(self) -> None:
+        """Kill it and remove its folder; nobody asks for its data any more."""
+        self.kill()
+        self._folder.remove()
 
     def wipe(self) -> None:
         """Forget every queue and message. The node has to be stopped."""
@@ -100,14 +104,3 @@ class RabbitMQ:
         killed = subprocess.run(command, check=False, env=os.environ | self._environment(), capture_output=True)
         if killed.returncode not in (0, 1):  # 1: none was running
             raise PeerFailure(f"epmd did not end: {killed.stderr.decode(errors='replace')}")
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.kill()
-        if error is not None:
-            error.add_note(self.process.describe_log())
-        self._folder.remove()
