@@ -120,9 +120,9 @@ class RunningNode:
         except Exception as exc:  # noqa: BLE001 - a process edge: one connection never takes the node down
             log.error("connection_failed", host=host, error=type(exc).__name__)
         finally:
+            connection.close()
             with self._lock:
                 del self._connections[connection]
-            connection.close()
 
 
 def start_node(settings: NodeSettings, *, find_caller: CallerFinder, receive: Receiver) -> RunningNode:

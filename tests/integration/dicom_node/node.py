@@ -89,5 +89,5 @@ def running_node(folder: Path, **settings: Any) -> Iterator[Node]:
         yield node
     finally:
         running.stop()
-        assert not connection_threads()
+        node.wait_until_idle()
         assert not node.leftovers()
