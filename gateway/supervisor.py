@@ -1,20 +1,23 @@
 """Keeps the gateway's programs running as child processes, for `consilium up`.
 
-Each child is told to stop alone (a signal to a whole group hangs a Celery worker that forked) and leads a process
-group of its own, so that Ctrl-C reaches the supervisor only and nothing a child forked is left behind. When the
-supervisor itself is killed, the kernel kills the children.
+The children are forked, so that what the supervisor has imported is there at once and in memory once. Each is told to
+stop alone (a signal to a whole group hangs a Celery worker that forked) and leads a process group of its own, so that
+Ctrl-C reaches the supervisor only and nothing a child forked is left behind. When the supervisor itself is killed, the
+kernel kills the children.
 """
 
 import contextlib
 import ctypes
+import gc
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.context import ForkProcess
 from types import FrameType
 
 STOP_WITHIN_S = 20.0
@@ -24,16 +27,20 @@ _LOOK_EVERY_S = 0.1
 _SHORTEST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15  # linux/prctl.h
 _LIBC = ctypes.CDLL(None, use_errno=True)
+_fork = multiprocessing.get_context("fork")
 
 
 @dataclass(frozen=True)
 class Program:
-    """One program to keep running. `is_ready` is asked until it is true once; it must not block for long."""
+    """One program to keep running. `run` is called in a child; what it returns with, or raises, ends the child.
+
+    `is_ready` is asked until it is true once; it must not block for long.
+    """
 
     name: str
-    command: tuple[str, ...]
+    run: Callable[[], object]
     is_ready: Callable[[], bool]
 
 
@@ -45,27 +52,32 @@ def pause_s(failures: int) -> float:
 @dataclass
 class _Child:
     program: Program
-    process: subprocess.Popen[bytes] | None = None
+    process: ForkProcess | None = None
     is_ready: bool = False
     failures: int = 0
     started_at: float = 0.0
     start_again_at: float = field(default=0.0)
 
     def start(self) -> None:
-        self.process = subprocess.Popen(
-            self.program.command,
-            stdin=subprocess.DEVNULL,
-            process_group=0,
-            preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - the supervisor has one thread
-        )
+        self.process = _fork.Process(target=_run, args=[self.program, os.getpid()], name=self.program.name)
+        with _signals_held():
+            self.process.start()
+        with contextlib.suppress(PermissionError, ProcessLookupError):
+            os.setpgid(self.process.pid or 0, 0)  # the child does it as well: whichever comes first
         self.started_at = time.monotonic()
 
     def exit_status(self) -> int | None:
         """None while it runs; after its end everything in its group is gone."""
-        if self.process is None or not _has_ended(self.process):
+        return self.kill() if self.process is not None and _has_ended(self.process) else None
+
+    def kill(self) -> int | None:
+        """End it and everything in its group, at once; gives its exit status."""
+        if self.process is None or self.process.pid is None:
             return None
-        _kill_group(self.process.pid)  # before it is reaped: until then nobody else can have this group id
-        return self.process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # before it is reaped, while the group id is surely its own
+        self.process.join()
+        return self.process.exitcode
 
 
 class Supervisor:
@@ -82,6 +94,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Until a signal asks to stop: 0. A program that ends or hangs before all were ready once: 1."""
+        gc.freeze()  # what is loaded by now is shared with the children as long as nobody collects it
         with self._signals_handled():
             try:
                 for child in self._children:
@@ -115,20 +128,18 @@ class Supervisor:
         return True
 
     def _stop(self) -> None:
-        running = [child for child in self._children if child.process is not None]
+        running = [child for child in self._children if child.exit_status() is None]
         for child in running:
-            if child.process is not None and child.process.returncode is None:
+            if child.process is not None:
                 child.process.terminate()
         deadline = time.monotonic() + self._stop_within_s
         requests_before = max(self._stop_requests, 1)
         while running and time.monotonic() < deadline and self._stop_requests <= requests_before:
-            running = [child for child in running if child.exit_status() is None]
+            running = [child for child in running if child.process is not None and child.exit_status() is None]
             time.sleep(_LOOK_EVERY_S if running else 0)
         for child in running:
-            if child.process is not None:
-                _complain(f"{child.program.name} did not stop in time and is killed")
-                _kill_group(child.process.pid)
-                child.process.wait()
+            _complain(f"{child.program.name} did not stop in time and is killed")
+            child.kill()
 
     @contextlib.contextmanager
     def _signals_handled(self) -> Iterator[None]:
@@ -159,24 +170,34 @@ def _start_again_if_dead(child: _Child) -> None:
     _complain(f"{child.program.name} ended with status {status}; starting it again in {pause_s(child.failures):g} s")
 
 
-def _die_with(parent_id: int) -> Callable[[], None]:
-    def _before_exec() -> None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent_id:  # the parent died before the kernel was told
-            os._exit(1)
+def _run(program: Program, supervisor_id: int) -> None:
+    """In the child: a group, a name and signals of its own, and an end with the supervisor's."""
+    os.setpgid(0, 0)
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _LIBC.prctl(_PR_SET_NAME, program.name.encode())
+    if os.getppid() != supervisor_id:  # it died before the kernel was told
+        os._exit(1)
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+    program.run()
 
-    return _before_exec
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """What is signalled meanwhile comes afterwards: a child that was just forked would take it for the supervisor's."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
 
 
-def _has_ended(process: subprocess.Popen[bytes]) -> bool:
-    if process.returncode is not None:
+def _has_ended(process: ForkProcess) -> bool:
+    try:
+        return os.waitid(os.P_PID, process.pid or 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:  # reaped while another was started
         return True
-    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-
-def _kill_group(group_id: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(group_id, signal.SIGKILL)
 
 
 def _complain(sentence: str) -> bool:

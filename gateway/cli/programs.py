@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -22,6 +23,7 @@ def up(ctx: click.Context, office: Office) -> None:
     """Bring the database up to date, then run web, DICOM node and worker until Ctrl-C."""
     settings = office.settings
     _upgrade(settings)
+    _import_programs()
     supervisor = Supervisor(_programs(office), on_ready=lambda: _announce(settings))
     ctx.exit(supervisor.run())
 
@@ -88,16 +90,31 @@ def _upgrade(settings: "Settings") -> None:
         database.dispose()
 
 
+def _import_programs() -> None:
+    """Once for all of them: most of what they import is the same."""
+    with working("loading"):
+        from dicom_node import app as _node
+        from gateway import app as _web
+        from workers import app as _worker
+    _ = _node, _web, _worker
+
+
 def _programs(office: Office) -> list[Program]:
-    chosen = ["--config", str(office.config_file.absolute())] if office.config_file else []
-    start = (sys.executable, "-m", "gateway.cli", *chosen)
     http_address = (office.settings.web.host, office.settings.web.port)
     dicom_address = (office.settings.dicom.host, office.settings.dicom.port)
     return [
-        Program("web", (*start, "web"), lambda: is_ready(http_address)),
-        Program("dicom-node", (*start, "dicom-node"), lambda: listens(dicom_address)),
-        Program("worker", (*start, "worker"), _always),  # it listens to nobody; alive is ready
+        Program("web", partial(_run, office, "web"), lambda: is_ready(http_address)),
+        Program("dicom-node", partial(_run, office, "dicom-node"), lambda: listens(dicom_address)),
+        Program("worker", partial(_run, office, "worker"), _always),  # it listens to nobody; alive is ready
     ]
+
+
+def _run(office: Office, command: str) -> None:
+    """As `consilium COMMAND` does: the settings are read anew, and an error is a sentence and an exit status."""
+    from gateway.cli.entry import main
+
+    chosen = ["--config", str(office.config_file)] if office.config_file else []
+    main([*chosen, command], prog_name="consilium")
 
 
 def _announce(settings: "Settings") -> None:

@@ -28,14 +28,15 @@ time.sleep(60)
 """
 
 PARENT = """
-import pathlib, sys
+import functools, os, pathlib, sys
 from gateway.supervisor import Program, Supervisor
 folder = pathlib.Path(sys.argv[1])
 programs = []
 for argument in sys.argv[2:]:
     name, mode = argument.split(":")
-    command = (sys.executable, str(folder / "child.py"), str(folder), name, mode)
-    programs.append(Program(name, command, (folder / f"{name}.pids").exists))
+    command = [sys.executable, str(folder / "child.py"), str(folder), name, mode]
+    run = functools.partial(os.execv, sys.executable, command)
+    programs.append(Program(name, run, (folder / f"{name}.pids").exists))
 supervisor = Supervisor(programs, on_ready=lambda: print("ready", flush=True), stop_within_s=1.5)
 sys.exit(supervisor.run())
 """
