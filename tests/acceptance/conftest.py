@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,14 +26,14 @@ def reviewer_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]
 
 
 @pytest.fixture(params=["embedded", "distributed"])
-def deployment(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
-    """Settings of the embedded default, and of PostgreSQL and RabbitMQ."""
+def deployment(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+    """The embedded default; and PostgreSQL and RabbitMQ, with each program started by its own command."""
     if request.param == "embedded":
         yield {}
         return
     with Postgres() as server, RabbitMQ() as broker:
         url = server.create_database("consilium")
-        yield {"CONSILIUM_DATABASE_URL": url, "CONSILIUM_BROKER_URL": broker.url}
+        yield {"by_command": True, "CONSILIUM_DATABASE_URL": url, "CONSILIUM_BROKER_URL": broker.url}
 
 
 @pytest.fixture

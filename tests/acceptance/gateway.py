@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from gateway.cli import main
 from gateway.domain.party import DicomAddress
 from gateway.store.engine import Database
+from tests.acceptance.programs import Program
 from tests.peers.processes import LOOPBACK, Process, free_port, is_listening, wait_until
 
 AE_TITLE = "CONSILIUM"
@@ -20,10 +21,14 @@ PROGRAMS = ("web", "dicom-node", "worker")
 
 
 class Gateway:
-    """Use as a context manager, or start and kill its programs one by one. `settings` are CONSILIUM_* variables."""
+    """Use as a context manager, or start and kill its programs one by one. `settings` are CONSILIUM_* variables.
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    The programs are forked; `by_command` starts each by its command, as an installation on several machines does.
+    """
+
+    def __init__(self, folder: Path, *, by_command: bool = False, **settings: str) -> None:
         self.folder = folder
+        self._by_command = by_command
         self.web_port, self.dicom_port = free_port(), free_port()
         self.environment = {
             "CONSILIUM_DATA_DIR": str(folder / "data"),
@@ -32,7 +37,7 @@ class Gateway:
             "CONSILIUM_DICOM__HOST": LOOPBACK,
             "CONSILIUM_DICOM__PORT": str(self.dicom_port),
             "CONSILIUM_STUDY__QUIET_PERIOD_S": "0.5",
-            "CONSILIUM_WORKER__POLL_S": "0.05",
+            "CONSILIUM_WORKER__POLL_S": "0.1",
             "CONSILIUM_WORKER__LEASE_S": "2",
             "CONSILIUM_RETRY__BASE_S": "0.2",
             "CONSILIUM_RETRY__CAP_S": "0.5",
@@ -40,7 +45,7 @@ class Gateway:
             "CONSILIUM_STORAGE__MIN_FREE_BYTES": "1000000",
             **settings,
         }
-        self.programs: dict[str, Process] = {}
+        self.programs: dict[str, Program | Process] = {}
 
     @property
     def url(self) -> str:
@@ -62,10 +67,8 @@ class Gateway:
         """Upgrade the schema and start these programs, all unless named; `settings` go over the others."""
         self.cli("db", "upgrade")
         for name in programs or PROGRAMS:
-            command = [sys.executable, "-m", "gateway.cli", name]
-            process = Process(name, command, folder=self.folder, environment=self.environment | settings)
-            self.programs[name] = process
-            process.start(is_ready=partial(self._is_ready, name))
+            self.programs[name] = self._program(name, self.environment | settings)
+            self.programs[name].start(is_ready=partial(self._is_ready, name))
         return self
 
     def stop(self) -> None:
@@ -94,6 +97,12 @@ class Gateway:
     def logs(self) -> str:
         """Everything that the programs wrote."""
         return "\n".join(process.log() for process in self.programs.values())
+
+    def _program(self, name: str, environment: dict[str, str]) -> Program | Process:
+        if self._by_command:
+            command = [sys.executable, "-m", "gateway.cli", name]
+            return Process(name, command, folder=self.folder, environment=environment)
+        return Program(name, folder=self.folder, environment=environment)
 
     def _is_ready(self, name: str) -> bool:
         if name == "web":

@@ -1,40 +1,26 @@
-"""Workers that are forked from a process which has imported everything, so that killing many of them is cheap."""
+"""Workers that kill themselves at a hook."""
 
-import multiprocessing
-import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing.context import ForkServerProcess
 
-from tests.acceptance.gateway import wait_for
-
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["workers.app", "tests.acceptance.killing"])
-
-
-def _work(environment: Mapping[str, str]) -> None:
-    os.environ.update(environment)
-    from config.settings import load_settings
-    from workers.app import run_worker
-
-    run_worker(load_settings())
+from tests.acceptance.gateway import Gateway, wait_for
+from tests.acceptance.programs import Program
 
 
 @contextmanager
-def worker(environment: Mapping[str, str], *, kill_at: str = "") -> Iterator[ForkServerProcess]:
+def worker(gateway: Gateway, *, kill_at: str = "") -> Iterator[Program]:
     """A worker process; with `kill_at` it kills itself (SIGKILL) at that hook. Stopped at the end of the block."""
-    process = _context.Process(target=_work, args=[{**environment, "CONSILIUM_KILL_AT": kill_at}], daemon=True)
-    process.start()
+    environment = {**gateway.environment, "CONSILIUM_KILL_AT": kill_at}
+    program = Program("worker", folder=gateway.folder, environment=environment)
+    program.start(is_ready=lambda: True)
     try:
-        yield process
+        yield program
     finally:
-        process.terminate()
-        process.join(10)
-        assert process.exitcode is not None, "the worker did not stop"
+        program.stop()
 
 
-def wait_until_killed(process: ForkServerProcess) -> None:
+def wait_until_killed(program: Program) -> None:
     """Until the worker has died by its own SIGKILL."""
-    wait_for(lambda: process.exitcode is not None, "the worker to be killed at its hook", 20)
-    assert process.exitcode == -signal.SIGKILL
+    wait_for(lambda: not program.is_running, "the worker to be killed at its hook", 20)
+    assert program.exit_code == -signal.SIGKILL

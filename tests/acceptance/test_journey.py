@@ -3,6 +3,7 @@
 import base64
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pydicom
 from pypdf import PdfReader
@@ -20,7 +21,7 @@ IDENTITY = (AYSE.family, "Ayşe", AYSE.patient_id)
 
 
 def test_a_study_becomes_a_report_in_the_clinic(
-    tmp_path: Path, deployment: dict[str, str], reviewer_node: Orthanc
+    tmp_path: Path, deployment: dict[str, Any], reviewer_node: Orthanc
 ) -> None:
     with (
         Gateway(tmp_path, **deployment) as gateway,

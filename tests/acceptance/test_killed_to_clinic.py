@@ -12,7 +12,7 @@ def reviewed(theatre: Theatre, tmp_path_factory: pytest.TempPathFactory) -> list
     """One case for each test, already with the reviewer."""
     folder = tmp_path_factory.mktemp("reviewed")
     orders = [theatre.case_on_its_way(folder) for _ in early_and_late(TO_THE_CLINIC)]
-    with worker(theatre.gateway.environment):
+    with worker(theatre.gateway):
         for order in orders:
             theatre.settle_to_reviewer(order)
     return orders
@@ -23,8 +23,8 @@ def test_killed_twice_on_the_way_to_the_clinic(early: str, late: str, theatre: T
     order = reviewed.pop()
     theatre.scene.report(order.case_id)
     for hook in (early, late):
-        with worker(theatre.gateway.environment, kill_at=hook) as process:
+        with worker(theatre.gateway, kill_at=hook) as process:
             wait_until_killed(process)
-    with worker(theatre.gateway.environment):
+    with worker(theatre.gateway):
         theatre.settle_to_clinic(order)
     theatre.assert_returned_once(order)

@@ -26,8 +26,8 @@ def test_every_hook_in_the_code_is_killed_at_or_belongs_to_an_edge() -> None:
 def test_killed_twice_on_the_way_to_the_reviewer(early: str, late: str, theatre: Theatre, files: Path) -> None:
     order = theatre.case_on_its_way(files)
     for hook in (early, late):
-        with worker(theatre.gateway.environment, kill_at=hook) as process:
+        with worker(theatre.gateway, kill_at=hook) as process:
             wait_until_killed(process)
-    with worker(theatre.gateway.environment):
+    with worker(theatre.gateway):
         theatre.settle_to_reviewer(order)
     theatre.assert_arrived_once(order)
