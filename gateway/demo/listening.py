@@ -1,5 +1,6 @@
 """A DICOM node of the demo: pynetdicom on a free port of this machine, in threads of this process."""
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,6 +11,9 @@ from pynetdicom.transport import ThreadedAssociationServer
 
 from gateway.demo.places import LOOPBACK
 from gateway.domain.party import DicomAddress
+
+_END_WITHIN_S = 3.0
+_LOOK_EVERY_S = 0.02
 
 
 class DicomListener:
@@ -38,6 +42,9 @@ class DicomListener:
         self._server = self._entity.start_server((LOOPBACK, 0), block=False, evt_handlers=self._handlers)
 
     def stop(self) -> None:
-        """Hang up. What is under way is aborted."""
+        """Hang up. What does not end by itself soon is aborted: an abort into a release breaks pynetdicom's reactor."""
+        deadline = time.monotonic() + _END_WITHIN_S
+        while self._entity.active_associations and time.monotonic() < deadline:
+            time.sleep(_LOOK_EVERY_S)
         self._entity.shutdown()
         self._server = None
