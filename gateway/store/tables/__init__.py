@@ -7,7 +7,7 @@ Patient data stands in `resource_version`, `resource_identifier`, `case_key`, `d
 from gateway.store.tables.cases import case, case_key, document
 from gateway.store.tables.columns import Instant, blob_columns, metadata
 from gateway.store.tables.deliveries import decision, delivery, delivery_item, egress_grant, recall_notice
-from gateway.store.tables.evidence import audit, audit_seal, audit_tail
+from gateway.store.tables.evidence import audit, audit_seal, audit_tail, destruction
 from gateway.store.tables.jobs import breaker, outbox
 from gateway.store.tables.parties import access_token, endpoint, oauth_client, party, party_identifier
 from gateway.store.tables.reports import report
@@ -27,6 +27,7 @@ __all__ = [
     "decision",
     "delivery",
     "delivery_item",
+    "destruction",
     "document",
     "egress_grant",
     "endpoint",

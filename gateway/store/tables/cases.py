@@ -14,7 +14,11 @@ case = Table(
     Column("pseudonym", String(16), nullable=False, unique=True),
     Column("state", String(16), nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("closed_at", Instant),  # from then on the retention period runs
+    Column("legal_hold", Text),  # why nothing of it may be destroyed
+    Column("destroyed_at", Instant),  # of its patient nothing is left
     Index(None, "clinic_id", "patient_id", "state"),
+    Index(None, "created_at"),
 )
 case_key = Table(
     "case_key",

@@ -20,11 +20,14 @@ delivery = Table(
     Column("last_error", Text, nullable=False),
     Column("is_ambiguous", Boolean, nullable=False),
     Column("sent_anew_at", Instant),  # a person said that nothing of what went before has arrived
+    Column("stopped_by", String(100)),  # a person holds it back
     Column("receipt", JSON),
     Column("created_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
     Index(None, "case_id"),
     Index(None, "subject_id"),
+    Index(None, "created_at"),
+    Index(None, "state", "kind"),
 )
 delivery_item = Table(
     "delivery_item",
@@ -35,6 +38,8 @@ delivery_item = Table(
     Column("sop_class_uid", String(64), nullable=False),
     Column("transfer_syntax_uid", String(64), nullable=False),
     blob("blob_sha256"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("last_error", Text, nullable=False, server_default=""),
     Column("status", String(16)),  # DIMSE status of the destination, hexadecimal
     Column("sent_at", Instant),
 )
@@ -52,6 +57,7 @@ decision = Table(
     Column("payload_sha256", String(64), nullable=False),
     Column("valid_until", Instant),
     Column("decided_at", Instant, nullable=False),
+    Index(None, "flow", "outcome"),
     Index(None, "case_id"),
     Index(None, "delivery_id"),
 )

@@ -1,8 +1,8 @@
-"""Who did what, and the chain that shows a change of it."""
+"""Who did what, the chain that shows a change of it, and what was destroyed."""
 
-from sqlalchemy import JSON, Column, ForeignKey, Index, String, Table
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, String, Table, Text
 
-from gateway.store.tables.columns import Instant, Serial, metadata
+from gateway.store.tables.columns import Instant, Serial, metadata, own_id
 
 audit = Table(
     "audit",
@@ -30,4 +30,17 @@ audit_seal = Table(
     Column("audit_id", Serial, ForeignKey("audit.id"), nullable=False, unique=True),
     Column("sha256", String(64), nullable=False),
     Column("sealed_at", Instant, nullable=False),
+)
+destruction = Table(
+    "destruction",
+    metadata,
+    own_id(),
+    Column("at", Instant, nullable=False),
+    Column("case_id", String(64), nullable=False),  # it outlives the case
+    Column("kind", String(32), nullable=False),
+    Column("subject_id", String(128), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index(None, "case_id"),
 )

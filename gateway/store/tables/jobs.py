@@ -21,6 +21,7 @@ outbox = Table(
     Column("lease_until", Instant),
     Column("rung_at", Instant),  # when the broker was last told; a doorbell, not a lease
     Column("last_error", Text, nullable=False),
+    Column("trace_id", String(32)),  # one for everything that follows from one association or request
     Column("created_at", Instant, nullable=False),
     Column("settled_at", Instant),
     Index(None, "state", "next_try_at"),

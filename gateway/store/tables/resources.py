@@ -12,6 +12,7 @@ resource = Table(
     Column("type", String(64), nullable=False),
     Column("version", Integer, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Column("destroyed_at", Instant),
     Index(None, "party_id", "type"),
 )
 resource_version = Table(

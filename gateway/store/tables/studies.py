@@ -1,6 +1,6 @@
 """Studies and instances as they arrived, and what waits in quarantine."""
 
-from sqlalchemy import JSON, BigInteger, Column, Date, ForeignKey, Index, String, Table, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, Date, ForeignKey, Index, String, Table, Text, UniqueConstraint, text
 
 from gateway.store.tables.columns import Instant, Serial, blob, metadata, own_id, reference
 
@@ -26,9 +26,11 @@ study = Table(
     Column("first_received_at", Instant, nullable=False),
     Column("last_received_at", Instant, nullable=False),
     Column("matched_at", Instant),
+    Column("destroyed_at", Instant),
     UniqueConstraint("clinic_id", "study_instance_uid"),
     Index(None, "case_id"),
     Index(None, "clinic_id", "state"),
+    Index(None, "first_received_at"),
 )
 instance = Table(
     "instance",
@@ -50,6 +52,7 @@ instance = Table(
     UniqueConstraint("clinic_id", "sop_instance_uid", "blob_sha256"),
     Index(None, "study_id"),
 )
+_IS_OPEN = text("resolved_at IS NULL")
 quarantine = Table(
     "quarantine",
     metadata,
@@ -64,6 +67,7 @@ quarantine = Table(
     Column("resolved_at", Instant),
     Column("resolution", String(16)),
     Column("resolved_by", String(100)),
+    Index(None, "kind", sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
     Index(None, "study_id"),
     Index(None, "case_id"),
 )

@@ -1,0 +1,121 @@
+"""A database that the previous version filled is upgraded with every row in it, and the gateway works on it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import MetaData, Table, insert, select
+
+from gateway.domain.study import StudyState
+from gateway.services.intake import receive
+from gateway.store import audit, studies
+from gateway.store.engine import Database
+from gateway.store.readiness import database_problems
+from gateway.store.schema import differences, upgrade, upgrade_within
+from gateway.store.tables import Instant, metadata
+from tests.integration.store.stage import Stage
+from tests.peers.generated import ct_series
+from tests.peers.postgres import Postgres
+
+PREVIOUS = "0002"
+MOMENT = datetime(2026, 3, 2, 9, 0, 0, 123456, tzinfo=UTC)
+_numbers = count(1)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """As the previous version left it."""
+    url, server, name = f"sqlite:///{tmp_path / 'previous.db'}", None, f"previous{next(_numbers)}"
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgres")
+        assert isinstance(server, Postgres)
+        url = server.create_database(name)
+    previous = Database(url)
+    with previous.write("test") as connection:
+        upgrade_within(connection, PREVIOUS)
+    yield previous
+    previous.dispose()
+    if server:
+        server.drop_database(name)
+
+
+def _reflected(database: Database) -> list[Table]:
+    """The tables as they are there; those of today know how an instant is written."""
+    with database.read() as connection:
+        found = MetaData()
+        found.reflect(connection)
+    for table in found.sorted_tables:
+        if table.name in metadata.tables:
+            for column in table.columns:
+                column.type = metadata.tables[table.name].c[column.name].type
+    return [table for table in found.sorted_tables if table.name != "alembic_version"]
+
+
+def _value(table: Table, name: str) -> Any:
+    """Something that the column takes; references point at the one row of the other table."""
+    column = table.c[name]
+    for key in column.foreign_keys:
+        return _value(key.column.table, key.column.name)
+    known: dict[str, Any] = {"version": 1, "position": 1, "sha256": "a" * 64, "kind": "study-settle", "state": "done"}
+    if name in known:
+        return known[name]
+    if isinstance(column.type, Instant):
+        return MOMENT
+    kind = column.type.python_type
+    if kind is str:
+        return f"{table.name}.{name}"[: getattr(column.type, "length", None) or 100]
+    return {date: MOMENT.date(), int: 7, bool: False, bytes: b"{}", object: {"of": name}}[kind]
+
+
+def _rows(database: Database, tables: list[Table]) -> dict[str, list[tuple[Any, ...]]]:
+    with database.read() as connection:
+        return {table.name: [tuple(row) for row in connection.execute(select(table))] for table in tables}
+
+
+def test_a_filled_database_of_the_previous_version_is_upgraded(database: Database, tmp_path: Path) -> None:
+    tables = _reflected(database)
+    with database.write("test") as connection:
+        for table in tables:
+            connection.execute(insert(table).values({one.name: _value(table, one.name) for one in table.columns}))
+    before = _rows(database, tables)
+    assert all(len(rows) == 1 for rows in before.values())
+    assert database_problems(database)
+
+    upgrade(database)
+
+    assert _rows(database, tables) == before
+    assert differences(database) == []
+    assert database_problems(database) == []
+
+
+def test_the_gateway_works_on_what_was_there_before_the_upgrade(database: Database, tmp_path: Path) -> None:
+    tables = {table.name: table for table in _reflected(database)}
+    party = {"id": "clinic0", "kind": "clinic", "name": "old clinic", "country": "TR", "time_zone": "Europe/Istanbul"}
+    address = {"ae_title": "OLDPACS", "host": "10.0.0.9", "port": 104}
+    endpoint: dict[str, Any] = {"id": "pacs0", "party_id": "clinic0", "name": "old pacs", "role": "pacs"}
+    endpoint |= {"ae_title": "OLDPACS", "address": address}
+    with database.write("test") as connection:
+        connection.execute(insert(tables["party"]).values(party | {"created_at": MOMENT}))
+        connection.execute(insert(tables["endpoint"]).values(endpoint | {"created_at": MOMENT}))
+        audit.record(connection, at=MOMENT, actor="previous", action="case.opened", subject="case/0")
+        assert audit.seal(connection, now=MOMENT) == 1
+
+    upgrade(database)
+
+    stage = Stage(database, tmp_path)
+    [ds] = ct_series(slices=1)
+    arrival = replace(stage.arrival(ds), endpoint=replace(stage.pacs, id="pacs0", party_id="clinic0"))
+    receive(stage.core, arrival)
+    with database.write("test") as connection:
+        assert audit.seal(connection, now=stage.core.now()) > 1
+    with database.read() as connection:
+        assert audit.verify(connection).broken_at is None
+    stage.ahead += stage.core.quiet_period * 2
+    stage.work()
+    with database.read() as connection:
+        [waiting] = studies.listed(connection)
+    assert (waiting.study_instance_uid, waiting.state) == (ds.StudyInstanceUID, StudyState.UNMATCHED)
