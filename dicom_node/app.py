@@ -6,9 +6,10 @@ import threading
 
 from config.groups import Dicom
 from config.settings import Settings
-from dicom_node.scp import NodeSettings, ReceivedInstance, RunningNode, server_context, start_node
+from dicom_node.scp import NodeMetrics, NodeSettings, ReceivedInstance, RunningNode, server_context, start_node
+from gateway.domain import trace
 from gateway.domain.party import Endpoint
-from gateway.process import prepare_process
+from gateway.process import prepare_process, serve_metrics
 from gateway.services.core import Core
 from gateway.services.intake import Arrival, receive
 from gateway.store import parties
@@ -17,16 +18,19 @@ from gateway.wiring import open_core
 
 def run_node(settings: Settings) -> None:
     """Listen until SIGTERM or SIGINT; what is complete by then is committed and acknowledged."""
-    prepare_process(settings)
+    prepare_process(settings, "dicom-node")
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: ended.set())
-    node = open_node(settings, open_core(settings))
+    metrics = NodeMetrics()
+    serve_metrics(settings.dicom.metrics_host, settings.dicom.metrics_port, metrics.registry)
+    node = open_node(settings, open_core(settings), metrics)
     ended.wait()
     node.stop()
+    trace.flush()
 
 
-def open_node(settings: Settings, core: Core) -> RunningNode:
+def open_node(settings: Settings, core: Core, metrics: NodeMetrics | None = None) -> RunningNode:
     """Start listening. A PACS is known by its AE title from the moment it is registered, without a restart."""
 
     def find_caller(ae_title: str) -> Endpoint | None:
@@ -46,7 +50,7 @@ def open_node(settings: Settings, core: Core) -> RunningNode:
             ),
         )
 
-    return start_node(_node_settings(settings), find_caller=find_caller, receive=keep)
+    return start_node(_node_settings(settings), find_caller=find_caller, receive=keep, metrics=metrics)
 
 
 def _node_settings(settings: Settings) -> NodeSettings:

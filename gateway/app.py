@@ -2,21 +2,23 @@
 
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from config.settings import Settings
+from gateway.domain import trace
 from gateway.process import prepare_process
 from gateway.services.effects import before_storing, effects
 from gateway.web.application import create_application
-from gateway.web.edge import Edge
+from gateway.web.edge import Edge, Surroundings
 from gateway.wiring import open_core
 
 
 def run_web(settings: Settings) -> None:
     """Serve HTTP until SIGTERM or SIGINT; requests under way are allowed to end."""
-    prepare_process(settings)
+    prepare_process(settings, "web")
     _Server(settings).run()
 
 
@@ -35,8 +37,22 @@ def build_application(settings: Settings) -> Flask:
             base_url=settings.web.base_url,
             max_body_bytes=settings.web.max_body_bytes,
             token_lifetime_s=settings.web.token_lifetime_s,
+            surroundings=Surroundings(
+                data_folder=settings.data_dir,
+                reserve_bytes=settings.storage.min_free_bytes,
+                broker=_broker(settings),
+                overdue_after_s=settings.worker.overdue_after_s,
+            ),
         )
     )
+
+
+def _broker(settings: Settings) -> tuple[str, int] | None:
+    """Host and port of the broker; 5672 is AMQP's (https://www.iana.org/assignments/service-names-port-numbers)."""
+    if not settings.broker_url:
+        return None
+    parts = urlsplit(settings.broker_url)
+    return parts.hostname or "localhost", parts.port or 5672
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
@@ -57,6 +73,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "loglevel": "error",  # its warnings quote request lines, which may hold a name
             "proc_name": "consilium-web",
             "control_socket_disable": True,
+            "worker_exit": lambda _server, _worker: trace.flush(),
         }
         for name, value in options.items():
             self.cfg.set(name, value)

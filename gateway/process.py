@@ -1,4 +1,4 @@
-"""What each of the three programs does first: logs and, in tests, a kill point."""
+"""What each of the three programs does first: logs, traces where wanted and, in tests, a kill point."""
 
 import logging
 import os
@@ -8,16 +8,24 @@ import traceback
 from pathlib import Path
 
 import structlog
+from prometheus_client import CollectorRegistry, start_http_server
 
 from config.settings import Settings
+from gateway.domain import trace
+from gateway.domain.errors import Permanent
 from gateway.domain.hooks import observe
+from gateway.telemetry import send_traces
 
 
-def prepare_process(settings: Settings) -> None:
-    """JSON logs on standard error, ids only; and the hook at which a test wants this process killed, if any."""
+def prepare_process(settings: Settings, program: str) -> None:
+    """JSON logs on standard error, ids only, each line with its trace; and what the settings want beside them.
+
+    Raises Permanent where traces are wanted and cannot be had.
+    """
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            with_trace,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _without_values,
@@ -28,8 +36,30 @@ def prepare_process(settings: Settings) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING)
+    if settings.telemetry.otlp_endpoint:
+        send_traces(settings.telemetry.otlp_endpoint, program)
     if settings.kill_at:
         observe(lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == settings.kill_at else None)
+
+
+def serve_metrics(host: str, port: int, registry: CollectorRegistry) -> None:
+    """Show this process's own figures there, in Prometheus' text format, as long as it lives; port 0: nowhere.
+
+    Raises Permanent when the port cannot be had.
+    """
+    if not port:
+        return
+    try:
+        start_http_server(port, host, registry)
+    except OSError as exc:
+        raise Permanent(f"metrics_port {port} on {host} cannot be had ({exc.strerror}); set another one") from exc
+
+
+def with_trace(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Put the trace id into the line, where there is one."""
+    if trace_id := trace.current():
+        event["trace"] = trace_id
+    return event
 
 
 def _without_values(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

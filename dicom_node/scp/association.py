@@ -19,6 +19,7 @@ from pynetdicom.presentation import PresentationContext
 from dicom_node.scp import negotiation
 from dicom_node.scp.command import Command, encode_response
 from dicom_node.scp.dialogue import Answer, Dialogue
+from dicom_node.scp.metrics import NodeMetrics
 from dicom_node.scp.negotiation import AcceptedContext, Rejection
 from dicom_node.scp.pdu import (
     ABORT,
@@ -38,7 +39,7 @@ from dicom_node.scp.pdu import (
 from dicom_node.scp.settings import CallerFinder, NodeSettings, Receiver
 from dicom_node.scp.spool import SpoolFolder
 from dicom_node.scp.storing import Peer, Storing
-from gateway.domain import hooks
+from gateway.domain import hooks, trace
 from gateway.domain.party import Endpoint
 
 log = structlog.get_logger(__name__)
@@ -65,6 +66,7 @@ class AssociationServer:
         find_caller: CallerFinder,
         receive: Receiver,
         is_stopping: Callable[[], bool],
+        metrics: NodeMetrics,
     ) -> None:
         self._settings = settings
         self._is_stopping = is_stopping
@@ -72,11 +74,16 @@ class AssociationServer:
         self._admission = admission
         self._find_caller = find_caller
         self._receive = receive
+        self._metrics = metrics
         self._supported = negotiation.supported_sop_classes(settings.extra_sop_classes)
 
     def serve(self, connection: socket.socket, host: str) -> None:
         """Everything that happens on one connection; what a peer does never raises. The caller closes the socket."""
         association_id = secrets.token_hex(8)
+        with trace.within(), trace.span("dicom.association", association=association_id):
+            self._serve_connection(connection, host, association_id)
+
+    def _serve_connection(self, connection: socket.socket, host: str, association_id: str) -> None:
         try:
             self._shake_hands(connection)
             self._serve_stream(PduStream(connection), host, association_id)
@@ -113,12 +120,13 @@ class AssociationServer:
             caller = negotiation.LIMIT_REACHED
         if isinstance(caller, Rejection):
             log.warning("association_rejected", association=association_id, calling=calling, reason=caller.reason)
+            self._metrics.rejected(caller.reason)
             stream.send(negotiation.reject_pdu(caller), timeout_s)
             return
+        peer = Peer(calling, request.called_ae_title or "", host, association_id, caller)
         try:
-            self._serve_peer(
-                stream, request, Peer(calling, request.called_ae_title or "", host, association_id, caller)
-            )
+            with self._metrics.association():
+                self._serve_peer(stream, request, peer)
         finally:
             self._admission.leave(calling)
 
@@ -144,7 +152,7 @@ class AssociationServer:
         log.info("association_accepted", association=peer.association_id, calling=peer.calling_ae_title)
 
         def begin_store(command: Command, context: AcceptedContext) -> Storing:
-            return Storing(command, context, peer, self._spool, self._receive)
+            return Storing(command, context, peer, self._spool, self._receive, self._metrics)
 
         dialogue = Dialogue(negotiation.accepted(contexts), begin_store)
         try:
@@ -174,11 +182,10 @@ class AssociationServer:
         raise ProtocolViolation("the node stops", NO_REASON)
 
     def _send(self, stream: PduStream, answer: Answer, max_pdu_bytes: int) -> None:
-        response = encode_response(answer.request, answer.outcome.status, answer.outcome.comment)
-        encoded = data_pdus(answer.context_id, response, max_pdu_bytes)
         if answer.is_promise:
             hooks.reach("dicom.before_ack")
-        stream.send(encoded, self._settings.pdu_timeout_s)
+        response = encode_response(answer.request, answer.outcome.status, answer.outcome.comment)
+        stream.send(data_pdus(answer.context_id, response, max_pdu_bytes), self._settings.pdu_timeout_s)
         if answer.is_promise:
             hooks.reach("dicom.after_ack")
 

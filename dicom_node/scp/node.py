@@ -10,6 +10,7 @@ import structlog
 
 from dicom_node.scp.association import AssociationServer
 from dicom_node.scp.listening import Listener
+from dicom_node.scp.metrics import NodeMetrics
 from dicom_node.scp.settings import CallerFinder, NodeSettings, Receiver
 from dicom_node.scp.spool import SpoolFolder
 
@@ -45,13 +46,16 @@ class Admission:
 class RunningNode:
     """A node that listens until `stop` is called."""
 
-    def __init__(self, settings: NodeSettings, find_caller: CallerFinder, receive: Receiver) -> None:
+    def __init__(
+        self, settings: NodeSettings, find_caller: CallerFinder, receive: Receiver, metrics: NodeMetrics
+    ) -> None:
         self._settings = settings
+        self._metrics = metrics
         self._is_stopping = threading.Event()
         self._spool = SpoolFolder(settings.spool_folder, reserve_bytes=settings.reserve_bytes)
         admission = Admission(settings.max_associations, settings.max_associations_per_peer)
         self._server = AssociationServer(
-            settings, self._spool, admission, find_caller, receive, self._is_stopping.is_set
+            settings, self._spool, admission, find_caller, receive, self._is_stopping.is_set, metrics
         )
         self._connections: dict[socket.socket, tuple[str, threading.Thread]] = {}
         self._lock = threading.Lock()
@@ -101,6 +105,7 @@ class RunningNode:
                 self._connections[connection] = (host, thread)
         if is_too_many:
             log.warning("connection_refused", host=host)
+            self._metrics.rejected("too many connections")
             connection.close()
         else:
             thread.start()
@@ -125,9 +130,11 @@ class RunningNode:
                 del self._connections[connection]
 
 
-def start_node(settings: NodeSettings, *, find_caller: CallerFinder, receive: Receiver) -> RunningNode:
+def start_node(
+    settings: NodeSettings, *, find_caller: CallerFinder, receive: Receiver, metrics: NodeMetrics | None = None
+) -> RunningNode:
     """Listen and serve in background threads; returns when the ports are open. Raises OSError when one cannot be."""
-    return RunningNode(settings, find_caller, receive)
+    return RunningNode(settings, find_caller, receive, metrics or NodeMetrics())
 
 
 def _shut(connection: socket.socket, how: int) -> None:

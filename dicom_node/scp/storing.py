@@ -1,6 +1,8 @@
 """One C-STORE from its command to its status: spool, check, hand over (PS3.4 B)."""
 
 import mmap
+import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import structlog
@@ -8,6 +10,7 @@ import structlog
 from dicom_node.header import read_header
 from dicom_node.part10 import build_file_header
 from dicom_node.scp.command import Command
+from dicom_node.scp.metrics import NodeMetrics
 from dicom_node.scp.negotiation import AcceptedContext
 from dicom_node.scp.settings import ReceivedInstance, Receiver
 from dicom_node.scp.spool import SpoolFile, SpoolFolder
@@ -18,6 +21,7 @@ from dicom_node.status import (
     SopClassMismatch,
     answer_to_store,
 )
+from gateway.domain import trace
 from gateway.domain.errors import GatewayError
 from gateway.domain.party import Endpoint
 from gateway.domain.study import InstanceHeader
@@ -48,7 +52,13 @@ class Storing:
     """Takes the fragments of one data set. Once refused it swallows the rest, and the status waits for the end."""
 
     def __init__(
-        self, command: Command, context: AcceptedContext, peer: Peer, spool: SpoolFolder, receive: Receiver
+        self,
+        command: Command,
+        context: AcceptedContext,
+        peer: Peer,
+        spool: SpoolFolder,
+        receive: Receiver,
+        metrics: NodeMetrics,
     ) -> None:
         self._command = command
         self._context = context
@@ -56,6 +66,10 @@ class Storing:
         self._receive = receive
         self._file: SpoolFile | None = None
         self._refusal: Outcome | None = None
+        self._metrics = metrics
+        self._began_at_s = time.perf_counter()
+        self._span = ExitStack()  # the operation ends in a later call, in the same thread
+        self._span.enter_context(trace.span("dicom.store", association=peer.association_id))
         if command.sop_class_uid != context.sop_class_uid:
             self._refuse(Outcome(SOP_CLASS_NOT_SUPPORTED, "SOP class is not that of the presentation context"))
             return
@@ -76,10 +90,18 @@ class Storing:
 
     def finish(self) -> Outcome:
         """Check the whole, make it durable, hand it over; SUCCESS only after the receiver has returned."""
+        outcome = self._finished()
+        self._metrics.answered(outcome.status, time.perf_counter() - self._began_at_s)
+        trace.note(status=f"0x{outcome.status:04X}")
+        self._span.close()
+        return outcome
+
+    def _finished(self) -> Outcome:
         if self._file is None:
             return self._refusal or Outcome(UNEXPECTED)
         try:
             self._hand_over(self._file)
+            self._metrics.stored(self._file.size_bytes)
             return Outcome(SUCCESS)
         except GatewayError as exc:
             self._refuse(Outcome(answer_to_store(exc), str(exc)))
@@ -87,11 +109,16 @@ class Storing:
             log.error("store_failed", association=self._peer.association_id, error=type(exc).__name__, at=_place(exc))
             self._refuse(Outcome(UNEXPECTED, "unexpected failure, see the gateway's log"))
         finally:
-            self.discard()
+            self._drop_file()
         return self._refusal or Outcome(UNEXPECTED)
 
     def discard(self) -> None:
-        """Leave nothing behind; harmless after the receiver has moved the file away."""
+        """Leave nothing behind, when the rest of the object will never come."""
+        self._drop_file()
+        self._span.close()
+
+    def _drop_file(self) -> None:
+        """Harmless after the receiver has moved the file away."""
         if self._file is not None:
             self._file.discard()
             self._file = None
@@ -136,7 +163,7 @@ class Storing:
             reason=outcome.comment,
         )
         self._refusal = outcome
-        self.discard()
+        self._drop_file()
 
 
 def _place(error: BaseException) -> str:

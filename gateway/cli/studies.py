@@ -25,7 +25,9 @@ def study() -> None:
 
 
 @study.command("list")
-@click.option("--state", type=click.Choice([*StudyState]), help="Only these, such as unmatched.")
+@click.option(
+    "--state", type=click.Choice([*map(str, StudyState)], case_sensitive=False), help="Only these, such as unmatched."
+)
 @click.option("--case", "case_id", metavar="ID", help="Only those of one case.")
 @limit_option
 @json_option

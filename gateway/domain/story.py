@@ -46,3 +46,6 @@ class CaseStory:
     state: str
     stations: tuple[Station, ...]
     waits: tuple[Wait, ...]
+    closed_at: datetime | None = None
+    legal_hold: str | None = None
+    destroyed_at: datetime | None = None

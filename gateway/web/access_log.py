@@ -5,6 +5,7 @@ import time
 import structlog
 from flask import Flask, Response, g, request
 
+from gateway.domain import trace
 from gateway.domain.ids import new_id
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
@@ -26,12 +27,16 @@ def _end(response: Response) -> Response:
     began_at_s = g.get("began_at_s", time.perf_counter())
     response.headers["X-Request-Id"] = g.get("request_id", "")
     response.headers["X-Content-Type-Options"] = "nosniff"
+    said = {
+        "request_id": g.get("request_id", ""),
+        "method": request.method if request.method in _METHODS else "other",
+        "route": request.url_rule.rule if request.url_rule else "unmatched",
+        "status": response.status_code,
+    }
+    trace.note(**said)
     _log.info(
         "request",
-        request_id=g.get("request_id", ""),
-        method=request.method if request.method in _METHODS else "other",
-        route=request.url_rule.rule if request.url_rule else "unmatched",
-        status=response.status_code,
+        **said,
         duration_ms=round((time.perf_counter() - began_at_s) * 1000, 1),
         client_id=g.get("client_id", ""),
     )

@@ -2,10 +2,11 @@
 
 from flask import Flask
 
-from gateway.web import access_log, errors, health
+from gateway.web import access_log, acknowledging, errors, health, metrics
 from gateway.web.edge import Edge
 from gateway.web.fhir import routes as fhir
 from gateway.web.oauth import routes as oauth
+from gateway.web.tracing import traced
 
 
 def create_application(edge: Edge) -> Flask:
@@ -14,7 +15,10 @@ def create_application(edge: Edge) -> Flask:
     application.url_map.merge_slashes = False
     access_log.register(application)
     errors.register(application)
+    acknowledging.register(application)
     application.register_blueprint(health.blueprint(edge))
+    application.register_blueprint(metrics.blueprint(edge))
     application.register_blueprint(oauth.blueprint(edge))
     application.register_blueprint(fhir.blueprint(edge), url_prefix="/fhir")
+    application.wsgi_app = traced(application.wsgi_app)  # type: ignore[method-assign, assignment]
     return application

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from flask import request
@@ -13,10 +14,26 @@ from gateway.store.engine import Database
 
 
 class Room(Protocol):
-    """Whoever knows whether there is room on the disk."""
+    """Whoever knows whether there is room for what is to be stored, and whether it can be stored at all."""
 
     def require_room(self, size_bytes: int) -> None:
         """Raise Full when there is not."""
+
+    def check(self) -> None:
+        """Raise Full or Transient when nothing can be stored now."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What /readyz and /metrics look at beside the stores.
+
+    `broker` is its host and port, None without one. A due job that has waited `overdue_after_s` is worth a warning.
+    """
+
+    data_folder: Path
+    reserve_bytes: int
+    broker: tuple[str, int] | None
+    overdue_after_s: float
 
 
 @dataclass(frozen=True)
@@ -37,6 +54,7 @@ class Edge:
     base_url: str
     max_body_bytes: int
     token_lifetime_s: int
+    surroundings: Surroundings
 
     @property
     def intake(self) -> Intake:

@@ -23,7 +23,7 @@ from gateway.store import parties
 from gateway.store.engine import Database
 from gateway.store.tables import audit
 from gateway.web.application import create_application
-from gateway.web.edge import Edge
+from gateway.web.edge import Edge, Surroundings
 from tests.core import Clock, core_over
 
 START = datetime(2026, 3, 2, 9, 30, 0, 123456, tzinfo=UTC)
@@ -41,6 +41,9 @@ class Disk:
     def require_room(self, size_bytes: int) -> None:
         if size_bytes > self.free_bytes:
             raise Full("no room")
+
+    def check(self) -> None:
+        self.require_room(0)
 
 
 @dataclass
@@ -82,6 +85,7 @@ class World:
             base_url=BASE,
             max_body_bytes=1_000_000,
             token_lifetime_s=300,
+            surroundings=Surroundings(folder, 0, None, 600),
         )
         self.application: Flask = create_application(self.edge)
         self.http: FlaskClient = self.application.test_client()

@@ -1,9 +1,12 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
+from gateway.domain.work import JobKind
+from gateway.store import audit, outbox
 from gateway.store.engine import Database
 from gateway.store.readiness import newest_revision
 from gateway.web.application import create_application
@@ -53,3 +56,57 @@ def test_what_else_is_wrong_is_named(world: World, tmp_path: Path) -> None:
     assert problems["storage"] == ["no room"]
     assert len(problems["database"]) == 1
     unreachable.dispose()
+
+
+def test_who_cannot_work_says_when_to_come_back(world: World) -> None:
+    answered = create_application(replace(world.edge, blobs=Disk(-1))).test_client().get("/readyz")
+    assert (answered.status_code, int(answered.headers["Retry-After"]) > 0) == (503, True)
+    assert "Retry-After" not in world.http.get("/readyz").headers
+
+
+def around(world: World, **changes: Any) -> TestResponse:
+    """What /readyz says in other surroundings."""
+    edge = replace(world.edge, surroundings=replace(world.edge.surroundings, **changes))
+    return create_application(edge).test_client().get("/readyz")
+
+
+def test_a_disk_below_the_reserve_is_a_problem(world: World) -> None:
+    answered = around(world, reserve_bytes=1 << 62)
+    assert answered.status_code == 503
+    assert "storage.min_free_bytes" in answered.get_json()["problems"]["disk"][0]
+
+
+def test_a_broker_that_is_away_is_a_warning(world: World) -> None:
+    answered = around(world, broker=("nowhere.invalid", 5672))
+    assert (answered.status_code, answered.get_json()["status"]) == (200, "ready")
+    [sentence] = answered.get_json()["warnings"]["broker"]
+    assert "nowhere.invalid has no address" in sentence
+    assert "Work waits in the outbox" in sentence
+
+
+def test_work_that_nobody_does_is_a_warning_for_each_queue(world: World) -> None:
+    with world.database.write("test") as connection:
+        for kind in (JobKind.STUDY_SETTLE, JobKind.REPORT_RENDER):
+            outbox.enqueue(connection, kind, "subject", case_id=None, now=world.clock())
+        audit.record(connection, at=world.clock(), actor="test", action="test")
+    assert world.http.get("/readyz").get_json() == {"status": "ready"}
+    world.clock.forward(minutes=11)
+    answered = world.http.get("/readyz")
+    assert (answered.status_code, answered.get_json()["status"]) == (200, "ready")
+    warnings = answered.get_json()["warnings"]
+    assert len(warnings["outbox"]) == 2
+    assert "study-settle of the queue match has waited 11 minutes" in " ".join(warnings["outbox"])
+    assert "audit rows have waited 11 minutes" in warnings["workers"][0]
+
+
+def test_a_worker_that_died_and_has_no_successor_is_a_warning(world: World) -> None:
+    policy = world.core.destinations
+    with world.database.write("test") as connection:
+        job_id = outbox.enqueue(connection, JobKind.STUDY_SETTLE, "study", case_id=None, now=world.clock())
+        taken = outbox.claim(connection, job_id, owner="dead", now=world.clock(), lease_s=60, policy=policy)
+    assert taken is not None
+    world.clock.forward(seconds=119)
+    assert world.http.get("/readyz").get_json() == {"status": "ready"}
+    world.clock.forward(seconds=1)
+    [sentence] = world.http.get("/readyz").get_json()["warnings"]["workers"]
+    assert "1 jobs were left by a worker that died" in sentence

@@ -1,0 +1,52 @@
+"""What one node has counted since its start, for Prometheus; of nobody, and shared by nothing but its connections."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_STORE_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+class NodeMetrics:
+    """Each node has a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._open = Gauge("consilium_dicom_associations_open", "Associations at present.", registry=registry)
+        self._accepted = Counter(
+            "consilium_dicom_associations_accepted", "Associations that were accepted.", registry=registry
+        )
+        self._rejected = Counter(
+            "consilium_dicom_associations_rejected", "Callers that were turned away.", ["reason"], registry=registry
+        )
+        self._answered = Counter(
+            "consilium_dicom_objects", "C-STORE requests by the status they got.", ["status"], registry=registry
+        )
+        self._bytes = Counter("consilium_dicom_stored_bytes", "Bytes of the objects stored.", registry=registry)
+        self._seconds = Histogram(
+            "consilium_dicom_store_seconds",
+            "From the C-STORE command to its answer.",
+            buckets=_STORE_S,
+            registry=registry,
+        )
+
+    @contextmanager
+    def association(self) -> Iterator[None]:
+        """Around an association that was accepted."""
+        self._accepted.inc()
+        with self._open.track_inprogress():
+            yield
+
+    def rejected(self, reason: str) -> None:
+        """An association, or a connection, was not wanted; `reason` is one of a few fixed sentences."""
+        self._rejected.labels(reason).inc()
+
+    def answered(self, status: int, seconds: float) -> None:
+        """A C-STORE was answered with this status (PS3.4 B.2.3)."""
+        self._answered.labels(f"0x{status:04X}").inc()
+        self._seconds.observe(seconds)
+
+    def stored(self, size_bytes: int) -> None:
+        """An object of that size is kept."""
+        self._bytes.inc(size_bytes)
