@@ -1,10 +1,13 @@
 """What the composition roots and the command line have in common: settings become stores and rules."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from config.settings import Settings
+from gateway.domain.blobs import Blobs
 from gateway.domain.breaker import DestinationPolicy
 from gateway.domain.errors import Permanent
 from gateway.domain.report import Institution
@@ -14,14 +17,18 @@ from gateway.store.blobs import BlobDirectory
 from gateway.store.engine import Database
 from gateway.store.keys import existing_key, key_or_new
 
+if TYPE_CHECKING:
+    from gateway.store.blobs_s3 import S3Blobs  # its library is loaded where there is a bucket
+
 
 def open_core(settings: Settings) -> Core:
     """The stores and rules that these settings name. Raises Permanent for an unusable key file or data folder."""
     retry, institution = settings.retry, settings.institution
+    database = open_database(settings)
     return Core(
-        database=open_database(settings),
-        blobs=_blobs(settings),
-        now=lambda: datetime.now(UTC),
+        database=database,
+        blobs=open_blobs(settings, database),
+        now=clock(settings),
         pseudonym_key=_pseudonym_key(settings),
         token_prefix=settings.pseudonym.prefix,
         quiet_period=timedelta(seconds=settings.study.quiet_period_s),
@@ -38,22 +45,63 @@ def open_core(settings: Settings) -> Core:
     )
 
 
+def clock(settings: Settings) -> Callable[[], datetime]:
+    """The present moment; ahead of it by the seconds in the file, where a test wants the clock to jump."""
+    ahead_file = settings.clock_ahead_file
+    if not ahead_file:
+        return lambda: datetime.now(UTC)
+    return lambda: datetime.now(UTC) + timedelta(seconds=float(Path(ahead_file).read_text(encoding="ascii")))
+
+
 def open_database(settings: Settings) -> Database:
     """The database that these settings name; nothing is asked of it yet. Raises Permanent for an unusable folder."""
     with _folders_usable():
         return Database(settings.database_url_resolved)
 
 
-def _blobs(settings: Settings) -> BlobDirectory:
+def open_blobs(settings: Settings, database: Database) -> Blobs:
+    """The folder or the bucket that these settings name. Raises Permanent for an unusable folder."""
+    if settings.blobs.bucket:
+        return open_bucket_of(settings, database)
     with _folders_usable():
         return BlobDirectory(settings.blob_dir, min_free_bytes=settings.storage.min_free_bytes)
 
 
+def open_bucket_of(settings: Settings, database: Database) -> "S3Blobs":
+    """The bucket that these settings name; nothing is asked of it yet. Raises UnusableSettings for a key file."""
+    from gateway.store.blobs_s3 import S3Blobs
+    from gateway.store.bucket import Bucket
+
+    blobs, storage = settings.blobs, settings.storage
+    access_key, secret_key = settings.blob_key
+    bucket = Bucket(
+        name=blobs.bucket,
+        prefix=blobs.prefix,
+        endpoint=blobs.endpoint,
+        region=blobs.region,
+        is_path_style=blobs.path_style,
+        access_key=access_key,
+        secret_key=secret_key,
+        connect_timeout_s=blobs.connect_timeout_s,
+        response_timeout_s=blobs.response_timeout_s,
+        max_retries=blobs.max_retries,
+        retry_s=blobs.retry_s,
+    )
+    return S3Blobs(
+        bucket,
+        turn=database.turn,
+        now=clock(settings),
+        leftover_age=timedelta(seconds=storage.leftover_age_s),
+        spool_folder=settings.spool_dir,
+        min_free_bytes=storage.min_free_bytes,
+    )
+
+
 def _pseudonym_key(settings: Settings) -> bytes:
-    """A key file that was named has to be there; the gateway's own is made at the first start."""
+    """The gateway's own is made at the first start, unless other machines have to have the same one."""
     path = settings.pseudonym_key_path
     with _folders_usable():
-        return existing_key(path) if settings.pseudonym.key_file else key_or_new(path)
+        return key_or_new(path) if settings.makes_own_key else existing_key(path)
 
 
 @contextmanager

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from gateway.domain.blobs import Blobs
 from gateway.store.blobs import BlobDirectory
+from gateway.store.blobs_s3 import S3Blobs
 from gateway.store.engine import Database
 
 
@@ -27,7 +29,7 @@ def keep_blobs_out_of_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
                 writing.name = ""
 
     def outside(store: Callable[..., Any]) -> Callable[..., Any]:
-        def call(blobs: BlobDirectory, *arguments: Any) -> Any:
+        def call(blobs: Blobs, *arguments: Any) -> Any:
             name = getattr(writing, "name", "")
             if name:
                 raise AssertionError(f"a blob is stored inside the transaction {name}")
@@ -36,5 +38,6 @@ def keep_blobs_out_of_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
         return call
 
     monkeypatch.setattr(Database, "write", write)
-    for name in ("put", "adopt"):
-        monkeypatch.setattr(BlobDirectory, name, outside(getattr(BlobDirectory, name)))
+    for kind in (BlobDirectory, S3Blobs):
+        for name in ("put", "adopt"):
+            monkeypatch.setattr(kind, name, outside(getattr(kind, name)))

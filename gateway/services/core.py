@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from gateway.domain.blobs import Blobs
 from gateway.domain.breaker import DestinationPolicy
 from gateway.domain.report import Institution
 from gateway.domain.work import RetryPolicy
-from gateway.store.blobs import BlobDirectory
 from gateway.store.engine import Database
 
 
@@ -20,7 +20,7 @@ class Core:
     """
 
     database: Database
-    blobs: BlobDirectory
+    blobs: Blobs
     now: Callable[[], datetime]
     pseudonym_key: bytes = field(repr=False)
     token_prefix: str

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from gateway.services.core import Core
+from gateway.store import destructions
 from gateway.store.blob_references import referenced, referenced_among
 from gateway.store.leftovers import remove_leftovers
 
@@ -32,22 +33,25 @@ def sweep(core: Core, spool_folder: Path, *, min_age: timedelta) -> Swept:
     before = (core.now() - min_age).timestamp()
     return Swept(
         blobs=sum(_remove(core, some, before) for some in _batches(_unreferenced(core))),
-        partial_blobs=remove_leftovers(core.blobs.partial_folder, before=before),
+        partial_blobs=core.blobs.remove_partial(before=before),
         spool_files=remove_leftovers(spool_folder, before=before),
     )
 
 
 def _unreferenced(core: Core) -> Iterator[str]:
-    """Blobs that no row seems to refer to; none in a database without any, which is hardly the one of these blobs."""
+    """Blobs that no row seems to refer to.
+
+    None in a database that refers to none and has destroyed none: it is hardly the one of these blobs.
+    """
     with core.database.read() as connection:
         kept = referenced(connection)
-        if (first := next(kept, None)) is not None:
+        if (first := next(kept, None)) is not None or destructions.is_any(connection):
             yield from _missing(core.blobs.digests(), first, kept)
 
 
-def _missing(present: Iterable[str], first: str, kept: Iterator[str]) -> Iterator[str]:
+def _missing(present: Iterable[str], first: str | None, kept: Iterator[str]) -> Iterator[str]:
     """Merge two ordered lists: what is in `present` and not in the other."""
-    current: str | None = first
+    current = first
     for digest in present:
         while current is not None and current < digest:
             current = next(kept, None)

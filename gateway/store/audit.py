@@ -18,6 +18,8 @@ from gateway.store.tables import audit, audit_seal, audit_tail
 from gateway.store.turns import take_turn
 
 GENESIS = "0" * 64
+CASE_RESTORED = "case.restored"
+"""The action that says: the case came from a backup, and what happened to it since is not known."""
 _PART = 1000
 _ADD = insert(audit).returning(audit.c.id)
 _ADD_TO_TAIL = insert(audit_tail)
@@ -95,6 +97,12 @@ def of_case(connection: Connection, case_id: str, *, actions: Sequence[str] = ()
     """The rows of one case, oldest first, optionally only these actions."""
     query = select(audit).where(audit.c.case_id == case_id).order_by(audit.c.id)
     return list(connection.execute(query.where(audit.c.action.in_(actions)) if actions else query).all())
+
+
+def restored_at(connection: Connection, case_id: str) -> datetime | None:
+    """When the case last came from a backup; None when it never did."""
+    query = select(func.max(audit.c.at)).where(audit.c.case_id == case_id, audit.c.action == CASE_RESTORED)
+    return connection.execute(query).scalar()
 
 
 def newest_of_case(connection: Connection, case_id: str, limit: int) -> list[Row[Any]]:

@@ -8,8 +8,8 @@ from gateway.store.tables import blob_columns
 
 
 def referenced(connection: Connection) -> Iterator[str]:
-    """Every blob that a row refers to, once, in the database's order."""
-    digests = union(*(select(column.label("digest")).where(column.is_not(None)) for column in blob_columns()))
+    """Every blob that a row refers to, once, in the database's order; '' stands where it was destroyed."""
+    digests = union(*(select(column.label("digest")).where(column != "") for column in blob_columns()))  # nor NULL
     with connection.execute(digests.order_by("digest").execution_options(yield_per=1000)) as rows:
         yield from rows.scalars()
 

@@ -1,22 +1,22 @@
-"""Immutable bytes by their SHA-256, in a directory. A blob is on the disk before anything refers to it.
+"""Blobs in a directory (`gateway.domain.blobs`). A blob is on the disk before anything refers to it.
 
-Whoever is about to refer to a blob stores, adopts or renews it first, which begins its age anew (its mtime), and
-commits the row well before the age at which `remove_stale` takes what no row refers to. The age is renewed and judged
-under a lock of the directory, so that no blob goes between the look at its age and its end.
+Its age is its mtime, renewed and judged under a lock of the directory, so that no blob goes between the look at its age
+and its end.
 """
 
 import errno
 import fcntl
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gateway.domain.errors import Full, NotFound, Transient
+from gateway.domain.blobs import absent, damaged, gone
+from gateway.store.disk import disk_errors, require_room, sync_folder
+from gateway.store.leftovers import remove_leftovers
 
-_NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT))
+PIECE_BYTES = 1 << 20
 
 
 class BlobDirectory:
@@ -41,7 +41,7 @@ class BlobDirectory:
         Raises Full before the disk is full, Transient when it cannot be written.
         """
         digest = hashlib.sha256(content).hexdigest()
-        with _translated():
+        with disk_errors():
             if self._is_there(digest):
                 return digest
             self.require_room(len(content))
@@ -61,7 +61,7 @@ class BlobDirectory:
 
         Raises Full when the disk is, Transient when it cannot be written.
         """
-        with _translated():
+        with disk_errors():
             if self._is_there(digest):
                 spooled.unlink()
             else:
@@ -70,17 +70,30 @@ class BlobDirectory:
     def renew(self, digest: str) -> None:
         """Begin the age of a blob anew, since a row will refer to it. Raises Transient when it is not there."""
         if not self._is_renewed(self.path(digest)):
-            raise Transient(f"blob {digest[:12]} has to be stored again")
+            raise gone(digest)
 
     def get(self, digest: str) -> bytes:
         """The bytes. Raises NotFound when there are none, Transient when they do not match their name any more."""
         try:
             content = self.path(digest).read_bytes()
         except FileNotFoundError as exc:
-            raise NotFound(f"blob {digest[:12]} is not in the store") from exc
+            raise absent(digest) from exc
         if hashlib.sha256(content).hexdigest() != digest:
-            raise Transient(f"blob {digest[:12]} is damaged on disk; restore it from the backup")
+            raise damaged(digest)
         return content
+
+    def stream(self, digest: str) -> Iterator[bytes]:
+        """The bytes in pieces, of which none is good before the last one has come. Raises as `get`."""
+        hashed = hashlib.sha256()
+        try:
+            with self.path(digest).open("rb") as file:
+                while piece := file.read(PIECE_BYTES):
+                    hashed.update(piece)
+                    yield piece
+        except FileNotFoundError as exc:
+            raise absent(digest) from exc
+        if hashed.hexdigest() != digest:
+            raise damaged(digest)
 
     def path(self, digest: str) -> Path:
         """Where the blob is, or would be."""
@@ -108,12 +121,20 @@ class BlobDirectory:
         """Where a blob grows until it is whole."""
         return self._root / "partial"
 
+    def remove_partial(self, *, before: float) -> int:
+        """Remove files that never became a blob and have not grown since `before`; gives how many."""
+        return remove_leftovers(self.partial_folder, before=before)
+
     def require_room(self, size_bytes: int) -> None:
         """Raise Full when storing this much would leave less than the reserve."""
-        with _translated():
-            free_bytes = shutil.disk_usage(self._root).free
-        if free_bytes - size_bytes < self._min_free_bytes:
-            raise Full("the blob store's disk is at its reserve; nothing was accepted")
+        require_room(self._root, size_bytes, reserve_bytes=self._min_free_bytes)
+
+    def check(self) -> None:
+        """Raise Full at the reserve, Transient when the folder cannot be used."""
+        self.require_room(0)
+        with disk_errors():
+            if not os.access(self._root, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     def _partial(self, digest: str) -> Path:
         self.partial_folder.mkdir(exist_ok=True)
@@ -150,22 +171,3 @@ class BlobDirectory:
         target = self.path(digest)
         source.replace(target)
         sync_folder(target.parent)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        if exc.errno in _NO_ROOM:
-            raise Full("the blob store's disk is full; nothing was accepted") from exc
-        raise Transient(f"the blob store cannot be written ({exc.strerror}); look at its disk and its rights") from exc
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames inside `folder` durable (fsync of the directory)."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

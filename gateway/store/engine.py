@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway.domain.hooks import reach
 from gateway.store.failures import explained
+from gateway.store.turns import take_turn
 
 BUSY_TIMEOUT_S = 20
 _LOOK_AGAIN_S = 0.02
@@ -54,6 +55,16 @@ class Database:
         """A snapshot for queries only. Raises Transient when the database is busy or away."""
         with _translated(self.url), self._reader.connect() as connection, connection.begin():
             yield connection
+
+    @contextmanager
+    def turn(self, name: str) -> Iterator[None]:
+        """Hold a name against every other process until the block ends; nothing is written. Raises Transient.
+
+        On SQLite every writer waits, so the block is short.
+        """
+        with _translated(self.url), self._writer.connect() as connection, connection.begin():
+            take_turn(connection, name)
+            yield
 
     def dispose(self) -> None:
         """Close every pooled connection (before a fork, at the end)."""

@@ -4,8 +4,8 @@ import os
 import secrets
 from pathlib import Path
 
-from gateway.domain.errors import Permanent
-from gateway.store.blobs import sync_folder
+from gateway.domain.errors import Conflict, Permanent
+from gateway.store.disk import sync_folder
 
 KEY_BYTES = 32
 
@@ -16,7 +16,9 @@ def existing_key(path: Path) -> bytes:
         mode = path.stat().st_mode
         key = path.read_bytes()
     except OSError as exc:
-        raise Permanent(f"the key file {path} cannot be read ({exc.strerror}); restore it from its copy") from exc
+        remedy = "copy it from its safe or from another machine of this installation"
+        new = f"only a new installation makes one: openssl rand -out {path} 32"
+        raise Permanent(f"the key file {path} cannot be read ({exc.strerror}); {remedy}; {new}") from exc
     if mode & 0o077:
         raise Permanent(f"the key file {path} is open to others; run: chmod 600 {path}")
     if len(key) < KEY_BYTES:
@@ -30,15 +32,27 @@ def key_or_new(path: Path) -> bytes:
     Processes that start at the same moment end with the same key: the file appears whole, and only once.
     """
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        _publish(partial, path)
+        _write(path, secrets.token_bytes(KEY_BYTES))
     return existing_key(path)
+
+
+def place_key(path: Path, key: bytes) -> None:
+    """Have this key in `path`. Raises Conflict when another one is there; it is never overwritten."""
+    if not path.exists():
+        _write(path, key)
+    if existing_key(path) != key:
+        raise Conflict(f"the key file {path} holds another key; move it away if no pseudonym was ever made with it")
+
+
+def _write(path: Path, key: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(key)
+        file.flush()
+        os.fsync(file.fileno())
+    _publish(partial, path)
 
 
 def _publish(partial: Path, path: Path) -> None:

@@ -15,7 +15,7 @@ def database_problems(database: Database) -> list[str]:
     """What keeps the process from working, one sentence each; empty when nothing does."""
     try:
         with database.read() as connection:
-            applied, missing = _applied_revision(connection), _missing(connection)
+            applied, missing = applied_revision(connection), _missing(connection)
     except GatewayError as failure:
         return [str(failure)]
     needed = newest_revision()
@@ -29,7 +29,7 @@ def database_problems(database: Database) -> list[str]:
 def is_current(database: Database) -> bool:
     """True when the newest revision of this version has been run; those of the next version may have been as well."""
     with database.read() as connection:
-        return _applied_revision(connection) >= newest_revision()
+        return applied_revision(connection) >= newest_revision()
 
 
 def newest_revision() -> str:
@@ -37,7 +37,7 @@ def newest_revision() -> str:
     return max(file.name.partition("_")[0] for file in REVISIONS.glob("[0-9]*_*.py"))
 
 
-def _applied_revision(connection: Connection) -> str:
+def applied_revision(connection: Connection) -> str:
     """The last one that was run; '' for a database without any."""
     if not inspect(connection).has_table("alembic_version"):
         return ""

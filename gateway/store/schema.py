@@ -4,6 +4,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection
 
 from gateway.store.engine import Database
 from gateway.store.readiness import REVISIONS
@@ -13,11 +14,16 @@ from gateway.store.turns import take_turn
 
 def upgrade(database: Database) -> None:
     """Run the revisions that are missing, in one transaction. Safe to run twice and from two processes at once."""
-    config = _config()
     with database.write("schema.upgrade") as connection:
-        take_turn(connection, "schema")
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        upgrade_within(connection)
+
+
+def upgrade_within(connection: Connection, revision: str = "head") -> None:
+    """The same up to one revision, in a transaction of the caller's."""
+    take_turn(connection, "schema")
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 def differences(database: Database) -> list[object]:

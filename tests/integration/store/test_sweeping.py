@@ -25,6 +25,7 @@ OTHER_DIGESTS = {  # of what is no blob
     "audit_seal.sha256",
     "access_token.token_sha256",
     "decision.payload_sha256",
+    "destruction.sha256",
     "delivery.payload_sha256",
     "egress_grant.payload_sha256",
     "oauth_client.secret_sha256",
@@ -38,9 +39,14 @@ def _sweep(stage: Stage) -> Swept:
     return sweep(stage.core, stage.spool, min_age=HOUR)
 
 
+def _directory(stage: Stage) -> BlobDirectory:
+    assert isinstance(stage.core.blobs, BlobDirectory)
+    return stage.core.blobs
+
+
 def _put_long_ago(stage: Stage, content: bytes) -> str:
     digest = stage.core.blobs.put(content)
-    _make_old(stage.core.blobs.path(digest))
+    _make_old(_directory(stage).path(digest))
     return digest
 
 
@@ -54,7 +60,7 @@ def _received(stage: Stage) -> str:
     [ds] = ct_series(slices=1)
     arrival = stage.arrival(ds)
     receive(stage.core, arrival)
-    _make_old(stage.core.blobs.path(arrival.blob_sha256))
+    _make_old(_directory(stage).path(arrival.blob_sha256))
     return arrival.blob_sha256
 
 
@@ -67,7 +73,7 @@ def test_old_leftovers_go_and_young_ones_stay(stage: Stage) -> None:
     kept = [_received(stage) for _ in range(3)]
     orphans = [_put_long_ago(stage, bytes([number])) for number in range(3)]
     young = stage.core.blobs.put(b"young")
-    partial, spooled = stage.core.blobs.partial_folder / "half", stage.spool / "node-1" / "object.dcm"
+    partial, spooled = _directory(stage).partial_folder / "half", stage.spool / "node-1" / "object.dcm"
     spooled.parent.mkdir()
     lock = spooled.with_name("lock")
     for path in (partial, spooled, lock):
@@ -78,7 +84,7 @@ def test_old_leftovers_go_and_young_ones_stay(stage: Stage) -> None:
 
     assert _sweep(stage) == Swept(blobs=3, partial_blobs=1, spool_files=1)
     assert list(stage.core.blobs.digests()) == sorted([*kept, young])
-    assert not any(stage.core.blobs.path(digest).exists() for digest in orphans)
+    assert not any(_directory(stage).path(digest).exists() for digest in orphans)
     assert [partial.exists(), spooled.exists(), lock.exists(), growing.exists()] == [False, False, True, True]
     assert _sweep(stage) == NOTHING
 
@@ -86,7 +92,7 @@ def test_old_leftovers_go_and_young_ones_stay(stage: Stage) -> None:
 def test_a_database_that_refers_to_nothing_is_taken_for_the_wrong_one(stage: Stage) -> None:
     digest = _put_long_ago(stage, b"of another database")
     assert _sweep(stage) == NOTHING
-    assert stage.core.blobs.path(digest).exists()
+    assert _directory(stage).path(digest).exists()
 
 
 class Interrupted(BlobDirectory):
@@ -101,7 +107,7 @@ class Interrupted(BlobDirectory):
 
 @pytest.fixture
 def interrupted(stage: Stage) -> Interrupted:
-    blobs = Interrupted(stage.core.blobs.partial_folder.parent)
+    blobs = Interrupted(_directory(stage).partial_folder.parent)
     stage.core = replace(stage.core, blobs=blobs)
     return blobs
 
@@ -130,7 +136,7 @@ def test_an_orphan_that_is_put_again_and_not_yet_referred_to_stays(stage: Stage,
 
 
 def test_whoever_stores_while_a_blob_is_being_removed_waits_and_stores_it_anew(stage: Stage) -> None:
-    blobs = stage.core.blobs
+    blobs = _directory(stage)
     digest = _put_long_ago(stage, b"a document")
     storing = threading.Thread(target=blobs.put, args=[b"a document"])
     with _locked(blobs.partial_folder.parent) as is_waited_for:

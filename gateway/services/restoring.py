@@ -1,0 +1,108 @@
+"""A backup becomes a gateway again: into an empty one only, and all of it or nothing.
+
+What happened after the backup is not known any more. So each case gets an audit row that says so, and whatever is sent
+for it from then on is looked for at its destination first (`gateway.services.delivery`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, func, inspect, literal, select, table
+
+from gateway.domain.blobs import Blobs
+from gateway.domain.errors import Conflict, Invalid
+from gateway.services.backing_up import Advance, verify
+from gateway.store import audit
+from gateway.store.backups import Backup, copy_blob
+from gateway.store.engine import Database
+from gateway.store.keys import place_key
+from gateway.store.portable import load_table
+from gateway.store.readiness import applied_revision, newest_revision
+from gateway.store.schema import upgrade_within
+from gateway.store.tables import case, metadata
+
+_VERSION_TABLE = "alembic_version"
+
+
+@dataclass(frozen=True)
+class Target:
+    """The empty gateway. `spool_folder` is on the file system of a blob directory."""
+
+    database: Database
+    blobs: Blobs
+    spool_folder: Path
+    key_path: Path
+    now: Callable[[], datetime]
+
+
+def restore(backup: Backup, target: Target, *, actor: str, advance: Advance) -> None:
+    """Verify everything, then bring it back; `advance` hears of each blob twice.
+
+    Raises Conflict when the gateway is not empty, Invalid when the backup is damaged or of a later version, Transient
+    and Full when it cannot be written; the database is empty then as before, and it can be tried again.
+    """
+    if backup.manifest.revision > newest_revision():
+        raise Invalid(f"the backup is of revision {backup.manifest.revision}; restore it with the version that made it")
+    with target.database.read() as connection:
+        _require_empty(connection, backup)
+    verify(backup, advance)
+    place_key(target.key_path, backup.key())
+    source = backup.blobs
+    for digest in backup.digests():
+        copy_blob(source, digest, target.blobs, by_way_of=target.spool_folder / "restore")
+        advance(1)
+    with target.database.write("backup.restored") as connection:
+        _require_empty(connection, backup)
+        upgrade_within(connection, backup.manifest.revision)
+        for one in backup.manifest.tables:
+            load_table(connection, one, backup.table(one.name))
+        upgrade_within(connection)
+        _continue_numbers(connection)
+        _require_whole_trail(connection)
+        _record(connection, backup, actor, target.now())
+
+
+def _require_empty(connection: Connection, backup: Backup) -> None:
+    for name in inspect(connection).get_table_names():
+        if name != _VERSION_TABLE and connection.execute(select(literal(1)).select_from(table(name)).limit(1)).first():
+            raise Conflict(f"the gateway is not empty: {name} has rows; name an empty database in the settings")
+    revision = applied_revision(connection)
+    if revision not in ("", backup.manifest.revision):
+        raise Conflict(
+            f"the empty database is at revision {revision} and the backup at {backup.manifest.revision}; "
+            "name a database without any tables"
+        )
+
+
+def _continue_numbers(connection: Connection) -> None:
+    """What counts up goes on after what was loaded; SQLite does so by itself."""
+    if connection.dialect.name != "postgresql":
+        return
+    for one in metadata.sorted_tables:
+        if (counted := one.autoincrement_column) is not None:
+            sequence = func.pg_get_serial_sequence(f'"{one.name}"', counted.name)
+            connection.execute(select(func.setval(sequence, select(func.max(counted)).scalar_subquery())))
+
+
+def _require_whole_trail(connection: Connection) -> None:
+    found = audit.verify(connection)
+    if found.broken_at is not None:
+        raise Invalid(f"the audit trail of the backup is broken at row {found.broken_at}; nothing was restored")
+
+
+def _record(connection: Connection, backup: Backup, actor: str, now: datetime) -> None:
+    details = {"made_at": backup.manifest.made_at.isoformat()}
+    subject = f"backup/{backup.folder.name}"
+    audit.record(connection, at=now, actor=actor, action="backup.restored", subject=subject, details=details)
+    for case_id in connection.execute(select(case.c.id)).scalars().all():
+        audit.record(
+            connection,
+            at=now,
+            actor=actor,
+            action=audit.CASE_RESTORED,
+            case_id=case_id,
+            subject=subject,
+            details=details,
+        )

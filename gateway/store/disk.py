@@ -1,0 +1,40 @@
+"""The disk below the stores: its reserve, its refusals, and renames that outlive a power cut."""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gateway.domain.errors import Full, Transient
+
+_NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT))
+
+
+def require_room(folder: Path, size_bytes: int, *, reserve_bytes: int) -> None:
+    """Raise Full when storing this much on the disk of `folder` would leave less than the reserve."""
+    with disk_errors():
+        free_bytes = shutil.disk_usage(folder).free
+    if free_bytes - size_bytes < reserve_bytes:
+        raise Full("the blob store's disk is at its reserve; nothing was accepted")
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """What the operating system refuses becomes Full or Transient."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno in _NO_ROOM:
+            raise Full("the blob store's disk is full; nothing was accepted") from exc
+        raise Transient(f"the blob store cannot be written ({exc.strerror}); look at its disk and its rights") from exc
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside `folder` durable (fsync of the directory)."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
