@@ -6,6 +6,15 @@ on one goes; it closes the breaker or opens it again, for longer.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import IntEnum
+
+
+class BreakerState(IntEnum):
+    """The number is the one that the metrics show."""
+
+    CLOSED = 0
+    HALF_OPEN = 1
+    OPEN = 2
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,12 @@ class Breaker:
     failures: int = 0
     failing_since: datetime | None = None
     probe_at: datetime | None = None
+
+    def state(self, now: datetime) -> BreakerState:
+        """Half-open from the moment at which one job may look."""
+        if self.probe_at is None:
+            return BreakerState.CLOSED
+        return BreakerState.OPEN if now < self.probe_at else BreakerState.HALF_OPEN
 
     def room(self, now: datetime, policy: DestinationPolicy) -> int:
         """How many jobs may be on their way there at once."""

@@ -10,6 +10,9 @@ from datetime import date
 from gateway.domain.identity import PersonIdentity
 from gateway.domain.party import Identifier
 
+CLOSING_STATUS = ("revoked", "completed", "entered-in-error")
+"""Of an order: from then on nothing more is disclosed for it."""
+
 
 @dataclass(frozen=True)
 class PatientRecord:

@@ -32,6 +32,10 @@ class NotFound(GatewayError):
     """Nothing by that id that the caller may know of."""
 
 
+class Gone(NotFound):
+    """There was one by that id; its content was destroyed when its time was over (HTTP 410)."""
+
+
 class Conflict(GatewayError):
     """The state or a business key stands against it; the same call will fail again until something changes."""
 

@@ -11,7 +11,8 @@ from gateway.domain.study import StudyState
 class Case:
     """One order for a second opinion; `id` is the logical id of the clinic's ServiceRequest.
 
-    Reviewers know its patient by `pseudonym`, on every object. `state` is `open` or `closed`.
+    Reviewers know its patient by `pseudonym`, on every object. `state` is `open` or `closed`; `legal_hold` says why
+    nothing of it may be destroyed. From `destroyed_at` on nothing of its patient is left.
     """
 
     id: str
@@ -21,6 +22,9 @@ class Case:
     pseudonym: str
     state: str
     created_at: datetime
+    closed_at: datetime | None = None
+    legal_hold: str | None = None
+    destroyed_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Study:
     first_received_at: datetime
     last_received_at: datetime
     matched_at: datetime | None
+    destroyed_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ class Delivery:
     """One payload for one endpoint. `waits_for` says what it waits for and who can move it; '' when it moves.
 
     `is_ambiguous` once the destination may have it without having said so; `sent_anew_at` is when a person said that
-    it has not.
+    it has not. `stopped_by` is the person who holds it back, whatever the consents say.
     """
 
     id: str
@@ -129,13 +134,15 @@ class Delivery:
     sent_anew_at: datetime | None
     created_at: datetime
     changed_at: datetime
+    stopped_by: str | None = None
 
 
 @dataclass(frozen=True)
 class DeliveryItem:
     """One object of a delivery, in sending order, with its UIDs as they leave.
 
-    `status` is what the destination answered (`0x0000`), None before that.
+    `status` is what the destination answered (`0x0000`), None before that; `last_error` is how the last of its
+    `attempts` failed.
     """
 
     delivery_id: str
@@ -146,6 +153,8 @@ class DeliveryItem:
     blob_sha256: str
     status: str | None
     sent_at: datetime | None
+    attempts: int = 0
+    last_error: str = ""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ class JobKind(StrEnum):
     DOCUMENT_RELEASE = "document-release"  # subject: document; cleared -> delivery
     REPORT_RENDER = "report-render"  # subject: report version -> renditions and deliveries
     DELIVERY_SEND = "delivery-send"  # subject: delivery
+    CASE_RECHECK = "case-recheck"  # subject: case; a consent ended or began by time alone -> decide anew
+    CASE_CLOSING = "case-closing"  # subject: gateway; recurring: close the cases whose follow-up is over
+    RETENTION = "retention"  # subject: gateway; recurring: destroy what has been kept long enough
 
 
 QUEUES: Mapping[JobKind, str] = {
@@ -25,8 +28,19 @@ QUEUES: Mapping[JobKind, str] = {
     JobKind.DOCUMENT_RELEASE: "deidentify",
     JobKind.REPORT_RENDER: "render",
     JobKind.DELIVERY_SEND: "deliver",
+    JobKind.CASE_RECHECK: "match",
+    JobKind.CASE_CLOSING: "keep",
+    JobKind.RETENTION: "keep",
 }
 """Queue by kind of work, so that a slow kind holds back no other."""
+
+RECURRING: Mapping[JobKind, timedelta] = {
+    JobKind.CASE_CLOSING: timedelta(hours=1),
+    JobKind.RETENTION: timedelta(hours=1),
+}
+"""Work that comes back by itself, and how long after its last time; each kind has one row, of the subject GATEWAY."""
+
+GATEWAY = "gateway"
 
 
 @dataclass(frozen=True)
@@ -34,7 +48,7 @@ class Job:
     """One claimed row of the outbox, enqueued at `since`.
 
     `attempt` counts from 1 and was committed before the work began; `failures` of the earlier ones ended with an
-    error, the others never ended.
+    error, the others never ended. `trace_id` is of what enqueued or moved it last, '' where that belonged to no trace.
     """
 
     id: str
@@ -45,6 +59,7 @@ class Job:
     failures: int
     since: datetime
     owner: str
+    trace_id: str = ""
 
 
 @dataclass(frozen=True)

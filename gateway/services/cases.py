@@ -4,18 +4,18 @@ from sqlalchemy import Connection
 
 from dicom_node.deidentify import pseudonym_token
 from fhir_mappings.service_request import order_from_fhir
-from gateway.domain.case import Order
+from gateway.domain.case import CLOSING_STATUS, Order
 from gateway.domain.delivery import DeliveryState, Flow
 from gateway.domain.errors import Conflict, Unprocessable
 from gateway.domain.party import Party, PartyKind
 from gateway.domain.record import Case, Delivery, Study
 from gateway.domain.resource import StoredResource
+from gateway.services import closing
 from gateway.services.core import Core
 from gateway.services.egress import enqueue_next
 from gateway.services.second_look import look_again, look_again_at_unmatched
 from gateway.store import audit, cases, deliveries, parties, resources
 
-CLOSING_STATUS = ("revoked", "completed", "entered-in-error")
 _CANCELLED = "delivery.cancel-by-order"
 
 
@@ -59,15 +59,16 @@ def _opened(core: Core, connection: Connection, stored: StoredResource, order: O
     patient_id = order.patient_reference.removeprefix("Patient/")
     if resources.type_of(connection, stored.party_id, patient_id) != "Patient":
         raise Unprocessable("the order's subject is not a Patient of this clinic", at="ServiceRequest.subject")
-    reviewer = _reviewer(connection, stored.party_id, order)
+    reviewer, is_closed = _reviewer(connection, stored.party_id, order), order.status in CLOSING_STATUS
     case = Case(
         id=stored.id,
         clinic_id=stored.party_id,
         reviewer_id=reviewer.id if reviewer else None,
         patient_id=patient_id,
         pseudonym=pseudonym_token(core.pseudonym_key, "case", stored.id, prefix=core.token_prefix),
-        state="closed" if order.status in CLOSING_STATUS else "open",
+        state="closed" if is_closed else "open",
         created_at=stored.stored_at,
+        closed_at=stored.stored_at if is_closed else None,
     )
     cases.add(connection, case)
     audit.record(
@@ -89,16 +90,29 @@ def _reviewer(connection: Connection, clinic_id: str, order: Order) -> Party | N
 
 
 def _change_state(connection: Connection, case: Case, order: Order, stored: StoredResource) -> None:
-    """A closed case discloses nothing more; what that stopped goes on when the order is opened again."""
+    """A closed case discloses nothing more; what that stopped goes on when the order is opened again.
+
+    Raises Unprocessable for a later version of an order whose case the centre has closed, unless it ends the order.
+    """
     state = "closed" if order.status in CLOSING_STATUS else "open"
     if state == case.state:
         return
-    cases.set_state(connection, case.id, state)
+    who, now = stored.client_id, stored.stored_at
     if state == "closed":
+        closing.set_closed(connection, case, reason=f"the order is {order.status}", actor=who, now=now)
         _cancel_disclosures(connection, case, order, stored)
-    else:
-        _revive_disclosures(connection, case, order, stored)
-        look_again(connection, case, now=stored.stored_at)
+        return
+    if not _had_ended(connection, stored):
+        raise Unprocessable("the case is closed; send a new order, or ask the centre to open it again")
+    closing.set_open(connection, case, actor=who, now=now)
+    _revive_disclosures(connection, case, order, stored)
+    look_again(connection, case, now=now)
+
+
+def _had_ended(connection: Connection, stored: StoredResource) -> bool:
+    """Whether the version before this one said that the order has ended."""
+    before = resources.version(connection, stored.party_id, stored.type, stored.id, stored.version - 1)
+    return before.content.get("status") in CLOSING_STATUS
 
 
 def _cancel_disclosures(connection: Connection, case: Case, order: Order, stored: StoredResource) -> None:

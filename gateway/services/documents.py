@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from fhir_mappings.binary import binary_data
 from fhir_mappings.document_reference import check_pdf, document_from_fhir, patient_and_order
 from gateway.domain.case import IncomingDocument
-from gateway.domain.errors import Conflict, NotFound, Transient, Unprocessable
+from gateway.domain.errors import Conflict, Gone, NotFound, Transient, Unprocessable
 from gateway.domain.record import Case, CaseDocument
 from gateway.domain.resource import StoredResource
 from gateway.domain.work import JobKind
@@ -93,13 +93,16 @@ def _case_of(connection: Connection, stored: StoredResource) -> Case:
         raise Unprocessable("the order is not one of this clinic", at="DocumentReference.context.related")
     if patient_reference != f"Patient/{case.patient_id}":
         raise Unprocessable("the document is of another patient than its order", at="DocumentReference.subject")
+    if case.state != "open":
+        at = "DocumentReference.context.related"
+        raise Unprocessable("the case is closed; send a new order, or ask the centre to open it again", at=at)
     return case
 
 
 def original(core: Core, document_id: str, *, actor: str) -> bytes:
     """The PDF as the clinic sent it, for the person who has to clear it; who looked is kept. Raises NotFound."""
     with core.database.write("document.show") as connection:
-        document = cases.document_by_id(connection, document_id)
+        document = _kept(connection, document_id)
         audit.record(
             connection,
             at=core.now(),
@@ -149,10 +152,18 @@ def _stored_binary(core: Core, party_id: str, url: str) -> bytes | None:
             return None
 
 
+def _kept(connection: Connection, document_id: str) -> CaseDocument:
+    """The document, with its content. Raises NotFound, and Gone once that was destroyed."""
+    document = cases.document_by_id(connection, document_id)
+    if not document.original_sha256:
+        raise Gone(f"the content of document {document_id} was destroyed")
+    return document
+
+
 def _waiting(connection: Connection, document_id: str) -> CaseDocument:
     """The document, its case locked: people who decide on it at once take turns."""
     cases.lock(connection, cases.document_by_id(connection, document_id).case_id)
-    document = cases.document_by_id(connection, document_id)
+    document = _kept(connection, document_id)
     if document.state != "waiting":
         raise Conflict(f"document {document_id} is {document.state} already")
     return document

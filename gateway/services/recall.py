@@ -51,18 +51,18 @@ def notify(connection: Connection, delivery: Delivery, stored: StoredResource) -
     )
 
 
-def withdraw(connection: Connection, delivery: Delivery, stored: StoredResource) -> None:
-    """The patient permits it again: nobody has to ask for it back."""
+def withdraw(connection: Connection, delivery: Delivery, *, now: datetime, actor: str, consent: str) -> None:
+    """The patient permits it again, by `consent` (`id/version`): nobody has to ask for it back."""
     for notice in recalls.listed(connection, case_id=delivery.case_id):
         if notice.delivery_id == delivery.id:
             audit.record(
                 connection,
-                at=stored.stored_at,
-                actor=stored.client_id,
+                at=now,
+                actor=actor,
                 case_id=delivery.case_id,
                 action=recalls.WITHDRAWN,
                 subject=recalls.subject_of(notice.id),
-                details={"delivery": delivery.id, "consent": f"{stored.id}/{stored.version}"},
+                details={"delivery": delivery.id, "consent": consent},
             )
 
 

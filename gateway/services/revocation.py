@@ -1,5 +1,7 @@
 """A consent came, changed or went: what waited for it looks again, what rested on it stops, what left is recalled."""
 
+from datetime import datetime
+
 from sqlalchemy import Connection
 
 from fhir_mappings.consent import consent_from_fhir
@@ -9,7 +11,7 @@ from gateway.domain.errors import Unprocessable
 from gateway.domain.record import Case, Delivery
 from gateway.domain.resource import StoredResource
 from gateway.services import egress, recall
-from gateway.services.consents import Ground, ground_of
+from gateway.services.consents import Ground, Recorded, ground_of
 from gateway.services.second_look import look_again_at_unmatched
 from gateway.store import audit, cases, deliveries, resources
 
@@ -54,6 +56,24 @@ def patient_stored(connection: Connection, stored: StoredResource) -> None:
     look_again_at_unmatched(connection, stored.party_id, lambda study: study.patient_id in values, now=stored.stored_at)
 
 
+def redecide(
+    connection: Connection, case: Case, delivery: Delivery, *, stage: str, now: datetime, ground: Ground
+) -> Recorded:
+    """Decide anew: a permit lets what was held go on, anything else cancels the grants. The caller has locked the case.
+
+    What could not be decided is asked again by the delivery's own job.
+    """
+    recorded = egress.decide(connection, case, delivery, stage=stage, now=now, ground=ground)
+    if recorded.is_permit:
+        if delivery.state is DeliveryState.HELD:
+            egress.enqueue_next(connection, delivery, now=now)
+        return recorded
+    deliveries.cancel_grants(connection, delivery.id, now)
+    if not recorded.is_denied and delivery.state is DeliveryState.PENDING:
+        egress.enqueue_next(connection, delivery, now=now)
+    return recorded
+
+
 def _is_patient(connection: Connection, stored: StoredResource, resource_id: str) -> bool:
     return resources.type_of(connection, stored.party_id, resource_id) == "Patient"
 
@@ -67,16 +87,13 @@ def _reconsider_case(connection: Connection, case: Case, stored: StoredResource)
 
 
 def _reconsider(connection: Connection, case: Case, delivery: Delivery, stored: StoredResource, ground: Ground) -> None:
-    recorded = egress.decide(connection, case, delivery, stage="consent", now=stored.stored_at, ground=ground)
+    now = stored.stored_at
+    recorded = redecide(connection, case, delivery, stage="consent", now=now, ground=ground)
     if recorded.is_permit:
-        recall.withdraw(connection, delivery, stored)
-        if delivery.state is DeliveryState.HELD:
-            egress.enqueue_next(connection, delivery, now=stored.stored_at)
+        consent = f"{stored.id}/{stored.version}"
+        recall.withdraw(connection, delivery, now=now, actor=stored.client_id, consent=consent)
         return
     used = {one.id for one in recorded.decision.consents}
     granting = deliveries.granting_consents(connection, delivery.id)
-    deliveries.cancel_grants(connection, delivery.id, stored.stored_at)
-    if not recorded.is_denied and delivery.state is DeliveryState.PENDING:
-        egress.enqueue_next(connection, delivery, now=stored.stored_at)
     if granting and (stored.id in granting or (stored.id in used and not granting & used)):
         recall.notify(connection, delivery, stored)

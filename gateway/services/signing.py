@@ -87,5 +87,6 @@ def _case(connection: Connection, stored: StoredResource, report: Report) -> Cas
     if case is None or case.reviewer_id != stored.party_id:
         raise Unprocessable("no case of yours has this pseudonym", at="DiagnosticReport.subject.identifier")
     if case.state != "open":
-        raise Unprocessable("the case is closed", at="DiagnosticReport.subject.identifier")
+        at = "DiagnosticReport.subject.identifier"
+        raise Unprocessable("the case is closed; ask the centre to open it again", at=at)
     return case

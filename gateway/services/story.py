@@ -18,6 +18,11 @@ _TOLD = {
     "recall.withdrawn": "recall withdrawn",
     "job.dead": "work gave up",
     "job.retry": "work begun again by a person",
+    "case.close": "case closed",
+    "case.reopen": "case opened again",
+    "case.hold": "legal hold began",
+    "case.unhold": "legal hold ended",
+    "case.destroyed": "content destroyed",
 }
 """Audit rows that are stations as they stand."""
 
@@ -34,6 +39,9 @@ def case_story(core: Core, case_id: str) -> CaseStory:
             clinic=parties.party_by_id(connection, case.clinic_id).name,
             reviewer=reviewer,
             state=case.state,
+            closed_at=case.closed_at,
+            legal_hold=case.legal_hold,
+            destroyed_at=case.destroyed_at,
             stations=tuple(stations),
             waits=tuple(waits_of(connection, case)),
         )

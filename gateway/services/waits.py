@@ -23,7 +23,7 @@ def waits_of(connection: Connection, case: Case) -> Iterator[Wait]:
     yield from _recall_waits(connection, case)
     if case.state != "open":
         return
-    of_case, arriving = studies.listed(connection, case_id=case.id), _arriving(connection, case)
+    of_case, arriving = studies.listed(connection, case_id=case.id), arriving_studies(connection, case)
     stopped = outbox.stopped(connection, case_id=case.id, subjects=[study.id for study in (*of_case, *arriving)])
     yield from _reviewer_waits(connection, case)
     yield from _study_waits(connection, case, of_case, arriving, stopped)
@@ -119,7 +119,7 @@ def _who_has_the_study(connection: Connection, case: Case) -> str:
     return f"{sender}; or {COORDINATOR}, if it came without its key: consilium study link {found} {case.id}"
 
 
-def _arriving(connection: Connection, case: Case) -> list[Study]:
+def arriving_studies(connection: Connection, case: Case) -> list[Study]:
     """Studies that still come in and that the order names."""
     uids = cases.keys(connection, case.id, cases.STUDY_INSTANCE_UID)
     numbers = cases.keys(connection, case.id, cases.ACCESSION_NUMBER)

@@ -69,9 +69,19 @@ def open_of_party(connection: Connection, party_id: str) -> list[Case]:
     return [_case(row) for row in connection.execute(select(case).where(is_of & (case.c.state == "open")))]
 
 
-def set_state(connection: Connection, case_id: str, state: str) -> None:
-    """`open` or `closed`."""
-    connection.execute(update(case).where(case.c.id == case_id).values(state=state))
+def close(connection: Connection, case_id: str, now: datetime) -> None:
+    """Nothing more joins it, and its retention period runs."""
+    connection.execute(update(case).where(case.c.id == case_id).values(state="closed", closed_at=now))
+
+
+def reopen(connection: Connection, case_id: str) -> None:
+    """As if it had never been closed."""
+    connection.execute(update(case).where(case.c.id == case_id).values(state="open", closed_at=None))
+
+
+def set_legal_hold(connection: Connection, case_id: str, reason: str | None) -> None:
+    """Why nothing of it may be destroyed; None: it may."""
+    connection.execute(update(case).where(case.c.id == case_id).values(legal_hold=reason))
 
 
 def set_reviewer(connection: Connection, case_id: str, reviewer_id: str) -> None:

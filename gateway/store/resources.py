@@ -1,6 +1,7 @@
 """FHIR resources by tenant: every version as stored, the business identifiers and the references of the current one.
 
-Whoever asks says for which party; a resource of another party is not there. Nothing is ever deleted or overwritten.
+Whoever asks says for which party; a resource of another party is not there. Nothing is overwritten, and nothing deleted
+but by the rules of retention (`forgetting`), which leave the row and the hash of what was there.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from fhir_mappings.binary import binary_data
 from fhir_mappings.json_text import read_json
-from gateway.domain.errors import Conflict, NotFound, Transient
+from gateway.domain.errors import Conflict, Gone, NotFound, Transient
 from gateway.domain.party import Identifier
 from gateway.domain.resource import StoredResource
 from gateway.store.tables import party, resource, resource_identifier, resource_reference, resource_version
@@ -84,7 +85,7 @@ def current_with_text(
     is_it = resource.c.id == resource_id
     row = connection.execute(current_versions(party_id, resource_type).where(is_it)).one_or_none()
     if row is None:
-        raise NotFound(f"no {resource_type}/{resource_id}")
+        raise _absent(connection, party_id, resource_type, resource_id)
     return stored(row), bytes(row.content)
 
 
@@ -100,7 +101,7 @@ def version_with_text(
     is_it = and_(resource.c.id == resource_id, resource_version.c.version == number)
     row = connection.execute(_versions(party_id, resource_type).where(is_it)).one_or_none()
     if row is None:
-        raise NotFound(f"no {resource_type}/{resource_id}/_history/{number}")
+        raise _absent(connection, party_id, resource_type, resource_id, f"/_history/{number}")
     return stored(row), bytes(row.content)
 
 
@@ -110,8 +111,8 @@ def binary(connection: Connection, party_id: str, url: str) -> bytes:
 
 
 def type_of(connection: Connection, party_id: str, resource_id: str) -> str | None:
-    """The type of the party's resource of that id, or None."""
-    is_it = and_(resource.c.id == resource_id, resource.c.party_id == party_id)
+    """The type of the party's resource of that id, or None; a destroyed one is none any more."""
+    is_it = and_(resource.c.id == resource_id, resource.c.party_id == party_id, resource.c.destroyed_at.is_(None))
     return connection.execute(select(resource.c.type).where(is_it)).scalar()
 
 
@@ -158,6 +159,7 @@ def referring(
 def newest_versions(connection: Connection, party_id: str, wanted: Collection[str]) -> dict[tuple[str, str], int]:
     """(type, id) -> number of the newest version, of those of the ids that the party has. Each begins at version 1."""
     query = select(resource.c.type, resource.c.id, resource.c.version).where(resource.c.party_id == party_id)
+    query = query.where(resource.c.destroyed_at.is_(None))
     ids = sorted(wanted)
     parts = [ids[start : start + _MOST_ASKED] for start in range(0, len(ids), _MOST_ASKED)]
     rows = [row for part in parts for row in connection.execute(query.where(resource.c.id.in_(part)))]
@@ -181,7 +183,17 @@ def _versions(party_id: str, resource_type: str) -> Select[Any]:
     query = select(resource.c.id, resource.c.party_id, resource.c.type)
     query = query.add_columns(one.version, one.client_id, one.created_at, one.content)
     query = query.join_from(resource, resource_version, one.resource_id == resource.c.id)
-    return query.where(resource.c.party_id == party_id, resource.c.type == resource_type)
+    is_there = and_(resource.c.type == resource_type, resource.c.destroyed_at.is_(None))
+    return query.where(resource.c.party_id == party_id, is_there)
+
+
+def _absent(connection: Connection, party_id: str, resource_type: str, resource_id: str, version: str = "") -> NotFound:
+    """Why there is none: its content was destroyed, or there never was one."""
+    is_it = and_(resource.c.id == resource_id, resource.c.party_id == party_id, resource.c.type == resource_type)
+    destroyed_at = connection.execute(select(resource.c.destroyed_at).where(is_it)).scalar()
+    if destroyed_at is None:
+        return NotFound(f"no {resource_type}/{resource_id}{version}")
+    return Gone(f"the content of {resource_type}/{resource_id} was destroyed on {destroyed_at:%Y-%m-%d}")
 
 
 def _read(connection: Connection, query: Select[Any]) -> list[StoredResource]:

@@ -8,6 +8,7 @@ from gateway.services.listing.case_documents import documents
 from gateway.services.listing.cases import case_lines
 from gateway.services.listing.clients import client_lines
 from gateway.services.listing.deliveries import delivery_lines, delivery_view
+from gateway.services.listing.destructions import destructions
 from gateway.services.listing.quarantine import quarantine_entry, quarantine_lines
 from gateway.services.listing.studies import study_line, study_lines
 
@@ -17,6 +18,7 @@ __all__ = [
     "client_lines",
     "delivery_lines",
     "delivery_view",
+    "destructions",
     "documents",
     "quarantine_entry",
     "quarantine_lines",

@@ -8,10 +8,11 @@ from sqlalchemy import Connection
 
 from gateway.domain.delivery import DeliveryState
 from gateway.domain.record import Delivery, DeliveryItem
+from gateway.domain.work import next_job
 from gateway.services.core import Core
 from gateway.services.delivery_waits import delivery_wait
 from gateway.services.listing.names import endpoint_names
-from gateway.store import deliveries
+from gateway.store import deliveries, outbox
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,11 @@ class DeliveryLine:
 
 @dataclass(frozen=True)
 class DeliveryView:
-    """A delivery with its objects and its receipt."""
+    """A delivery with its objects, its receipt, and when it is tried next."""
 
     delivery: DeliveryLine
     items: tuple[DeliveryItem, ...]
+    next_try_at: datetime | None
     receipt: dict[str, str] | None
 
 
@@ -54,7 +56,9 @@ def delivery_view(core: Core, delivery_id: str) -> DeliveryView:
         delivery = deliveries.by_id(connection, delivery_id)
         items = tuple(deliveries.items(connection, delivery_id))
         receipt = deliveries.receipts(connection, delivery.case_id).get(delivery_id)
-        return DeliveryView(_line(connection, delivery, endpoint_names(connection)), items, receipt)
+        job = outbox.unsettled(connection, next_job(delivery)[1])
+        next_try_at = None if job is None else job.next_try_at
+        return DeliveryView(_line(connection, delivery, endpoint_names(connection)), items, next_try_at, receipt)
 
 
 def _line(connection: Connection, delivery: Delivery, names: dict[str, str]) -> DeliveryLine:

@@ -10,6 +10,7 @@ import pytest
 from gateway.store.engine import Database
 from gateway.store.schema import upgrade
 from tests.integration.store.stage import Stage
+from tests.peers.moto import Moto
 from tests.peers.postgres import Postgres
 
 _TEMPLATE = "with_schema"
@@ -44,6 +45,13 @@ def database(database_url: str) -> Iterator[Database]:
     fresh = Database(database_url)
     yield fresh
     fresh.dispose()
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[Moto]:
+    """An S3-speaking server; each test has a bucket of its own."""
+    with Moto() as server:
+        yield server
 
 
 @pytest.fixture

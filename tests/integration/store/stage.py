@@ -13,11 +13,22 @@ from pydicom.uid import generate_uid
 from dicom_node.header import read_file_header
 from fhir_mappings.bundle import read_transaction
 from gateway.demo.resources import CaseData
+from gateway.domain.destruction import RetentionPolicy
 from gateway.domain.ids import new_id
 from gateway.domain.party import DicomAddress, Endpoint, EndpointRole, Identifier, Party, PartyKind
+from gateway.domain.report import Rendition, Report, ReportSubject
 from gateway.domain.resource import StoredResource
 from gateway.domain.work import QUEUES, JobKind
-from gateway.services import document_release, matching, registry, release
+from gateway.services import (
+    closing,
+    document_release,
+    matching,
+    recheck,
+    registry,
+    release,
+    rendering,
+    retention,
+)
 from gateway.services.effects import before_storing, effects
 from gateway.services.intake import Arrival
 from gateway.services.registry import NewEndpoint, Registration
@@ -41,6 +52,7 @@ class Stage:
         self.spool = folder / "spool"
         self.spool.mkdir()
         self.ahead = timedelta()
+        self.policy = RetentionPolicy.of_days(close_after_days=30, keep_days=0)
         self.core = core_over(database, folder, lambda: datetime.now(UTC) + self.ahead)
         self.pacs, self.clinic, self.reviewer = self._registered()
 
@@ -52,11 +64,11 @@ class Stage:
         digest = hashlib.sha256(content).hexdigest()
         return Arrival(path, read_file_header(content), digest, len(content), self.pacs, "association")
 
-    def post(self, *bodies: Json) -> list[StoredResource]:
-        """One request of the clinic's client; each body is a resource to create, or all are one transaction Bundle."""
+    def post(self, *bodies: Json, by: Party | None = None) -> list[StoredResource]:
+        """One request of the clinic's client, or of another party's; each body is a resource to create, or a Bundle."""
         [bundle] = bodies if bodies[0]["resourceType"] == "Bundle" else [transaction(*bodies)]
         intake = Intake(self.core.database, self.core.now, effects(self.core), before_storing(self.core))
-        caller = Caller("client", self.clinic)
+        caller = Caller("client", by or self.clinic)
         return [stored.resource for stored in store(intake, caller, read_transaction(bundle))]
 
     def case_data(self) -> CaseData:
@@ -75,13 +87,17 @@ class Stage:
             reviewer=REVIEWER,
         )
 
-    def work(self) -> None:
-        """Do every job that is due, and those they lead to, without an outside world."""
+    def work(self, *, send: Handler = lambda _job: None) -> None:
+        """Do every job that is due, and those they lead to; nothing is sent unless `send` does it."""
         handlers: dict[JobKind, Handler] = {
             JobKind.STUDY_SETTLE: partial(matching.settle, self.core),
             JobKind.STUDY_RELEASE: partial(release.release_study, self.core),
             JobKind.DOCUMENT_RELEASE: partial(document_release.release_document, self.core),
-            JobKind.DELIVERY_SEND: lambda _job: None,
+            JobKind.REPORT_RENDER: partial(rendering.render, self.core, renderer=_rendered),
+            JobKind.DELIVERY_SEND: send,
+            JobKind.CASE_RECHECK: partial(recheck.recheck, self.core),
+            JobKind.CASE_CLOSING: partial(closing.close_due, self.core, policy=self.policy),
+            JobKind.RETENTION: partial(retention.destroy_due, self.core, policy=self.policy),
         }
         while due := self._due():
             for job_id in due:
@@ -116,6 +132,12 @@ class Stage:
             actor="test",
             now=self.core.now(),
         )
+
+
+def _rendered(report: Report, subject: ReportSubject, *, fixed_identifier: str) -> Rendition:
+    return Rendition(
+        f"<p>{subject.record_number} {report.version}</p>".encode(), f"%PDF-1.7 {fixed_identifier}".encode()
+    )
 
 
 def transaction(*created: Json) -> Json:

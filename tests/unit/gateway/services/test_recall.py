@@ -113,7 +113,7 @@ def test_a_closed_case_still_waits_for_its_recall(scenery: Scenery) -> None:
     egress.grant(scenery.core, scenery.images("1.1").id)
     scenery.consent(DISCLOSE, status="inactive", of=consent_id)
     with scenery.core.database.write("test") as connection:
-        cases.set_state(connection, scenery.case.id, "closed")
+        cases.close(connection, scenery.case.id, scenery.clock())
     [what] = scenery.waits()
     assert what.startswith("board to be asked to delete")
 

@@ -1,0 +1,108 @@
+"""A case is closed when its follow-up is over, by a person or by time, and may be opened again while it is kept."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from fhir_mappings.service_request import order_from_fhir
+from gateway.domain.case import CLOSING_STATUS
+from gateway.domain.destruction import RetentionPolicy
+from gateway.domain.errors import Conflict
+from gateway.domain.record import Case
+from gateway.domain.work import Job
+from gateway.services import scheduling
+from gateway.services.core import Core
+from gateway.services.second_look import look_again, look_again_at_unmatched
+from gateway.services.unfinished import unanswered, undelivered
+from gateway.store import audit, cases, destructions, resources, retention
+
+MOST_AT_ONCE = 50
+"""Cases in one run; what is left comes next, after whatever else waits for a worker."""
+
+CLOSED, REOPENED = "case.close", "case.reopen"
+_NAMED = 3
+
+
+def close(core: Core, case_id: str, *, reason: str, actor: str) -> None:
+    """Nothing more joins the case. Raises NotFound, and Conflict naming what is undelivered or waits for a person."""
+    with core.database.write("case.close") as connection:
+        case = cases.lock(connection, case_id)
+        if case.state != "open":
+            raise Conflict(f"case {case_id} is {case.state} already")
+        if open_ends := [*undelivered(connection, case), *unanswered(connection, case)]:
+            more = f" and {len(open_ends) - _NAMED} more" if len(open_ends) > _NAMED else ""
+            raise Conflict(f"case {case_id} is not finished: {'; '.join(open_ends[:_NAMED])}{more}")
+        set_closed(connection, case, reason=reason, actor=actor, now=core.now())
+
+
+def reopen(core: Core, case_id: str, *, actor: str) -> None:
+    """Take up the case again: what waited for it is looked at anew.
+
+    Raises NotFound, and Conflict when it is open, its order has ended, or it has begun to be destroyed.
+    """
+    with core.database.write("case.reopen") as connection:
+        case, now = cases.lock(connection, case_id), core.now()
+        if case.state == "open":
+            raise Conflict(f"case {case_id} is open")
+        if destructions.has_begun(connection, case_id):
+            raise Conflict(f"the content of case {case_id} was destroyed; the clinic sends a new order")
+        order = order_from_fhir(resources.current(connection, case.clinic_id, "ServiceRequest", case.id).content)
+        if order.status in CLOSING_STATUS:
+            raise Conflict(f"the order is {order.status}; the clinic opens the case by making it active again")
+        set_open(connection, case, actor=actor, now=now)
+        look_again(connection, case, now=now)
+        look_again_at_unmatched(connection, case.clinic_id, lambda _study: True, now=now)
+
+
+def set_closed(connection: Connection, case: Case, *, reason: str, actor: str, now: datetime) -> None:
+    """From now on the retention period runs. The caller has locked the case row."""
+    cases.close(connection, case.id, now)
+    _audit(connection, case, CLOSED, actor=actor, now=now, details={"status": "closed", "reason": reason})
+
+
+def set_open(connection: Connection, case: Case, *, actor: str, now: datetime) -> None:
+    """The follow-up begins anew. The caller has locked the case row."""
+    cases.reopen(connection, case.id)
+    _audit(connection, case, REOPENED, actor=actor, now=now, details={"status": "open"})
+
+
+def close_due(core: Core, job: Job, *, policy: RetentionPolicy) -> None:
+    """Close every case whose report was delivered, that waits for nothing, and whose follow-up is over. Recurring."""
+    closed = 0
+    if policy.close_after is not None:
+        with core.database.read() as connection:
+            quiet = retention.quiet_since(connection, core.now() - policy.close_after)
+        for case_id in quiet:
+            closed += _is_closed(core, case_id, policy.close_after)
+            if closed == MOST_AT_ONCE:
+                break
+    scheduling.put_back(core, job.kind, is_more=closed == MOST_AT_ONCE)
+
+
+def _is_closed(core: Core, case_id: str, after: timedelta) -> bool:
+    with core.database.read() as connection:
+        if not _is_over(connection, cases.by_id(connection, case_id), core.now() - after):
+            return False
+    with core.database.write("case.close-due") as connection:
+        case, now = cases.lock(connection, case_id), core.now()
+        if case.id not in retention.quiet_since(connection, now - after, case_id=case.id):
+            return False
+        if not _is_over(connection, case, now - after):
+            return False
+        set_closed(connection, case, reason=f"retention.close_after_days = {after.days}", actor="gateway", now=now)
+        return True
+
+
+def _is_over(connection: Connection, case: Case, before: datetime) -> bool:
+    """True when nobody has opened it again since, nothing is to leave and nothing waits for a person."""
+    reopened = audit.of_case(connection, case.id, actions=[REOPENED])
+    if reopened and reopened[-1].at > before:
+        return False
+    return not any(undelivered(connection, case)) and not any(unanswered(connection, case))
+
+
+def _audit(
+    connection: Connection, case: Case, action: str, *, actor: str, now: datetime, details: dict[str, str]
+) -> None:
+    subject = f"case/{case.id}"
+    audit.record(connection, at=now, actor=actor, action=action, case_id=case.id, subject=subject, details=details)

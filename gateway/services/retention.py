@@ -1,0 +1,118 @@
+"""What has been kept long enough is destroyed; decisions, grants, receipts, audit and a record of it remain.
+
+In short transactions, each of which asks again whether it may: what one of them let go is recorded in it, so that a
+worker that dies in between leaves less to do. The blobs lose the rows that refer to them and go with the next sweep,
+unless something else refers to them (`sweeping`).
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from gateway.domain.destruction import RetentionPolicy, Thing
+from gateway.domain.errors import GatewayError, NotFound
+from gateway.domain.record import Case
+from gateway.domain.work import Job
+from gateway.services import scheduling
+from gateway.services.core import Core
+from gateway.services.unfinished import undelivered
+from gateway.store import audit, cases, destructions, forgetting, resources, retention
+
+MOST_AT_ONCE = 20
+"""Cases in one run; what is left comes next, after whatever else waits for a worker."""
+
+_ROWS_AT_ONCE = 200
+
+
+def destroy_due(core: Core, job: Job, *, policy: RetentionPolicy) -> None:
+    """Destroy the content of the cases that were closed longer ago than they are kept. Recurring."""
+    destroyed, failure = 0, None
+    if policy.keep is not None:
+        with core.database.write("retention.begin") as connection:
+            retention.begin_period(connection, core.now())
+            closed = retention.closed_since(connection, core.now() - policy.keep)
+        for case_id in closed:
+            try:
+                destroyed += destroy(core, case_id, keep=policy.keep)
+            except GatewayError as exc:  # of one case, such as a damaged blob; the others do not wait for it
+                failure = exc
+            if destroyed == MOST_AT_ONCE:
+                break
+    if failure is not None:
+        raise failure
+    scheduling.put_back(core, job.kind, is_more=destroyed == MOST_AT_ONCE)
+
+
+def destroy(core: Core, case_id: str, *, keep: timedelta) -> bool:
+    """Destroy what is left of one case; False where it is not over, held, or anything of it is undelivered."""
+    while things := _measured(core, case_id, keep):
+        with core.database.write("retention.blobs") as connection:
+            case, now = cases.lock(connection, case_id), core.now()
+            if not _may_go(connection, case, now - keep):
+                return False
+            there = {one.name for one in destructions.blobs_of(connection, case_id, limit=_ROWS_AT_ONCE)}
+            going = [one for one in things if one.name in there]
+            destructions.record(connection, case_id, going, reason=_rule(keep), now=now)
+            destructions.let_go(connection, going)
+    with core.database.write("retention.case") as connection:
+        return _is_finished(core, connection, case_id, keep)
+
+
+def _measured(core: Core, case_id: str, keep: timedelta) -> list[Thing]:
+    """What goes next, its size read where no row says it; nothing for a case that may not be destroyed."""
+    with core.database.read() as connection:
+        if not _may_go(connection, cases.by_id(connection, case_id), core.now() - keep):
+            return []
+        things = destructions.blobs_of(connection, case_id, limit=_ROWS_AT_ONCE)
+    return [one if one.size_bytes is not None else one.measured(_size_bytes(core, one.sha256)) for one in things]
+
+
+def _size_bytes(core: Core, sha256: str) -> int:
+    """0 where the blob has vanished already."""
+    try:
+        return sum(map(len, core.blobs.stream(sha256)))
+    except NotFound:
+        return 0
+
+
+def _may_go(connection: Connection, case: Case, before: datetime) -> bool:
+    return retention.is_closed_since(connection, case.id, before) and not any(undelivered(connection, case))
+
+
+def _is_finished(core: Core, connection: Connection, case_id: str, keep: timedelta) -> bool:
+    """The rows after the blobs; False where the case may not go, or something has come meanwhile."""
+    known = cases.by_id(connection, case_id)
+    for party_id in (known.clinic_id, known.reviewer_id):
+        if party_id is not None:
+            resources.lock_party(connection, party_id)  # before the case, as whoever stores a resource does
+    case, now = cases.lock(connection, case_id), core.now()
+    forgetting.lock_studies(connection, case_id)  # nothing more arrives from here on
+    if not _may_go(connection, case, now - keep) or destructions.blobs_of(connection, case_id, limit=1):
+        return False
+    needed = retention.is_needed_by_another(connection, case.clinic_id, case.patient_id, case.id)
+    going = forgetting.resources_of(connection, case, with_patient=not needed)
+    things = forgetting.empty_resources(connection, going, now)
+    destructions.record(connection, case_id, things, reason=_rule(keep), now=now)
+    forgetting.empty_studies(connection, case_id, now)
+    forgetting.finish(connection, case_id, now)
+    _audit(connection, case, keep, now)
+    return True
+
+
+def _audit(connection: Connection, case: Case, keep: timedelta, now: datetime) -> None:
+    destroyed = destructions.listed(connection, case_id=case.id)
+    details = {"status": "destroyed", "rule": _rule(keep), "things": len(destroyed)}
+    details |= {"bytes": sum(one.size_bytes for one in destroyed)}
+    audit.record(
+        connection,
+        at=now,
+        actor="retention",
+        action="case.destroyed",
+        case_id=case.id,
+        subject=f"case/{case.id}",
+        details=details,
+    )
+
+
+def _rule(keep: timedelta) -> str:
+    return f"retention.keep_days = {keep.days} after the case was closed"

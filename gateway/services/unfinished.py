@@ -1,0 +1,43 @@
+"""What keeps a case from being closed or destroyed: what has not left yet, and what waits for a person."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from gateway.domain.delivery import DeliveryState
+from gateway.domain.record import Case
+from gateway.services.waits import arriving_studies
+from gateway.store import cases, deliveries, outbox, recalls, reports, scheduled, studies
+
+_ENDED = (DeliveryState.DELIVERED, DeliveryState.CANCELLED)
+
+
+def undelivered(connection: Connection, case: Case) -> Iterator[str]:
+    """Each thing that is to leave and has not: a delivery, a signed report, work that may yet make one."""
+    opened = deliveries.listed(connection, case_id=case.id)
+    for delivery in opened:
+        if delivery.state not in _ENDED:
+            yield f"{delivery.kind} {delivery.id} is {delivery.state}"
+    subjects = {delivery.subject_id for delivery in opened}
+    for version in reports.listed(connection, case.id):
+        if version.id not in subjects:
+            yield f"version {version.version} of the report has not left for the clinic"
+    of_case = [study.id for study in studies.listed(connection, case_id=case.id)]
+    if scheduled.is_at_work(connection, case.id, of_case):
+        yield "the workers are at it"
+
+
+def unanswered(connection: Connection, case: Case) -> Iterator[str]:
+    """Each thing about which a person has not decided yet, or that is still arriving."""
+    of_case = [study.id for study in studies.listed(connection, case_id=case.id)]
+    for document in cases.documents(connection, case_id=case.id):
+        if document.state == "waiting":
+            yield f"document {document.id} waits to be cleared"
+    waiting = {entry.id for entry in studies.quarantined(connection, case_id=case.id)}
+    for study_id in of_case:
+        waiting |= {entry.id for entry in studies.quarantined(connection, study_id=study_id)}
+    yield from (f"quarantine entry {entry_id} is open" for entry_id in sorted(waiting))
+    yield from (f"recall notice {one.id} is open" for one in recalls.listed(connection, case_id=case.id))
+    for job in outbox.stopped(connection, case_id=case.id, subjects=of_case):
+        yield f"job {job.id} gave up"
+    yield from (f"study {study.id} is arriving" for study in arriving_studies(connection, case))
