@@ -13,6 +13,7 @@ import zoneinfo
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from config.errors import UnusableSettings
 from config.settings import Settings
 from gateway.cli.exposure import exposure, is_open
 from gateway.cli.probes import Address, is_gateway, is_gateway_node
@@ -21,7 +22,7 @@ from gateway.domain.errors import GatewayError
 from gateway.store import outbox
 from gateway.store.engine import Database
 from gateway.store.readiness import database_problems
-from gateway.wiring import open_database
+from gateway.wiring import open_bucket_of, open_database
 
 OLDEST_PYTHON = (3, 11)
 OWN_PACKAGES = ("config", "workers", "gateway", "dicom_node", "fhir_mappings")
@@ -36,9 +37,11 @@ def checked(settings: Settings) -> Iterator[Step]:
     yield _fonts()
     yield _time_zones()
     yield _data_folder(settings)
-    yield _key_file(settings.pseudonym_key_path, is_named=bool(settings.pseudonym.key_file))
+    yield _key_file(settings.pseudonym_key_path, is_made=settings.makes_own_key)
     yield exposure(settings)
     yield _database(settings)
+    if settings.blobs.bucket:
+        yield _bucket(settings)
     yield _work(settings)
     yield from _ports(settings)
 
@@ -107,13 +110,13 @@ def _existing(folder: Path) -> Path:
     return next(each for each in (folder, *folder.parents) if each.exists())
 
 
-def _key_file(path: Path, *, is_named: bool) -> Step:
+def _key_file(path: Path, *, is_made: bool) -> Step:
     try:
         status = path.stat()
     except FileNotFoundError:
-        remedy = "Restore the key file from its copy, or clear pseudonym.key_file to have one created."
-        detail = f"{path} does not exist" + ("" if is_named else " yet; it is created at the first start")
-        return _step("pseudonym key", not is_named, detail, remedy)
+        remedy = "Restore it from its copy or from another machine; a new installation makes one: openssl rand -out"
+        detail = f"{path} does not exist" + (" yet; it is created at the first start" if is_made else "")
+        return _step("pseudonym key", is_made, detail, f"{remedy} {path} 32")
     except OSError as exc:
         return Step("pseudonym key", False, f"{path} cannot be looked at ({exc.strerror})", "Check the folder's mode.")
     remedy = f"chmod 600 {path}, and chown it to the user of the gateway"
@@ -132,6 +135,18 @@ def _database(settings: Settings) -> Step:
         problems = [str(exc)]
     remedy = "Check that the database runs and database_url is right; then run: consilium db upgrade"
     return _step("database", not problems, "; ".join(problems) or "schema current", remedy)
+
+
+def _bucket(settings: Settings) -> Step:
+    """Written, read and removed, as the gateway does."""
+    where = f"{settings.blobs.bucket} at {settings.blobs.endpoint or settings.blobs.region}"
+    remedy = "Check [blobs] and that the store runs; the access key has to list, read, write and delete."
+    try:
+        with _opened(settings) as database:
+            open_bucket_of(settings, database).probe()
+    except (GatewayError, UnusableSettings) as exc:
+        return Step("bucket", False, f"{where}: {exc}", remedy)
+    return Step("bucket", True, where)
 
 
 def _work(settings: Settings) -> Step:

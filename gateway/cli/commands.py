@@ -44,6 +44,7 @@ COMMANDS = {
     "quarantine": Entry("quarantine", "Studies and objects that wait for a person."),
     "document": Entry("documents", "Documents of the cases, such as pathology reports."),
     "audit": Entry("audit", "The audit trail."),
+    "backup": Entry("backup", "Backups: the database, every object, document and report, and the pseudonym key."),
 }
 
 

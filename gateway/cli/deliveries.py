@@ -27,7 +27,13 @@ def delivery() -> None:
 
 @delivery.command("list")
 @click.option("--case", "case_id", metavar="ID", help="Only those of one case.")
-@click.option("--state", "states", type=click.Choice([*DeliveryState]), multiple=True, help="Only these.")
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice([*map(str, DeliveryState)], case_sensitive=False),
+    multiple=True,
+    help="Only these.",
+)
 @limit_option
 @json_option
 @pass_office
@@ -48,12 +54,14 @@ def show_delivery(office: Office, delivery_id: str, is_json: bool) -> None:
     if is_json:
         print_json(found)
         return
-    print_fields({label: getattr(found.delivery, name) for name, label in _COLUMNS.items()})
+    fields = {label: getattr(found.delivery, name) for name, label in _COLUMNS.items()}
+    print_fields(fields | {"next try": found.next_try_at})
     for label, value in (found.receipt or {}).items():
         click.echo(f"receipt {label}: {value}")
     if found.items:
         click.echo()
         columns = {"position": "no.", "sop_instance_uid": "SOPInstanceUID", "status": "status", "sent_at": "sent"}
+        columns |= {"attempts": "attempts", "last_error": "last error"}
         print_list(found.items, columns, is_json=False)
 
 
@@ -88,6 +96,29 @@ def resend_delivery(office: Office, delivery_id: str) -> None:
 
     delivery_control.resend(office.core, delivery_id, actor=office.actor)
     click.echo(f"delivery {delivery_id} is sent anew")
+
+
+@delivery.command("hold")
+@click.argument("delivery_id", metavar="ID")
+@click.option("--reason", required=True, help="Why, for whoever finds it; no patient data.")
+@pass_office
+def hold_delivery(office: Office, delivery_id: str, reason: str) -> None:
+    """Keep it back until it is released, whatever the consents say."""
+    from gateway.services import delivery_control
+
+    delivery_control.hold(office.core, delivery_id, reason, actor=office.actor)
+    click.echo(f"delivery {delivery_id} is held back")
+
+
+@delivery.command("release")
+@click.argument("delivery_id", metavar="ID")
+@pass_office
+def release_delivery(office: Office, delivery_id: str) -> None:
+    """Let go on what was held back; consent is decided anew."""
+    from gateway.services import delivery_control
+
+    delivery_control.release(office.core, delivery_id, actor=office.actor)
+    click.echo(f"delivery {delivery_id} goes on")
 
 
 @delivery.command("cancel")

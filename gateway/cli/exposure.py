@@ -10,6 +10,7 @@ from config.settings import Settings
 from gateway.domain.diagnosis import Step
 
 _OPEN_TO_OTHERS = 0o077
+_OPEN_TO_MORE_THAN_READERS = 0o037
 
 
 def is_open(path: Path) -> bool:
@@ -22,12 +23,18 @@ def exposure(settings: Settings) -> Step:
     found = [path for path in _private(settings) if os.access(path, os.F_OK)]
     if not found:
         return Step("privacy", True, "nothing is there yet")
-    exposed = [path for path in found if is_open(path)]
+    exposed = [path for path in found if is_open(path) and not _is_shared(path, settings)]
     if not exposed:
         return Step("privacy", True, f"{settings.data_dir}, database and secrets are open to their owner only")
     names = ", ".join(map(str, exposed))
     remedy = f"chmod go= {shlex.join(map(str, exposed))}"
     return Step("privacy", False, f"open to the group or to others: {names}", remedy)
+
+
+def _is_shared(path: Path, settings: Settings) -> bool:
+    """A password that a group may read and nobody else: the server it belongs to has to read it as well."""
+    passwords = {Path(name) for name in (settings.database_password_file, settings.broker_password_file) if name}
+    return path in passwords and not path.stat().st_mode & _OPEN_TO_MORE_THAN_READERS
 
 
 def _private(settings: Settings) -> Iterator[Path]:

@@ -1,7 +1,9 @@
 """Send one delivery: grant, send outside any transaction, settle with the receipt (design: promises 2 and 4)."""
 
+import structlog
 from sqlalchemy import Connection
 
+from gateway.domain import trace
 from gateway.domain.delivery import DeliveryKind, DeliveryState, Receipt
 from gateway.domain.errors import Ambiguous, Conflict, Full, GatewayError, NotYet, Transient
 from gateway.domain.record import Delivery
@@ -24,6 +26,8 @@ EXITS = {
 }
 """Every way out of the gateway."""
 
+_log = structlog.get_logger()
+
 
 def send(core: Core, job: Job, *, outside: Outside) -> None:
     """Deliver, or hold with the reason. Idempotent: what has been delivered is not sent again.
@@ -38,8 +42,9 @@ def send(core: Core, job: Job, *, outside: Outside) -> None:
     if granted is None:
         return
     sending = Sending(delivery, Permission(core, job, granted), may_have_left)
+    ids = {"delivery": delivery.id, "kind": delivery.kind, "endpoint": delivery.endpoint_id}
     try:
-        with watched(core, delivery.endpoint_id):
+        with trace.span("delivery.send", **ids), watched(core, delivery.endpoint_id):
             receipt = EXITS[delivery.kind](core, sending, outside)
     except Conflict as exc:
         _note(core, delivery, job, exc)  # the grant was cancelled: revocation has held the delivery already
@@ -58,9 +63,12 @@ def _require_turn(earlier: list[Delivery]) -> None:
 
 
 def _may_have_left(connection: Connection, delivery: Delivery, job: Job) -> bool:
-    """True after an answer that did not come, and after a worker that ended without a word under a grant."""
+    """True after an answer that did not come, a worker that ended without a word under a grant, a restored backup."""
     has_vanished = outbox.has_unended(connection, job, since=delivery.sent_anew_at)
-    return delivery.is_ambiguous or (has_vanished and deliveries.has_been_granted(connection, delivery.id))
+    if delivery.is_ambiguous or (has_vanished and deliveries.has_been_granted(connection, delivery.id)):
+        return True
+    restored_at = audit.restored_at(connection, delivery.case_id)
+    return restored_at is not None and (delivery.sent_anew_at is None or delivery.sent_anew_at < restored_at)
 
 
 def _note(core: Core, delivery: Delivery, job: Job, exc: GatewayError) -> None:
@@ -108,3 +116,4 @@ def _settle(core: Core, delivery: Delivery, job: Job, receipt: Receipt) -> None:
             subject=f"delivery/{delivery.id}",
             details=details,
         )
+    _log.info("delivery.delivered", delivery=delivery.id, endpoint=delivery.endpoint_id, status=receipt.status)

@@ -20,6 +20,10 @@ def retry(core: Core, delivery_id: str, *, actor: str) -> None:
         now, delivery = core.now(), _locked(connection, delivery_id)
         if delivery.state is DeliveryState.AMBIGUOUS:
             raise Conflict(f"it may be there already: look, and say consilium delivery confirm|resend {delivery_id}")
+        if delivery.stopped_by is not None:
+            raise Conflict(
+                f"{delivery.stopped_by} holds it back; let it go on: consilium delivery release {delivery_id}"
+            )
         if delivery.state not in STUCK:
             raise Conflict(f"delivery {delivery_id} is {delivery.state}")
         deliveries.change(connection, delivery.id, now=now, state=DeliveryState.PENDING, waits_for="", last_error="")
@@ -54,6 +58,47 @@ def confirm(core: Core, delivery_id: str, *, actor: str) -> None:
         _audit(connection, delivery, "delivery.confirmed", actor=actor, now=now)
 
 
+def hold(core: Core, delivery_id: str, reason: str, *, actor: str) -> None:
+    """Keep it back until `release`, whatever the consents say; what runs under a grant ends.
+
+    Raises NotFound, and Conflict for one that has ended or waits for a person already.
+    """
+    with core.database.write("delivery.hold") as connection:
+        now, delivery = core.now(), _locked(connection, delivery_id)
+        if delivery.state not in (DeliveryState.PENDING, DeliveryState.HELD) or delivery.stopped_by is not None:
+            is_what = f"held back by {delivery.stopped_by} already" if delivery.stopped_by else delivery.state
+            raise Conflict(f"delivery {delivery_id} is {is_what}")
+        deliveries.cancel_grants(connection, delivery.id, now)
+        held = {"state": DeliveryState.HELD, "stopped_by": actor, "waits_for": f"{actor}: {reason}"}
+        deliveries.change(connection, delivery.id, now=now, **held)
+        _audit(connection, delivery, "delivery.hold", actor=actor, now=now)
+
+
+def release(core: Core, delivery_id: str, *, actor: str) -> None:
+    """Let it go on; consent is decided anew. Raises NotFound, and Conflict for one that no person holds back."""
+    with core.database.write("delivery.release") as connection:
+        now, delivery = core.now(), _locked(connection, delivery_id)
+        if delivery.stopped_by is None:
+            raise Conflict(f"nobody holds delivery {delivery_id} back; it is {delivery.state}")
+        going = {"state": DeliveryState.PENDING, "stopped_by": None, "waits_for": ""}
+        deliveries.change(connection, delivery.id, now=now, **going)
+        _set_going(connection, delivery, now)
+        _audit(connection, delivery, "delivery.release", actor=actor, now=now)
+
+
+def cancel(core: Core, delivery_id: str, *, actor: str) -> None:
+    """Stop it for good; what runs under a grant ends. Raises NotFound, and Conflict for one that has ended."""
+    with core.database.write("delivery.cancel") as connection:
+        now, delivery = core.now(), _locked(connection, delivery_id)
+        if delivery.state not in STUCK:
+            raise Conflict(f"delivery {delivery_id} is {delivery.state}")
+        deliveries.cancel_grants(connection, delivery.id, now)
+        deliveries.change(
+            connection, delivery.id, now=now, state=DeliveryState.CANCELLED, waits_for=f"{actor}: cancelled it"
+        )
+        _audit(connection, delivery, "delivery.cancel", actor=actor, now=now)
+
+
 def _locked(connection: Connection, delivery_id: str) -> Delivery:
     cases.lock(connection, deliveries.by_id(connection, delivery_id).case_id)
     return deliveries.by_id(connection, delivery_id)
@@ -81,16 +126,3 @@ def _audit(connection: Connection, delivery: Delivery, action: str, *, actor: st
         case_id=delivery.case_id,
         subject=f"delivery/{delivery.id}",
     )
-
-
-def cancel(core: Core, delivery_id: str, *, actor: str) -> None:
-    """Stop it for good; what runs under a grant ends. Raises NotFound, and Conflict for one that has ended."""
-    with core.database.write("delivery.cancel") as connection:
-        now, delivery = core.now(), _locked(connection, delivery_id)
-        if delivery.state not in STUCK:
-            raise Conflict(f"delivery {delivery_id} is {delivery.state}")
-        deliveries.cancel_grants(connection, delivery.id, now)
-        deliveries.change(
-            connection, delivery.id, now=now, state=DeliveryState.CANCELLED, waits_for=f"{actor}: cancelled it"
-        )
-        _audit(connection, delivery, "delivery.cancel", actor=actor, now=now)

@@ -42,6 +42,8 @@ def _for_somebody(connection: Connection, case: Case, delivery: Delivery) -> Wai
 
 
 def _commands(connection: Connection, case: Case, delivery: Delivery) -> str:
+    if delivery.stopped_by is not None:
+        return f": consilium delivery release|cancel {delivery.id}"
     if delivery.state is DeliveryState.HELD:
         return f"; on file is what this shows: consilium consent list --case {case.id}"
     if delivery.state is DeliveryState.PENDING:  # objects of it could not be proven clean

@@ -11,6 +11,7 @@ from gateway.domain.errors import Conflict, NotYet
 from gateway.domain.ids import new_id
 from gateway.domain.record import Case, Delivery
 from gateway.domain.work import JobKind, next_job
+from gateway.services import scheduling
 from gateway.services.consents import Ground, Recorded, decide_and_record, ground_of
 from gateway.services.core import Core
 from gateway.services.disclosure import asked, item_of, recipient_of
@@ -65,7 +66,8 @@ def decide(
 ) -> Recorded:
     """Decide and record. A permit lets a held delivery move, a deny holds it; indeterminate leaves it as it is.
 
-    The caller has locked the case row, so that every decision stands wholly before or after a revocation. Whoever
+    The caller has locked the case row, so that every decision stands wholly before or after a revocation. Where time
+    alone could change the decision, the case is looked at again at that moment (`recheck`). Whoever
     decides on several deliveries of the case loads their `ground` once.
     """
     recipient, item = recipient_of(connection, delivery), item_of(connection, case, delivery)
@@ -81,6 +83,11 @@ def decide(
         delivery_id=delivery.id,
         now=now,
     )
+    changes_at = recorded.decision.valid_until
+    if changes_at is not None and delivery.state in (DeliveryState.PENDING, DeliveryState.HELD):
+        scheduling.recheck_at(connection, case.id, changes_at, now=now)
+    if delivery.stopped_by is not None:
+        return recorded  # a person holds it back, and lets it go on
     if recorded.decision.outcome is Outcome.DENY:
         _hold(connection, case, delivery, recorded, now)
     elif recorded.is_permit and delivery.state is DeliveryState.HELD:
@@ -89,13 +96,11 @@ def decide(
 
 
 def _hold(connection: Connection, case: Case, delivery: Delivery, recorded: Recorded, now: datetime) -> None:
-    """Keep it back with the reasons; when time alone could change the decision, look again at that moment."""
+    """Keep it back with the reasons."""
     if delivery.state not in UNSENT:
         return
     waits_for = f"{_who_can_permit(connection, case, delivery)}: {' '.join(recorded.decision.reasons)}"
     deliveries.change(connection, delivery.id, now=now, state=DeliveryState.HELD, waits_for=waits_for)
-    if recorded.decision.valid_until is not None:
-        enqueue_next(connection, delivery, now=now, due_at=recorded.decision.valid_until)
     audit.record(
         connection,
         at=now,
@@ -136,15 +141,15 @@ def require_decided(recorded: Recorded | None) -> None:
 def grant(core: Core, delivery_id: str) -> EgressGrant | None:
     """Decide anew and commit the permission to send this payload for 60 s; that commit is the disclosure.
 
-    None when the delivery has ended or consent denies; it is held then. Raises Transient when the consents could
-    not be read.
+    None when the delivery has ended, a person holds it back, or consent denies; it is held then. Raises Transient when
+    the consents could not be read.
     """
     with core.database.write("egress.grant") as connection:
         now = core.now()
         case = cases.lock(connection, deliveries.by_id(connection, delivery_id).case_id)
         delivery = deliveries.by_id(connection, delivery_id)
         is_over = case.state != "open" and delivery.kind.flow is Flow.DISCLOSE_TO_REVIEWER
-        is_waiting = delivery.state in (DeliveryState.PENDING, DeliveryState.HELD)
+        is_waiting = delivery.state in (DeliveryState.PENDING, DeliveryState.HELD) and delivery.stopped_by is None
         if is_over or not is_waiting or not delivery.payload_sha256:
             return None
         recorded = decide(connection, case, delivery, stage="grant", now=now)
@@ -185,10 +190,8 @@ def require_open(core: Core, granted: EgressGrant) -> EgressGrant:
     return renewed
 
 
-def enqueue_next(connection: Connection, delivery: Delivery, *, now: datetime, due_at: datetime | None = None) -> None:
+def enqueue_next(connection: Connection, delivery: Delivery, *, now: datetime) -> None:
     """Put the job that moves this delivery on into the outbox."""
     kind, subject_id = next_job(delivery)
     endpoint_id = delivery.endpoint_id if kind is JobKind.DELIVERY_SEND else None
-    outbox.enqueue(
-        connection, kind, subject_id, case_id=delivery.case_id, now=now, due_at=due_at, endpoint_id=endpoint_id
-    )
+    outbox.enqueue(connection, kind, subject_id, case_id=delivery.case_id, now=now, endpoint_id=endpoint_id)

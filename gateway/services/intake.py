@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from dicom_node.deidentify import pseudonym_token
 from dicom_node.equivalence import KeptObject, Likeness, compare_kept
+from gateway.domain import trace
 from gateway.domain.errors import Transient
 from gateway.domain.identity import PersonIdentity, contradictions
 from gateway.domain.party import Endpoint
@@ -60,6 +61,11 @@ def receive(core: Core, arrival: Arrival) -> None:
     The same object again is a no-op, unless its study was rejected: then the study begins anew. Raises
     Transient or Full; nothing was promised then.
     """
+    with trace.span("intake", association=arrival.association_id, size_bytes=arrival.size_bytes):
+        _receive(core, arrival)
+
+
+def _receive(core: Core, arrival: Arrival) -> None:
     core.blobs.require_room(arrival.size_bytes)
     core.blobs.adopt(arrival.path, arrival.blob_sha256)
     verdict: _Verdict | None = _NEVER_SEEN

@@ -2,7 +2,7 @@
 
 from dicom_node.status import DUPLICATE_SOP_INSTANCE, require_delivered
 from gateway.domain.delivery import Receipt
-from gateway.domain.errors import Permanent
+from gateway.domain.errors import GatewayError, Permanent
 from gateway.domain.hooks import reach
 from gateway.domain.payload import payload_sha256
 from gateway.domain.record import DeliveryItem
@@ -38,9 +38,14 @@ def _send_one(core: Core, sending: Sending, sender: ObjectSender, item: Delivery
     content = core.blobs.get(item.blob_sha256)
     sending.permission.require(payload)
     reach("reviewer.before_send")
-    status = sender.send(content)
-    reach("reviewer.after_send")
-    if status != DUPLICATE_SOP_INSTANCE:  # only we can derive that UID, so the copy there is ours
-        require_delivered(status)
+    try:
+        status = sender.send(content)
+        reach("reviewer.after_send")
+        if status != DUPLICATE_SOP_INSTANCE:  # only we can derive that UID, so the copy there is ours
+            require_delivered(status)
+    except GatewayError as exc:
+        with core.database.write("delivery.item") as connection:
+            deliveries.set_item_error(connection, item, f"{type(exc).__name__}: {exc}")
+        raise
     with core.database.write("delivery.item") as connection:
         deliveries.set_item_status(connection, item, f"0x{status:04X}", core.now())

@@ -2,26 +2,49 @@
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import copy_context
+from enum import StrEnum
 
 import structlog
 
+from gateway.domain import trace
 from gateway.domain.errors import Ambiguous, Full, GatewayError, NotYet, Permanent, Transient
 from gateway.domain.ids import new_id
 from gateway.domain.work import Job, JobKind
 from gateway.services.core import Core
 from gateway.store import audit, deliveries, outbox
 
+
+class JobOutcome(StrEnum):
+    """How one attempt ended; `lost` where another worker had taken the job over meanwhile."""
+
+    DONE = "done"
+    POSTPONED = "postponed"
+    DEAD = "dead"
+    LOST = "lost"
+
+
 Handler = Callable[[Job], None]
+Watcher = Callable[[JobKind, JobOutcome, float], None]
+"""Is told how an attempt at a job of that kind ended, and after how many seconds."""
+
 _log = structlog.get_logger()
 
 
-def run_job(core: Core, job_id: str, handlers: Mapping[JobKind, Handler]) -> bool:
+def run_job(
+    core: Core,
+    job_id: str,
+    handlers: Mapping[JobKind, Handler],
+    watcher: Watcher = lambda _kind, _outcome, _seconds: None,
+) -> bool:
     """Do one job if it is to be had; False when another worker has it or it is not due.
 
     A job ends done, or is tried again at a time that the database keeps, or is dead with its reason. A worker that
-    dies in the middle leaves a claim whose lease runs out; the attempt was counted before the work began.
+    dies in the middle leaves a claim whose lease runs out; the attempt was counted before the work began. All of it
+    belongs to the trace that the job was enqueued in.
     """
     with core.database.write("job.claim") as connection:
         job = outbox.claim(
@@ -34,21 +57,31 @@ def run_job(core: Core, job_id: str, handlers: Mapping[JobKind, Handler]) -> boo
         )
     if job is None:
         return False
+    began_at_s = time.perf_counter()
+    with trace.within(job.trace_id), trace.span("job", kind=job.kind, job=job.id, attempt=job.attempt):
+        outcome = _attempt(core, job, handlers)
+        trace.note(outcome=outcome)
+    watcher(job.kind, outcome, time.perf_counter() - began_at_s)
+    return True
+
+
+def _attempt(core: Core, job: Job, handlers: Mapping[JobKind, Handler]) -> JobOutcome:
     log = _log.bind(job=job.id, kind=str(job.kind), subject=job.subject_id, case=job.case_id, attempt=job.attempt)
     try:
         _require_hope(core, job)
         with _heartbeat(core, job):
             handlers[job.kind](job)
     except Exception as exc:  # a process edge: whatever went wrong, the job is settled and the worker lives on
-        if not _failed(core, job, exc):
+        outcome = _failed(core, job, exc)
+        if outcome is JobOutcome.LOST:
             log.warning("job.lost", error=type(exc).__name__)
-            return True
-        log.warning("job.failed", error=type(exc).__name__, exc_info=not isinstance(exc, GatewayError))
-        return True
+        else:
+            log.warning("job.failed", error=type(exc).__name__, exc_info=not isinstance(exc, GatewayError))
+        return outcome
     with core.database.write("job.settle") as connection:
         is_ours = outbox.settle(connection, job, now=core.now())
     log.info("job.done" if is_ours else "job.lost")
-    return True
+    return JobOutcome.DONE if is_ours else JobOutcome.LOST
 
 
 def _require_hope(core: Core, job: Job) -> None:
@@ -57,8 +90,8 @@ def _require_hope(core: Core, job: Job) -> None:
         raise Permanent(f"gave up after {core.retry.max_unended} attempts that never ended")
 
 
-def _failed(core: Core, job: Job, exc: Exception) -> bool:
-    """Try again while there is hope, else leave it dead for a person; False when another worker has taken it over."""
+def _failed(core: Core, job: Job, exc: Exception) -> JobOutcome:
+    """Try again while there is hope, else leave it dead for a person; lost when another worker has taken it over."""
     reason = str(exc) if isinstance(exc, GatewayError) else f"unexpected {type(exc).__name__}"
     error = f"{type(exc).__name__}: {reason}"
     with core.database.write("job.fail") as connection:
@@ -66,9 +99,10 @@ def _failed(core: Core, job: Job, exc: Exception) -> bool:
         if not _is_hopeless(core, job, exc):
             wish_s = exc.retry_after_s if isinstance(exc, Transient) else None
             again_at = core.retry.next_try(now, job.attempt, random.random(), wish_s)  # noqa: S311  # jitter, no secret
-            return outbox.postpone(connection, job, next_try_at=again_at, error=error)
+            is_ours = outbox.postpone(connection, job, next_try_at=again_at, error=error)
+            return JobOutcome.POSTPONED if is_ours else JobOutcome.LOST
         if not outbox.stop(connection, job, now=now, error=error):
-            return False
+            return JobOutcome.LOST
         if job.kind is JobKind.DELIVERY_SEND:
             deliveries.give_up(connection, job.subject_id, now=now, error=error)
         audit.record(
@@ -81,7 +115,7 @@ def _failed(core: Core, job: Job, exc: Exception) -> bool:
             outcome="failure",
             details={"kind": str(job.kind), "attempts": job.attempt, "error": type(exc).__name__},
         )
-    return True
+    return JobOutcome.DEAD
 
 
 def _is_hopeless(core: Core, job: Job, exc: Exception) -> bool:
@@ -109,7 +143,7 @@ def _heartbeat(core: Core, job: Job) -> Iterator[None]:
             if not is_mine:
                 return
 
-    thread = threading.Thread(target=beat, name=f"lease-{job.id}", daemon=True)
+    thread = threading.Thread(target=copy_context().run, args=[beat], name=f"lease-{job.id}", daemon=True)
     thread.start()
     try:
         yield

@@ -122,8 +122,19 @@ def items(connection: Connection, delivery_id: str) -> list[DeliveryItem]:
 
 def set_item_status(connection: Connection, item: DeliveryItem, status: str, now: datetime) -> None:
     """What the destination answered for this object."""
+    _change_item(connection, item, status=status, sent_at=now, last_error="")
+
+
+def set_item_error(connection: Connection, item: DeliveryItem, error: str) -> None:
+    """How this object failed to be delivered."""
+    _change_item(connection, item, last_error=error)
+
+
+def _change_item(connection: Connection, item: DeliveryItem, **values: object) -> None:
+    """At the end of one attempt."""
     is_it = (delivery_item.c.delivery_id == item.delivery_id) & (delivery_item.c.position == item.position)
-    connection.execute(update(delivery_item).where(is_it).values(status=status, sent_at=now))
+    attempts = delivery_item.c.attempts + 1
+    connection.execute(update(delivery_item).where(is_it).values(attempts=attempts, **values))
 
 
 def add_decision(

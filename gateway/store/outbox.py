@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, exists, func, insert, or_, select, update
 
+from gateway.domain import trace
 from gateway.domain.breaker import DestinationPolicy
 from gateway.domain.ids import new_id
 from gateway.domain.work import Job, JobKind, StoppedJob
@@ -25,6 +26,7 @@ _MOVE = (
     .where(outbox.c.kind == bindparam("of_kind"))
     .where(outbox.c.state == PENDING)
     .values(next_try_at=bindparam("next_try_at"), case_id=bindparam("case_id"), rung_at=None)
+    .values(trace_id=func.coalesce(bindparam("trace"), outbox.c.trace_id))
     .returning(outbox.c.id)
 )
 _ADD = insert(outbox)
@@ -52,10 +54,11 @@ def enqueue(
 ) -> str:
     """Put one job in, or move the pending one of the same kind and subject to `due_at`; gives the row's id.
 
-    `endpoint_id` is the destination of what is sent; its breaker and its limit hold the job back.
+    `endpoint_id` is the destination of what is sent; its breaker and its limit hold the job back. The job belongs to
+    the current trace; without one, a job that is moved stays in its own.
     """
-    due_at = due_at or now
-    moved = {"of_subject": subject_id, "of_kind": kind, "next_try_at": due_at, "case_id": case_id}
+    due_at, trace_id = due_at or now, trace.current() or None
+    moved = {"of_subject": subject_id, "of_kind": kind, "next_try_at": due_at, "case_id": case_id, "trace": trace_id}
     pending_id = connection.execute(_MOVE, moved).scalar()
     if pending_id is not None:
         return str(pending_id)
@@ -69,7 +72,7 @@ def enqueue(
         "state": PENDING,
     }
     row |= {"next_try_at": due_at, "attempts": 0, "failures": 0, "last_error": "", "created_at": now}
-    connection.execute(_ADD, row)
+    connection.execute(_ADD, row | {"trace_id": trace_id})
     return row_id
 
 
@@ -105,8 +108,17 @@ def claim(
     taken = {"state": CLAIMED, "attempts": row.attempts + 1, "lease_owner": owner}
     taken |= {"lease_until": now + timedelta(seconds=lease_s)}
     connection.execute(update(outbox).where(outbox.c.id == job_id).values(taken))
-    kind, attempt = JobKind(row.kind), row.attempts + 1
-    return Job(row.id, kind, row.subject_id, row.case_id, attempt, row.failures, row.created_at, owner)
+    return Job(
+        id=row.id,
+        kind=JobKind(row.kind),
+        subject_id=row.subject_id,
+        case_id=row.case_id,
+        attempt=row.attempts + 1,
+        failures=row.failures,
+        since=row.created_at,
+        owner=owner,
+        trace_id=row.trace_id or "",
+    )
 
 
 def extend(connection: Connection, job: Job, *, now: datetime, lease_s: float) -> bool:
@@ -163,11 +175,17 @@ def stopped(
 
     Left out are those whose subject has a later job of the same kind, and sendings: their deliveries say so themselves.
     """
-    query = select(outbox).where(outbox.c.state == DEAD, outbox.c.kind != JobKind.DELIVERY_SEND, ~_is_overtaken())
+    query = select(outbox).where(_has_stopped())
     if case_id is not None or subjects:
         query = query.where(or_(outbox.c.case_id == case_id, outbox.c.subject_id.in_(subjects)))
     rows = connection.execute(query.order_by(outbox.c.settled_at, outbox.c.id).limit(limit))
     return [_stopped(row) for row in rows]
+
+
+def stopped_by_kind(connection: Connection) -> dict[JobKind, int]:
+    """How many jobs gave up, counted as `stopped` lists them."""
+    query = select(outbox.c.kind, func.count()).where(_has_stopped()).group_by(outbox.c.kind)
+    return {JobKind(kind): count for kind, count in connection.execute(query)}
 
 
 def revive(connection: Connection, job_id: str, *, now: datetime) -> None:
@@ -176,6 +194,10 @@ def revive(connection: Connection, job_id: str, *, now: datetime) -> None:
     again |= {"settled_at": None, "rung_at": None}
     is_it = and_(outbox.c.id == job_id, outbox.c.state == DEAD)
     connection.execute(update(outbox).where(is_it).values(again))
+
+
+def _has_stopped() -> ColumnElement[bool]:
+    return and_(outbox.c.state == DEAD, outbox.c.kind != JobKind.DELIVERY_SEND, ~_is_overtaken())
 
 
 def _is_overtaken() -> ColumnElement[bool]:

@@ -65,6 +65,25 @@ def test_a_named_key_file_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> No
     assert "Restore" in found()["pseudonym key"].remedy
 
 
+def test_a_key_that_other_machines_have_is_not_made_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found()["pseudonym key"].is_ok
+    monkeypatch.setenv("CONSILIUM_DATABASE_URL", "postgresql+psycopg://consilium@127.0.0.1:1/consilium")
+    step = found()["pseudonym key"]
+    assert not step.is_ok
+    assert "another machine" in step.remedy
+
+
+@pytest.mark.parametrize(("mode", "is_private"), [(0o600, True), (0o440, True), (0o444, False), (0o660, False)])
+def test_a_password_may_be_shared_with_its_server(
+    mode: int, is_private: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    password = tmp_path / "database.txt"
+    password.write_text("secret\n")
+    password.chmod(mode)
+    monkeypatch.setenv("CONSILIUM_DATABASE_PASSWORD_FILE", str(password))
+    assert found()["privacy"].is_ok is is_private
+
+
 def test_a_port_that_is_taken(monkeypatch: pytest.MonkeyPatch, taken_port: int) -> None:
     monkeypatch.setenv("CONSILIUM_WEB__PORT", str(taken_port))
     step = found()["HTTP port"]

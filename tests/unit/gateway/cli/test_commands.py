@@ -53,6 +53,17 @@ def test_every_command_explains_itself(name: str) -> None:
     assert f"Usage: main {name}" in run(name, "--help").stdout
 
 
+@pytest.mark.usefixtures("stores")
+@pytest.mark.parametrize("state", ["unmatched", "UNMATCHED"])
+def test_studies_are_chosen_by_their_state_as_it_is_shown(state: str) -> None:
+    assert shown("study", "list", "--state", state) == []
+
+
+@pytest.mark.usefixtures("stores")
+def test_deliveries_are_chosen_by_their_states_as_they_are_shown() -> None:
+    assert shown("delivery", "list", "--state", "ambiguous", "--state", "failed") == []
+
+
 def test_a_command_where_no_gateway_is_begins_none(data_folder: Path) -> None:
     assert "no gateway keeps its data in" in run("clinic", "list", exit_code=1).stderr
     assert not data_folder.exists()

@@ -30,8 +30,8 @@ def run(*arguments: str) -> str:
 def test_a_delivery_is_shown_with_its_objects(scenery: Scenery) -> None:
     delivery = scenery.images("1.2.840.1", "1.2.840.2")
     lines = run("delivery", "show", delivery.id).splitlines()
-    assert lines[-3].split() == ["no.", "SOPInstanceUID", "status", "sent"]
-    assert [line.split() for line in lines[-2:]] == [["0", "1.2.840.1"], ["1", "1.2.840.2"]]
+    assert lines[-3].split() == ["no.", "SOPInstanceUID", "status", "sent", "attempts", "last", "error"]
+    assert [line.split() for line in lines[-2:]] == [["0", "1.2.840.1", "0"], ["1", "1.2.840.2", "0"]]
 
 
 def test_a_job_that_gave_up_is_listed_and_begun_again(scenery: Scenery) -> None:

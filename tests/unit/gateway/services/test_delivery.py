@@ -17,7 +17,7 @@ from gateway.services.core import Core
 from gateway.services.outside import Outside
 from gateway.services.sending import Sending
 from gateway.services.work import run_job
-from gateway.store import breakers, deliveries, outbox
+from gateway.store import audit, breakers, deliveries, outbox
 from tests.unit.gateway.services.scenery import DISCLOSE, Scenery
 
 OUTSIDE = cast(Outside, None)
@@ -182,3 +182,21 @@ def _enqueue_unmoved(scenery: Scenery, delivery: Delivery) -> str:
         row = outbox.unsettled(connection, delivery.id)
     assert row is not None
     return str(row.id)
+
+
+def test_what_is_sent_for_a_case_from_a_backup_is_looked_for_first(
+    scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have left after the backup was made, whatever the rows in it say."""
+    destination = _put_in(scenery, images, monkeypatch, Unreachable("away"), Unreachable("away"))
+    _attempt(scenery, images)
+    with scenery.core.database.write("test") as connection:
+        now, case_id = scenery.clock(), scenery.case.id
+        audit.record(connection, at=now, actor="test", action=audit.CASE_RESTORED, case_id=case_id)
+    scenery.clock.forward(hours=1)
+    _attempt(scenery, images)
+    with scenery.core.database.write("test") as connection:
+        deliveries.change(connection, images.id, now=scenery.clock(), sent_anew_at=scenery.clock())
+    scenery.clock.forward(hours=1)
+    _attempt(scenery, images)
+    assert destination.may_have_left == [False, True, False]

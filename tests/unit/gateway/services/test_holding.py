@@ -1,0 +1,120 @@
+"""A person holds a delivery back, whatever the consents say, and lets it go on."""
+
+from typing import cast
+
+import pytest
+
+from gateway.domain.delivery import DeliveryState, Receipt
+from gateway.domain.errors import Conflict
+from gateway.domain.record import Delivery
+from gateway.domain.work import JobKind
+from gateway.services import delivery as sending
+from gateway.services import delivery_control, egress
+from gateway.services.core import Core
+from gateway.services.outside import Outside
+from gateway.services.sending import Sending
+from gateway.services.work import run_job
+from gateway.store import deliveries, outbox
+from tests.unit.gateway.services.scenery import DISCLOSE, Scenery
+
+ACTOR = "cli:test"
+WHY = "the reviewer is on holiday"
+
+
+@pytest.fixture
+def images(scenery: Scenery) -> Delivery:
+    scenery.consent(DISCLOSE)
+    return scenery.images("1.1")
+
+
+def _hold(scenery: Scenery, delivery: Delivery) -> None:
+    delivery_control.hold(scenery.core, delivery.id, WHY, actor=ACTOR)
+
+
+def _sent(scenery: Scenery, delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What leaves when a worker takes up whatever job the delivery has."""
+    left: list[str] = []
+
+    def take(core: Core, attempt: Sending, _outside: Outside) -> Receipt:
+        left.append(attempt.delivery.id)
+        return Receipt(core.now(), "0x0000", "NODE", attempt.delivery.payload_sha256)
+
+    monkeypatch.setitem(sending.EXITS, delivery.kind, take)
+    with scenery.core.database.read() as connection:
+        job = outbox.unsettled(connection, delivery.id)
+    assert job is not None
+    outside = cast(Outside, None)
+    run_job(scenery.core, job.id, {JobKind.DELIVERY_SEND: lambda one: sending.send(scenery.core, one, outside=outside)})
+    return left
+
+
+def test_what_a_person_holds_back_stays_although_consent_permits(
+    scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _hold(scenery, images)
+    with scenery.core.database.write("test") as connection:
+        egress.enqueue_next(connection, images, now=scenery.clock())
+    assert _sent(scenery, images, monkeypatch) == []
+    held = scenery.delivery(images.id)
+    assert (held.state, held.stopped_by, held.waits_for) == (DeliveryState.HELD, ACTOR, f"{ACTOR}: {WHY}")
+
+
+def test_a_consent_that_comes_does_not_let_it_go(scenery: Scenery, images: Delivery) -> None:
+    _hold(scenery, images)
+    scenery.consent(DISCLOSE)
+    assert scenery.delivery(images.id).state is DeliveryState.HELD
+
+
+def test_the_way_on_is_shown(scenery: Scenery, images: Delivery) -> None:
+    _hold(scenery, images)
+    [who] = [who for what, who in scenery.waits().items() if WHY in what]
+    assert f"consilium delivery release|cancel {images.id}" in who
+
+
+def test_released_it_is_decided_anew_and_leaves(
+    scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _hold(scenery, images)
+    delivery_control.release(scenery.core, images.id, actor=ACTOR)
+    assert _sent(scenery, images, monkeypatch) == [images.id]
+
+
+def test_released_without_a_consent_it_waits_for_one(scenery: Scenery, monkeypatch: pytest.MonkeyPatch) -> None:
+    consent = scenery.consent(DISCLOSE)
+    images = scenery.images("1.1")
+    _hold(scenery, images)
+    scenery.consent(DISCLOSE, status="inactive", of=consent)
+    assert scenery.delivery(images.id).waits_for == f"{ACTOR}: {WHY}"
+    delivery_control.release(scenery.core, images.id, actor=ACTOR)
+    assert _sent(scenery, images, monkeypatch) == []
+    held = scenery.delivery(images.id)
+    assert (held.state, held.stopped_by) == (DeliveryState.HELD, None)
+    assert held.waits_for.startswith("the clinic")
+
+
+def test_what_runs_under_a_grant_ends(scenery: Scenery, images: Delivery) -> None:
+    granted = egress.grant(scenery.core, images.id)
+    assert granted is not None
+    _hold(scenery, images)
+    with pytest.raises(Conflict, match="nothing more is sent"):
+        egress.require_open(scenery.core, granted)
+
+
+def test_retrying_does_not_get_round_it(scenery: Scenery, images: Delivery) -> None:
+    _hold(scenery, images)
+    with pytest.raises(Conflict, match=f"{ACTOR} holds it back; .*consilium delivery release {images.id}"):
+        delivery_control.retry(scenery.core, images.id, actor="cli:another")
+    with pytest.raises(Conflict, match=f"is held back by {ACTOR} already"):
+        _hold(scenery, images)
+
+
+def test_only_what_is_held_by_a_person_is_released(scenery: Scenery, images: Delivery) -> None:
+    with pytest.raises(Conflict, match="nobody holds"):
+        delivery_control.release(scenery.core, images.id, actor=ACTOR)
+
+
+def test_what_has_arrived_is_not_held(scenery: Scenery, images: Delivery) -> None:
+    with scenery.core.database.write("test") as connection:
+        deliveries.set_receipt(connection, images.id, Receipt(scenery.clock(), "0x0000", "NODE", "0" * 64))
+    with pytest.raises(Conflict, match="is delivered"):
+        _hold(scenery, images)
