@@ -9,6 +9,7 @@ from config.values import check_ae_title, check_base_url, check_prefix, check_ui
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+OptionalPort = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Group(BaseModel):
@@ -35,7 +36,7 @@ class Dicom(Group):
     ae_title: Annotated[str, AfterValidator(check_ae_title)]
     host: str = Field(min_length=1)
     port: Port
-    tls_port: Annotated[int, Field(ge=0, le=65535)]
+    tls_port: OptionalPort
     tls_certificate_file: str
     tls_key_file: str
     tls_ca_file: str
@@ -46,6 +47,8 @@ class Dicom(Group):
     dimse_timeout_s: Seconds
     network_timeout_s: Seconds
     extra_sop_classes: tuple[Annotated[str, AfterValidator(check_uid)], ...]
+    metrics_host: str = Field(min_length=1)
+    metrics_port: OptionalPort
 
     @model_validator(mode="after")
     def _one_peer_leaves_room(self) -> Self:
@@ -72,10 +75,15 @@ class Study(Group):
 class Worker(Group):
     """The worker process."""
 
+    queues: tuple[Literal["match", "deidentify", "render", "deliver", "keep"], ...]
+    relay: bool
     threads: Count
     in_flight: Count
     poll_s: Seconds
     lease_s: Annotated[float, Field(ge=1, allow_inf_nan=False)]
+    overdue_after_s: Seconds
+    metrics_host: str = Field(min_length=1)
+    metrics_port: OptionalPort
 
 
 class Retry(Group):
@@ -99,6 +107,35 @@ class Storage(Group):
     min_free_bytes: Annotated[int, Field(ge=0)]
     leftover_age_s: Annotated[float, Field(ge=600, allow_inf_nan=False)]
     sweep_period_s: Seconds
+
+
+class Blobs(Group):
+    """The bucket of an S3-compatible store that takes the place of the folder."""
+
+    bucket: str
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]*$")]
+    endpoint: Annotated[str, AfterValidator(check_base_url)]
+    region: str = Field(min_length=1)
+    path_style: bool
+    access_key_file: str
+    secret_key_file: str
+    connect_timeout_s: Seconds
+    response_timeout_s: Seconds
+    max_retries: Annotated[int, Field(ge=0)]
+    retry_s: Annotated[float, Field(gt=0, lt=300, allow_inf_nan=False)]
+
+    @model_validator(mode="after")
+    def _key_is_whole(self) -> Self:
+        if bool(self.access_key_file) != bool(self.secret_key_file):
+            raise ValueError("access_key_file and secret_key_file belong together")
+        return self
+
+
+class Retention(Group):
+    """When a case is closed by itself, and for how long its content is kept after that."""
+
+    close_after_days: Annotated[int, Field(ge=0, le=36500)]
+    keep_days: Annotated[int, Field(ge=0, le=36500)]
 
 
 class Delivery(Group):
@@ -143,3 +180,9 @@ class Log(Group):
     """How much is logged."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
+class Telemetry(Group):
+    """Where traces are sent."""
+
+    otlp_endpoint: Annotated[str, AfterValidator(check_base_url)]

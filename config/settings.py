@@ -8,14 +8,29 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
 from config.errors import UnusableSettings
-from config.groups import Delivery, Destination, Dicom, Institution, Log, Pseudonym, Retry, Storage, Study, Web, Worker
+from config.groups import (
+    Blobs,
+    Delivery,
+    Destination,
+    Dicom,
+    Institution,
+    Log,
+    Pseudonym,
+    Retention,
+    Retry,
+    Storage,
+    Study,
+    Telemetry,
+    Web,
+    Worker,
+)
 from config.values import check_database_url, with_password
 
 PREFIX = "CONSILIUM_"
@@ -34,17 +49,27 @@ class Settings(BaseSettings):
     broker_url: str
     broker_password_file: str
     kill_at: str
+    clock_ahead_file: str
     web: Web
     dicom: Dicom
     study: Study
     worker: Worker
     retry: Retry
     storage: Storage
+    blobs: Blobs
+    retention: Retention
     delivery: Delivery
     destination: Destination
     pseudonym: Pseudonym
     institution: Institution
     log: Log
+    telemetry: Telemetry
+
+    @model_validator(mode="after")
+    def _somebody_tells(self) -> Self:
+        if not self.broker_url and not self.worker.relay:
+            raise ValueError("worker.relay is needed where there is no broker_url")
+        return self
 
     @field_validator("data_dir")
     @classmethod
@@ -76,6 +101,13 @@ class Settings(BaseSettings):
         return _filled(self.broker_url, "broker_password_file", self.broker_password_file) if self.broker_url else ""
 
     @property
+    def blob_key(self) -> tuple[str, str]:
+        """The access key and the secret of the bucket; empty without files. Raises UnusableSettings."""
+        files = {"access_key_file": self.blobs.access_key_file, "secret_key_file": self.blobs.secret_key_file}
+        access_key, secret_key = (_first_line(f"blobs.{name}", file) if file else "" for name, file in files.items())
+        return access_key, secret_key
+
+    @property
     def blob_dir(self) -> Path:
         """Immutable objects by their SHA-256."""
         return self.data_dir / "blobs"
@@ -84,6 +116,11 @@ class Settings(BaseSettings):
     def spool_dir(self) -> Path:
         """Objects while they arrive; the same file system as `blob_dir`, so that a rename moves them."""
         return self.data_dir / "spool"
+
+    @property
+    def makes_own_key(self) -> bool:
+        """Whether a start without a key makes one: never a named one, nor one that a database server's others share."""
+        return not self.pseudonym.key_file and not self.database_url.startswith("postgresql")
 
     @property
     def pseudonym_key_path(self) -> Path:
@@ -166,16 +203,20 @@ def _sentences(error: ValidationError) -> Iterator[str]:
         if item["type"] == "extra_forbidden":
             yield f"unknown setting {key}"
         else:
-            yield f"{key}: {item['msg'].removeprefix('Value error, ')}"
+            yield f"{key}: {item['msg']}".removeprefix(": ").replace("Value error, ", "", 1)
 
 
 def _filled(url: str, setting: str, password_file: str) -> str:
     if not password_file:
         return url
-    first_line = _content(Path(password_file)).decode(errors="replace").partition("\n")[0].strip()
-    if not first_line:
-        raise UnusableSettings(f"{setting}: the file is empty")
     try:
-        return with_password(url, first_line)
+        return with_password(url, _first_line(setting, password_file))
     except ValueError as exc:
         raise UnusableSettings(f"{setting}: {exc}") from None
+
+
+def _first_line(setting: str, file: str) -> str:
+    line = _content(Path(file)).decode(errors="replace").partition("\n")[0].strip()
+    if not line:
+        raise UnusableSettings(f"{setting}: the file is empty")
+    return line

@@ -1,5 +1,6 @@
 """Composition root of the workers: settings -> adapters -> handlers, the relay, and one of two ways to dispatch."""
 
+import logging
 import signal
 import threading
 from collections.abc import Sequence
@@ -10,12 +11,15 @@ from functools import cached_property, partial
 from config.settings import Settings
 from dicom_node import scu
 from dicom_node.encapsulated_pdf import ObjectReference, StudyIdentity
+from gateway.domain import trace
+from gateway.domain.destruction import RetentionPolicy
 from gateway.domain.party import DicomAddress
 from gateway.domain.work import QUEUES, JobKind
-from gateway.process import prepare_process
-from gateway.services import delivery, document_release, matching, release, rendering
+from gateway.process import prepare_process, serve_metrics
+from gateway.services import closing, delivery, document_release, matching, recheck, release, rendering, retention
 from gateway.services.core import Core
 from gateway.services.outside import ObjectSender, Outside
+from gateway.services.scheduling import begin_recurring
 from gateway.services.sweeping import sweep
 from gateway.services.work import Handler, run_job
 from gateway.wiring import open_core
@@ -23,8 +27,11 @@ from workers.dispatch import Broker, Executor, celery_settings
 from workers.ehr.client import Wiring
 from workers.ehr.exchange import Limits
 from workers.ehr.report import deliver_report
+from workers.metrics import WorkerMetrics
+from workers.pools import PromptConsumer, queue_pools
 from workers.relay import Dispatcher, Relay
 from workers.rendering import render_report
+from workers.scheduler import keep_begun
 from workers.sweeper import keep_swept
 from workers.tasks import GatewayCelery
 
@@ -34,8 +41,15 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.metrics = WorkerMetrics()
+        self._news = threading.Event()
         self.celery = GatewayCelery(do=self.do, broker=settings.broker_url_resolved or None)
         self.celery.conf.update(celery_settings())
+
+    @property
+    def queues(self) -> list[str]:
+        """The kinds of work that are done here: those of the settings, else all."""
+        return sorted(self.settings.worker.queues or set(QUEUES.values()))
 
     @cached_property
     def core(self) -> Core:
@@ -46,22 +60,29 @@ class Worker:
     def handlers(self) -> dict[JobKind, Handler]:
         """What each kind of job does."""
         core, outside = self.core, _outside(self.settings, self.core)
+        policy = RetentionPolicy.of_days(**self.settings.retention.model_dump())
         return {
             JobKind.STUDY_SETTLE: partial(matching.settle, core),
             JobKind.STUDY_RELEASE: partial(release.release_study, core),
             JobKind.DOCUMENT_RELEASE: partial(document_release.release_document, core),
             JobKind.REPORT_RENDER: partial(rendering.render, core, renderer=outside.render),
             JobKind.DELIVERY_SEND: partial(delivery.send, core, outside=outside),
+            JobKind.CASE_RECHECK: partial(recheck.recheck, core),
+            JobKind.CASE_CLOSING: partial(closing.close_due, core, policy=policy),
+            JobKind.RETENTION: partial(retention.destroy_due, core, policy=policy),
         }
 
     def do(self, job_id: str) -> bool:
         """Do one job, if it is to be had."""
-        return run_job(self.core, job_id, self.handlers)
+        is_done = run_job(self.core, job_id, self.handlers, self.metrics.ended)
+        if is_done:
+            self._news.set()  # what it put into the outbox need not wait for the next poll
+        return is_done
 
     def relay(self, dispatcher: Dispatcher) -> Relay:
         """The relay of this process."""
         core, poll_s = self.core, self.settings.worker.poll_s
-        return Relay(core.database, dispatcher, now=core.now, policy=core.destinations, poll_s=poll_s)
+        return Relay(core.database, dispatcher, now=core.now, policy=core.destinations, poll_s=poll_s, news=self._news)
 
     def begin_sweeping(self, ended: threading.Event) -> None:
         """Sweep in a thread beside the work; one that is cut off has lost nothing."""
@@ -71,16 +92,23 @@ class Worker:
         repeat = partial(keep_swept, once, ended, period_s=storage.sweep_period_s)
         threading.Thread(target=repeat, name="sweeper", daemon=True).start()
 
+    def begin_recurring(self, ended: threading.Event) -> None:
+        """See in a thread beside the work that what comes back by itself has its rows."""
+        begin = partial(begin_recurring, self.core)
+        threading.Thread(target=keep_begun, args=[begin, ended], name="scheduler", daemon=True).start()
+
 
 def run_worker(settings: Settings) -> None:
     """Relay and work until SIGTERM or SIGINT; what runs is allowed to end."""
-    prepare_process(settings)
+    prepare_process(settings, "worker")
     worker = Worker(settings)
     worker.handlers  # noqa: B018  # wire everything before the first job, so that a mistake stops the start
+    serve_metrics(settings.worker.metrics_host, settings.worker.metrics_port, worker.metrics.registry)
     if settings.broker_url_resolved:
         _run_on_broker(worker)
     else:
         _run_embedded(worker)
+    trace.flush()
 
 
 def _run_embedded(worker: Worker) -> None:
@@ -88,25 +116,35 @@ def _run_embedded(worker: Worker) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: ended.set())
     options = worker.settings.worker
-    executor = Executor(threads=options.threads, in_flight=options.in_flight)
+    executor = Executor(worker.queues, threads=options.threads, in_flight=options.in_flight)
     worker.begin_sweeping(ended)
+    worker.begin_recurring(ended)
     worker.relay(executor).run(ended)
     executor.stop()
 
 
 def _run_on_broker(worker: Worker) -> None:
-    """The relay in a thread beside Celery's own consumer, which handles the signals."""
+    """The relay, if this worker has one, in a thread beside Celery's own consumer, which handles the signals."""
     ended, options = threading.Event(), worker.settings.worker
     broker = Broker(worker.core.database, in_flight=options.in_flight, now=worker.core.now)
     relay = threading.Thread(target=worker.relay(broker).run, args=[ended], name="relay", daemon=True)
-    relay.start()
+    if options.relay:
+        relay.start()
     worker.begin_sweeping(ended)
-    queues = ",".join(sorted(set(QUEUES.values())))
-    worker.celery.worker_main(
-        ["worker", "--pool=threads", f"--concurrency={options.threads}", f"--queues={queues}", "--loglevel=WARNING"]
-    )
+    worker.begin_recurring(ended)
+    worker.celery.Worker(
+        pool=queue_pools(options.threads),
+        consumer_cls=PromptConsumer,
+        concurrency=1,
+        queues=worker.queues,
+        loglevel=logging.WARNING,
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+    ).start()
     ended.set()
-    relay.join()
+    if options.relay:
+        relay.join()
 
 
 def _outside(settings: Settings, core: Core) -> Outside:

@@ -2,13 +2,14 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import structlog
 from kombu.entity import Queue
 
+from gateway.domain.hooks import reach
 from gateway.domain.work import QUEUES, JobKind
 from gateway.store import doorbell
 from gateway.store.engine import Database
@@ -20,8 +21,8 @@ _log = structlog.get_logger()
 class Executor:
     """Without a broker: the same Celery task through `apply()`, in a thread pool for each queue."""
 
-    def __init__(self, *, threads: int, in_flight: int) -> None:
-        self._pools = {queue: ThreadPoolExecutor(threads, thread_name_prefix=queue) for queue in set(QUEUES.values())}
+    def __init__(self, queues: Collection[str], *, threads: int, in_flight: int) -> None:
+        self._pools = {queue: ThreadPoolExecutor(threads, thread_name_prefix=queue) for queue in queues}
         self._most = in_flight
         self._running: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -80,7 +81,9 @@ class Broker:
     def dispatch(self, kind: JobKind, job_id: str) -> bool:
         """Publish to the queue of that kind of work; False when the broker is away, which is not waited for."""
         try:
+            reach("broker.before_send")
             do_job.apply_async(args=[job_id], queue=QUEUES[kind], retry=False)
+            reach("broker.after_send")
         except do_job.OperationalError as exc:
             _log.warning("broker.away", error=type(exc).__name__)
             return False
@@ -96,7 +99,9 @@ def celery_settings() -> dict[str, object]:
         "task_create_missing_queues": False,
         "broker_transport_options": {"confirm_publish": True},
         "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,  # for ever: the outbox keeps the work meanwhile
         "worker_prefetch_multiplier": 1,
+        "worker_enable_remote_control": False,  # nobody asks, and its queues are of a kind that RabbitMQ gives up
         "task_acks_late": False,  # the outbox protects a job across a crash, the broker does not
         "task_ignore_result": True,
         "task_serializer": "json",

@@ -49,16 +49,20 @@ class Relay:
         now: Callable[[], datetime],
         policy: DestinationPolicy,
         poll_s: float,
+        news: threading.Event,
     ) -> None:
         self._database = database
         self._dispatcher = dispatcher
         self._now = now
         self._policy = policy
         self._poll_s = poll_s
+        self._news = news
 
     def run(self, ended: threading.Event) -> None:
-        """Ring and seal until `ended` is set. A database that is away is waited for."""
-        while not ended.wait(self._poll_s):
+        """Ring and seal at every poll, and at once on `news`, until `ended`. A database that is away is waited for."""
+        while not ended.is_set():
+            self._news.wait(self._poll_s)
+            self._news.clear()
             try:
                 while self.ring() and not ended.is_set():
                     pass

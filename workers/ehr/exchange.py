@@ -6,7 +6,9 @@ from typing import NoReturn
 
 import httpx
 
+from gateway.domain import trace
 from gateway.domain.errors import Ambiguous, GatewayError, Permanent, Transient, Unreachable
+from gateway.domain.hooks import reach
 from workers.ehr.answer import Answer
 from workers.ehr.deadline import Deadline
 
@@ -38,9 +40,11 @@ def exchange(client: httpx.Client, request: httpx.Request, limits: Limits, *, is
     Permanent when the body breaks our limits. After a write the status alone counts: a body that cannot be read
     is given as empty.
     """
-    with Deadline(request, limits.total_timeout_s):
+    with trace.span("http.send", method=request.method), Deadline(request, limits.total_timeout_s):
         try:
+            reach("ehr.before_send")
             response = client.send(request, stream=True, follow_redirects=False)
+            reach("ehr.after_send")
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as exc:
             _translate(exc, is_write=is_write)
         try:
@@ -51,6 +55,7 @@ def exchange(client: httpx.Client, request: httpx.Request, limits: Limits, *, is
             body = b""
         finally:
             response.close()
+        trace.note(status=response.status_code)
     headers = {name.lower(): value for name, value in response.headers.items()}
     return Answer(response.status_code, headers, body)
 

@@ -1,11 +1,13 @@
 """The relay tells what is due, and what it could not tell stays due."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 from gateway.domain.breaker import DestinationPolicy
 from gateway.domain.work import JobKind
 from gateway.store import outbox
 from gateway.store.engine import Database
+from tests.peers.processes import wait_until
 from workers.relay import Relay
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -35,8 +37,9 @@ class _Broker:
         return True
 
 
-def _relay(database: Database, broker: _Broker) -> Relay:
-    return Relay(database, broker, now=lambda: NOW, policy=DestinationPolicy(), poll_s=1)
+def _relay(database: Database, broker: _Broker, news: threading.Event | None = None) -> Relay:
+    policy, news = DestinationPolicy(), news or threading.Event()
+    return Relay(database, broker, now=lambda: NOW, policy=policy, poll_s=120, news=news)
 
 
 def _enqueue(database: Database, number: int) -> list[str]:
@@ -64,3 +67,17 @@ def test_what_a_broker_that_is_away_did_not_take_is_told_when_it_is_back(databas
     broker.takes = 9
     assert relay.ring() == 2
     assert broker.told == rows
+
+
+def test_what_a_job_put_in_is_told_before_the_next_poll(database: Database) -> None:
+    broker, ended, news = _Broker(takes=9), threading.Event(), threading.Event()
+    thread = threading.Thread(target=_relay(database, broker, news).run, args=[ended])
+    thread.start()
+    try:
+        rows = _enqueue(database, 1)
+        news.set()
+        wait_until(lambda: broker.told == rows, timeout_s=60, waiting_for="the row to be told")
+    finally:
+        ended.set()
+        news.set()
+        thread.join()

@@ -1,5 +1,6 @@
 """Where settings come from, which one wins, and what stops the start."""
 
+import json
 import tomllib
 from collections.abc import Iterator
 from importlib import resources
@@ -9,6 +10,7 @@ import pytest
 
 from config.errors import UnusableSettings
 from config.settings import Settings, load_settings, setting_names
+from gateway.domain.work import QUEUES
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +112,8 @@ def test_a_named_file_that_is_missing_stops_the_start(tmp_path: Path) -> None:
         ("[retry]\ncap_s = 1", "retry: cap_s is smaller"),
         ("[study]\nquiet_period_s = nan", r"study\.quiet_period_s"),
         ("[log]\nlevel = 'loud'", r"log\.level"),
+        ("[worker]\nmetrics_port = 70000", r"worker\.metrics_port"),
+        ("[telemetry]\notlp_endpoint = 'collector:4318'", r"telemetry\.otlp_endpoint: must be empty or an absolute"),
         ("web = ", "not valid TOML"),
     ],
 )
@@ -172,3 +176,26 @@ def test_postgresql_means_the_driver_that_is_here(monkeypatch: pytest.MonkeyPatc
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load_settings().web.port = 1
+
+
+def test_a_worker_may_serve_some_queues_only_and_each_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().worker.queues == ()
+    names = sorted(set(QUEUES.values()))
+    monkeypatch.setenv("CONSILIUM_WORKER__QUEUES", json.dumps(names))
+    assert list(load_settings().worker.queues) == names
+
+
+def test_a_queue_that_nobody_knows_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONSILIUM_WORKER__QUEUES", '["deliverr"]')
+    with pytest.raises(UnusableSettings, match=r"worker\.queues\.0: Input should be 'match', "):
+        load_settings()
+
+
+def test_a_worker_without_a_relay_needs_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONSILIUM_WORKER__RELAY", "false")
+    with pytest.raises(
+        UnusableSettings, match=r"the environment: worker\.relay is needed where there is no broker_url"
+    ):
+        load_settings()
+    monkeypatch.setenv("CONSILIUM_BROKER_URL", "amqp://broker.example//")
+    assert not load_settings().worker.relay

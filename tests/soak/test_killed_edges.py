@@ -1,0 +1,50 @@
+"""The web and the DICOM node are killed (SIGKILL) at each hook on the way in; who insists is heard, and once."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.acceptance.faults.running import Towns, towns
+from tests.acceptance.faults.schedule import EMBEDDED, ROOT, Fault, Schedule
+from tests.hooks import hooks_of_program
+
+ON_THE_WAY_IN = {
+    "order": ("web", ("oauth.token commit", "fhir.store commit", "http ack", "fhir.read commit")),
+    "study": ("dicom-node", ("intake commit", "dicom ack")),
+    "report": ("web", ("oauth.token commit", "fhir.store commit", "http ack")),
+}
+
+
+def faults() -> Iterator[tuple[Fault, ...]]:
+    """At each step the first hooks of all steps together, then the second ones: three kills a schedule."""
+    killed = {
+        step: [
+            Fault("kill-at-hook", step, 0, program, f"{name}.{when}_{what}")
+            for point in points
+            for name, what in [point.split()]
+            for when in ("before", "after")
+        ]
+        for step, (program, points) in ON_THE_WAY_IN.items()
+    }
+    for index in range(max(map(len, killed.values()))):
+        yield tuple(of_step[index] for of_step in killed.values() if index < len(of_step))
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Towns]:
+    with towns(tmp_path_factory.mktemp("edges"), EMBEDDED) as ready:
+        yield ready
+
+
+def test_the_hooks_are_those_of_the_programs() -> None:
+    for program, points in ON_THE_WAY_IN.values():
+        known = {(hook.name, hook.what) for hook in hooks_of_program(ROOT, program)}
+        assert {tuple(point.split()) for point in points} <= known
+    in_reach = {hook.name for hook in hooks_of_program(ROOT, "dicom-node")}
+    assert in_reach == {point.split()[0] for point in ON_THE_WAY_IN["study"][1]}
+
+
+@pytest.mark.timeout(300)  # the first one opens the town
+@pytest.mark.parametrize("killed", list(faults()), ids=lambda some: "-".join(one.how for one in some))
+def test_killed_on_the_way_in(killed: tuple[Fault, ...], opened: Towns) -> None:
+    opened.run(Schedule(EMBEDDED, 0, 1, killed))
