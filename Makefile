@@ -29,11 +29,12 @@ test: $(TEST_LIBRARIES) $(INSTALLED) ## Run the whole suite; PYTEST_ARGS chooses
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: check
-check: $(INSTALLED) ## Lint, types and the layering: what CI runs beside the tests
+check: $(INSTALLED) ## Lint, types, the layering and the hooks: what CI runs beside the tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.hooks
 
 .PHONY: format
 format: $(INSTALLED) ## Format the code and mend what ruff can mend
@@ -45,9 +46,11 @@ bench: $(TEST_LIBRARIES) $(INSTALLED) ## Compare with peers; ONLY=group for one 
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
 
 .PHONY: soak
-soak: $(TEST_LIBRARIES) $(INSTALLED) ## Repeat the acceptance journeys; ROUNDS=20 says how often
-	@for round in $$(seq $(or $(ROUNDS),5)); do \
-		echo "round $$round"; $(BIN)/python -m pytest -q tests/acceptance || exit 1; done
+soak: $(TEST_LIBRARIES) $(INSTALLED) ## What takes longer: SCHEDULES=1000, SEED=1, SETTING=embedded|distributed, OUTAGE_S=600
+	@SCHEDULES=$(or $(SCHEDULES),1000) SEED=$(or $(SEED),1) SETTING=$(SETTING) \
+		$(BIN)/python -m pytest -q --exitfirst tests/acceptance/faults
+	@$(if $(SETTING),,SOAK=1 OUTAGE_S=$(or $(OUTAGE_S),600) $(BIN)/python -m pytest -q tests/acceptance/test_killed_to_reviewer.py \
+		tests/acceptance/test_killed_to_clinic.py tests/soak)
 
 .PHONY: clean
 clean: ## Remove the environment, caches and build products; data stay

@@ -13,6 +13,7 @@ from dicom_node.encapsulated_pdf import ObjectReference, StudyIdentity
 from dicom_node.scu.association import Timeouts, associated
 from dicom_node.text import character_set_encoding, decode_text
 from gateway.domain.errors import Permanent, Transient, Unreachable
+from gateway.domain.hooks import reach
 from gateway.domain.party import DicomAddress
 
 UNCOMPRESSED = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")  # explicit and implicit VR little endian
@@ -85,6 +86,7 @@ def _find(address: DicomAddress, calling_ae_title: str, query: Dataset, timeouts
     model = StudyRootQueryRetrieveInformationModelFind
     found = []
     with associated(address, calling_ae_title, [build_context(model, list(UNCOMPRESSED))], timeouts) as peer:
+        reach("query.before_send")
         for status, identifier in peer.send_c_find(query, model):
             code = status.get("Status")
             if code is None:
@@ -93,6 +95,7 @@ def _find(address: DicomAddress, calling_ae_title: str, query: Dataset, timeouts
                 found.append(identifier)
             elif code != 0:
                 _refuse(address, code)
+        reach("query.after_send")
     return found
 
 

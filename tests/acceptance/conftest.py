@@ -1,6 +1,8 @@
 """The peers of the journey, started once for a test process."""
 
+import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from tests.peers.rabbitmq import RabbitMQ
 from tests.peers.strict_ehr import StrictEhr
 from tests.peers.strict_pacs import StrictPacs
 
+_SETTINGS = ["embedded", "distributed"]
+
 
 @pytest.fixture(scope="session")
 def reviewer_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
@@ -25,7 +29,7 @@ def reviewer_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]
         yield orthanc
 
 
-@pytest.fixture(params=["embedded", "distributed"])
+@pytest.fixture(params=_SETTINGS)
 def deployment(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
     """The embedded default; and PostgreSQL and RabbitMQ, with each program started by its own command."""
     if request.param == "embedded":
@@ -42,11 +46,16 @@ def files(tmp_path: Path) -> Path:
     return tmp_path / "files"
 
 
-@pytest.fixture(scope="module")
-def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    """A gateway whose worker is killed and started by the test."""
-    with open_theatre(tmp_path_factory.mktemp("theatre")) as opened:
-        yield opened
+@pytest.fixture(scope="module", params=_SETTINGS if "SOAK" in os.environ else _SETTINGS[:1])
+def theatre(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    """A gateway whose worker is killed and started by the test; `make soak` does it on either setting."""
+    with ExitStack() as stack:
+        settings = {}
+        if request.param == "distributed":
+            server, broker = stack.enter_context(Postgres()), stack.enter_context(RabbitMQ())
+            settings["CONSILIUM_DATABASE_URL"] = server.create_database("consilium")
+            settings["CONSILIUM_BROKER_URL"] = broker.url
+        yield stack.enter_context(open_theatre(tmp_path_factory.mktemp("theatre"), settings))
 
 
 @pytest.fixture(scope="session")

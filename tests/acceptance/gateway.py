@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from gateway.cli import main
 from gateway.domain.party import DicomAddress
 from gateway.store.engine import Database
+from gateway.store.keys import key_or_new
 from tests.acceptance.programs import Program
 from tests.peers.processes import LOOPBACK, Process, free_port, is_listening, wait_until
 
@@ -65,11 +66,19 @@ class Gateway:
 
     def start(self, *programs: str, **settings: str) -> Self:
         """Upgrade the schema and start these programs, all unless named; `settings` go over the others."""
+        if "CONSILIUM_DATABASE_URL" in self.environment:
+            key_or_new(self.folder / "data" / "keys" / "pseudonym.key")  # an administrator's task with a server
         self.cli("db", "upgrade")
         for name in programs or PROGRAMS:
             self.programs[name] = self._program(name, self.environment | settings)
-            self.programs[name].start(is_ready=partial(self._is_ready, name))
+            self.programs[name].start(is_ready=partial(self.is_ready, name))
         return self
+
+    def restart(self, name: str, **settings: str) -> None:
+        """Kill the program, if it still runs, and start it with these settings over the others, without waiting."""
+        self.programs[name].stop(timeout_s=0)
+        self.programs[name] = self._program(name, self.environment | settings)
+        self.programs[name].start(is_ready=lambda: True)
 
     def stop(self) -> None:
         """Stop whatever runs."""
@@ -104,7 +113,8 @@ class Gateway:
             return Process(name, command, folder=self.folder, environment=environment)
         return Program(name, folder=self.folder, environment=environment)
 
-    def _is_ready(self, name: str) -> bool:
+    def is_ready(self, name: str) -> bool:
+        """Whether the program answers; of the worker, whether it runs."""
         if name == "web":
             return is_listening(self.web_port) and httpx.get(f"{self.url}/readyz", verify=False).is_success
         if name == "dicom-node":

@@ -3,9 +3,13 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from tests.acceptance.gateway import Gateway, wait_for
 from tests.acceptance.programs import Program
+from tests.acceptance.theatre import Theatre
+
+_UNSEEN_FOR = timedelta(minutes=1)
 
 
 @contextmanager
@@ -20,7 +24,12 @@ def worker(gateway: Gateway, *, kill_at: str = "") -> Iterator[Program]:
         program.stop()
 
 
-def wait_until_killed(program: Program) -> None:
-    """Until the worker has died by its own SIGKILL."""
-    wait_for(lambda: not program.is_running, "the worker to be killed at its hook", 20)
-    assert program.exit_code == -signal.SIGKILL
+def kill_at(theatre: Theatre, hook: str) -> None:
+    """Let a worker work until it has died by its own SIGKILL at that hook; nobody looks for longer than a minute.
+
+    By then its leases are over, and what the broker was told and nobody did is told again.
+    """
+    with worker(theatre.gateway, kill_at=hook) as program:
+        wait_for(lambda: not program.is_running, f"the worker to be killed at {hook}", 20)
+        assert program.exit_code == -signal.SIGKILL
+    theatre.clock.advance(_UNSEEN_FOR)

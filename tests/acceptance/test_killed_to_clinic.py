@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.acceptance.killing import wait_until_killed, worker
+from tests.acceptance.killing import kill_at, worker
 from tests.acceptance.scene import Order
 from tests.acceptance.theatre import TO_THE_CLINIC, Theatre, early_and_late
 
@@ -23,8 +23,7 @@ def test_killed_twice_on_the_way_to_the_clinic(early: str, late: str, theatre: T
     order = reviewed.pop()
     theatre.scene.report(order.case_id)
     for hook in (early, late):
-        with worker(theatre.gateway, kill_at=hook) as process:
-            wait_until_killed(process)
+        kill_at(theatre, hook)
     with worker(theatre.gateway):
         theatre.settle_to_clinic(order)
     theatre.assert_returned_once(order)

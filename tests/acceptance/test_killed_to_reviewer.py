@@ -1,33 +1,28 @@
 """The worker is killed (SIGKILL) at each hook on the way to the reviewer; the result is the same, once."""
 
-import re
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.killing import wait_until_killed, worker
-from tests.acceptance.theatre import EDGES, TO_THE_CLINIC, TO_THE_REVIEWER, Theatre, early_and_late
+from tests.acceptance.killing import kill_at, worker
+from tests.acceptance.theatre import NOT_ON_THE_WAY, TO_THE_CLINIC, TO_THE_REVIEWER, Theatre, early_and_late
+from tests.hooks import hooks_of_program
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_every_hook_in_the_code_is_killed_at_or_belongs_to_an_edge() -> None:
-    found = set()
-    for package in ("gateway", "workers", "dicom_node"):
-        for path in (ROOT / package).rglob("*.py"):
-            text = path.read_text()
-            found |= set(re.findall(r'database\.write\("([^"]+)"\)', text))
-            found |= {name.rpartition(".")[0] for name in re.findall(r'reach\("([^"]+)"\)', text)}
+def test_every_hook_of_the_worker_is_killed_at_or_not_on_the_way() -> None:
     killed = {point.split()[0] for point in TO_THE_REVIEWER + TO_THE_CLINIC}
-    assert found - EDGES == killed
+    of_worker = {hook.name for hook in hooks_of_program(ROOT, "worker")}
+    assert killed <= of_worker
+    assert of_worker - NOT_ON_THE_WAY == killed
 
 
 @pytest.mark.parametrize(("early", "late"), early_and_late(TO_THE_REVIEWER))
 def test_killed_twice_on_the_way_to_the_reviewer(early: str, late: str, theatre: Theatre, files: Path) -> None:
     order = theatre.case_on_its_way(files)
     for hook in (early, late):
-        with worker(theatre.gateway, kill_at=hook) as process:
-            wait_until_killed(process)
+        kill_at(theatre, hook)
     with worker(theatre.gateway):
         theatre.settle_to_reviewer(order)
     theatre.assert_arrived_once(order)

@@ -9,6 +9,7 @@ import pydicom
 from pydicom.uid import EncapsulatedPDFStorage
 
 from gateway.demo import resources
+from tests.acceptance.clock import Clock
 from tests.acceptance.gateway import Gateway
 from tests.acceptance.scene import PACS_AE_TITLE, Order, Scene
 from tests.peers.dcmtk import StoreScp
@@ -17,15 +18,11 @@ from tests.peers.registered_study import RegisteredStudy
 from tests.peers.strict_ehr import StrictEhr
 from tests.peers.strict_pacs import StrictPacs
 
-EDGES = {  # reached by the web, the DICOM node and commands, or only when something goes wrong
-    "case.assign", "client.add", "delivery.cancel", "delivery.confirm", "delivery.note",
-    "delivery.resend", "delivery.retry", "destination.answered", "destination.failed", "dicom", "document.approve",
-    "document.redact", "document.reject",
-    "document.show", "fhir.read", "fhir.store", "intake", "job.fail", "job.heartbeat", "job.retry",
-    "relay.unring",
-    "oauth.token", "quarantine.accept", "quarantine.reject", "quarantine.show", "recall.acknowledge",
-    "registry.client", "registry.endpoint",
-    "registry.party", "schema.upgrade", "study.link",
+NOT_ON_THE_WAY = {  # in reach of the worker, and passed when something goes wrong, by the hour, or by others
+    "broker", "case.close", "case.close-due", "case.hold", "case.recheck", "case.reopen", "case.unhold",
+    "delivery.note", "destination.answered", "destination.failed", "fhir.store", "job.fail", "job.heartbeat",
+    "oauth.token", "recall.acknowledge", "relay.unring", "retention.begin", "retention.blobs", "retention.case",
+    "schedule.begin", "schedule.next",
 }  # fmt: skip
 TO_THE_REVIEWER = (
     "relay.ring commit", "job.claim commit", "study.settle commit", "release.open commit", "release.prepare commit",
@@ -34,8 +31,8 @@ TO_THE_REVIEWER = (
     "delivery.settle commit", "job.settle commit", "audit.seal commit",
 )  # fmt: skip
 TO_THE_CLINIC = (
-    "job.claim commit", "report.rendered commit", "report.deliveries commit", "egress.grant commit",
-    "report_to_ehr send", "report_to_pacs send", "delivery.settle commit", "job.settle commit",
+    "job.claim commit", "report.rendered commit", "report.deliveries commit", "egress.grant commit", "ehr send",
+    "report_to_ehr send", "query send", "report_to_pacs send", "delivery.settle commit", "job.settle commit",
 )  # fmt: skip
 Arrivals = dict[str, list[bytes]]
 """SOP Instance UID -> each file that arrived under it."""
@@ -57,8 +54,8 @@ def early_and_late(points: tuple[str, ...]) -> list[tuple[str, str]]:
 class Theatre:
     """One gateway without a worker, a strict PACS, a strict EHR, and dcmtk's storescp as the reviewer's node."""
 
-    def __init__(self, gateway: Gateway, pacs: StrictPacs, ehr: StrictEhr, node: StoreScp) -> None:
-        self.gateway, self.pacs, self.ehr, self.node = gateway, pacs, ehr, node
+    def __init__(self, gateway: Gateway, pacs: StrictPacs, ehr: StrictEhr, node: StoreScp, clock: Clock) -> None:
+        self.gateway, self.pacs, self.ehr, self.node, self.clock = gateway, pacs, ehr, node, clock
         self.scene = Scene(gateway, pacs=pacs.address, ehr_url=ehr.base_url, node=node.address)
         self._patient_id = ehr.add_patient(resources.patient_resource(self.scene.case_data()))
 
@@ -125,13 +122,15 @@ class Theatre:
 
 
 @contextmanager
-def open_theatre(folder: Path) -> Iterator[Theatre]:
-    """Everything running but a worker."""
+def open_theatre(folder: Path, deployment: dict[str, str]) -> Iterator[Theatre]:
+    """Everything running but a worker; `deployment` says what the gateway runs on."""
+    clock = Clock(folder / "clock")
+    settings = {"CONSILIUM_WORKER__LEASE_S": "1", **clock.settings, **deployment}
     with (
         StrictPacs(PACS_AE_TITLE) as pacs,
         StrictEhr() as ehr,
         StoreScp("REVIEWER", folder=folder / "node") as node,
-        Gateway(folder, CONSILIUM_WORKER__LEASE_S="1") as gateway,
+        Gateway(folder, by_command=False, **settings) as gateway,
     ):
         gateway.programs["worker"].stop()
-        yield Theatre(gateway, pacs, ehr, node)
+        yield Theatre(gateway, pacs, ehr, node, clock)

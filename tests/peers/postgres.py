@@ -59,6 +59,11 @@ class Postgres(Peer):
             os.kill(self.process.pid, signal.SIGINT)
         self.process.stop(timeout_s=30)
 
+    def crash(self) -> None:
+        """An immediate shutdown (SIGQUIT): nothing is written out, and the next start recovers from the log."""
+        os.kill(self.process.pid, signal.SIGQUIT)
+        self.process.stop(timeout_s=30)
+
     def close(self) -> None:
         """Stop, and remove the data folder if it was a temporary one."""
         self.stop()

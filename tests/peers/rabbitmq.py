@@ -79,6 +79,7 @@ class RabbitMQ(Peer):
             "HOME": str(self._data),  # where Erlang keeps its cookie
             "ERL_EPMD_PORT": str(self._epmd_port),
             "ERL_EPMD_ADDRESS": LOOPBACK,
+            "ERL_EPMD_RELAXED_COMMAND_CHECK": "1",  # it may be ended although it still lists a node that was killed
             "RABBITMQ_NODENAME": f"test{self.port}@localhost",
             "RABBITMQ_NODE_IP_ADDRESS": LOOPBACK,
             "RABBITMQ_NODE_PORT": str(self.port),

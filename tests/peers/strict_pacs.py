@@ -139,6 +139,11 @@ class StrictPacs:
         with self._lock:
             self._scripted.extend(statuses)
 
+    def forget_script(self) -> None:
+        """Behave again from now on."""
+        with self._lock:
+            self._scripted.clear()
+
     def start(self) -> Self:
         """Listen; after a `stop` on the same port and with the same content."""
         self._stopping.clear()

@@ -1,0 +1,251 @@
+"""The hooks of the code, found in its syntax trees, and what commits, sends or acknowledges without one.
+
+`python -m tests.hooks` prints each violation and fails on the first run that has one; `make check` runs it.
+
+A commit is a `with ....write("name")` of the database; nothing else may begin, commit or open an engine. What leaves
+the process is one of the calls in `DEPARTURES`: in the same function a hook `<what>.before_<send|ack>` stands before it
+and `<what>.after_<send|ack>` behind it, or the function is a door, whose callers are departures themselves.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeGuard
+
+PACKAGES = ("gateway", "workers", "dicom_node")
+PROGRAMS = {"web": "gateway.app", "dicom-node": "dicom_node.app", "worker": "workers.app"}
+"""A program's name -> its composition root."""
+
+ENGINE = "gateway/store/engine.py"
+_MIGRATIONS = "gateway/store/migrations/"
+_DEMO = "gateway/demo/"
+_NAME = re.compile(r"[a-z][a-z_]*\.[a-z][a-z_-]*|intake")
+_REACHED = re.compile(r"[a-z][a-z_.]*\.(before|after)_(send|ack)")
+_RAW_METHODS = frozenset({"begin", "begin_nested", "commit"})
+
+
+@dataclass(frozen=True)
+class Departure:
+    """A call by which something leaves: `receiver.method`, where `receiver` '' stands for any, in files below `where`.
+
+    `door` is the one function in which it may stand without hooks of its own.
+    """
+
+    where: str
+    receiver: str
+    method: str
+    what: str = "send"
+    door: str = ""
+
+
+DEPARTURES = (
+    Departure("dicom_node/scu/", "", "send_c_store", door="_store"),
+    Departure("dicom_node/scu/", "", "send_c_find"),
+    Departure("dicom_node/scp/", "", "encode_response", "ack"),
+    Departure("gateway/services/", "sender", "send"),
+    Departure("gateway/services/", "outside", "deliver_report", door="send_to_ehr"),
+    Departure("workers/ehr/", "client", "send"),
+    Departure("workers/", "", "apply_async"),
+    Departure("gateway/web/", "response", "call_on_close", "ack"),
+)
+_REQUIRED = (("gateway/web/application.py", "acknowledging.register"),)
+"""What a file has to call: every Flask application acknowledges with hooks."""
+
+
+@dataclass(frozen=True)
+class Hook:
+    """A pair of hooks: `name` + `.before_` or `.after_` + `what`, in the module of that dotted name."""
+
+    name: str
+    what: str
+    module: str
+
+    @property
+    def both(self) -> tuple[str, str]:
+        return f"{self.name}.before_{self.what}", f"{self.name}.after_{self.what}"
+
+
+@dataclass(frozen=True)
+class Violation:
+    """Something that commits, sends or acknowledges unseen."""
+
+    path: str
+    line: int
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.sentence}"
+
+
+def hooks_of(root: Path) -> list[Hook]:
+    """Every pair of hooks in the code below `root`, each once a module, in the order of the files."""
+    found: dict[Hook, None] = {}
+    for path, tree in _trees(root):
+        module = path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+        for transaction in _transactions(tree):
+            if (name := _literal(transaction)) is not None:
+                found[Hook(name, "commit", module)] = None
+        for _, name in _reached(tree):
+            if _REACHED.fullmatch(name):
+                stem, _, when = name.rpartition(".")
+                found[Hook(stem, when.partition("_")[2], module)] = None
+    return list(found)
+
+
+def hooks_of_program(root: Path, program: str) -> list[Hook]:
+    """The hooks in the modules which that program can import; it need not pass all of them."""
+    modules = {
+        path.removesuffix(".py").replace("/", ".").removesuffix(".__init__"): tree for path, tree in _trees(root)
+    }
+    reachable, ahead = set[str](), [PROGRAMS[program]]
+    while ahead:
+        module = ahead.pop()
+        if module in modules and module not in reachable:
+            reachable.add(module)
+            ahead += _imported(modules[module])
+    return [hook for hook in hooks_of(root) if hook.module in reachable]
+
+
+def violations(root: Path) -> list[Violation]:
+    """What breaks the rule in the code below `root`."""
+    found: list[Violation] = []
+    for path, tree in _trees(root):
+        if path != ENGINE:
+            found += _hidden_commits(path, tree)
+        found += _hidden_departures(path, tree)
+        for where, call in _REQUIRED:
+            if path == where and not any(_spelt(one.func) == call for one in _calls(tree)):
+                found.append(Violation(path, 1, f"{call}() is not called, so that answers leave without a hook"))
+    return found
+
+
+def _trees(root: Path) -> Iterator[tuple[str, ast.Module]]:
+    for package in PACKAGES:
+        for file in sorted((root / package).rglob("*.py")):
+            path = file.relative_to(root).as_posix()
+            if not path.startswith((_MIGRATIONS, _DEMO)):
+                yield path, ast.parse(file.read_text(encoding="utf-8"))
+
+
+def _calls(tree: ast.AST) -> list[ast.Call]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+
+def _transactions(tree: ast.AST) -> list[ast.Call]:
+    """What is entered by `with X.write(...)`."""
+    return [
+        item.context_expr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.With)
+        for item in node.items
+        if isinstance(item.context_expr, ast.Call)
+        and isinstance(item.context_expr.func, ast.Attribute)
+        and item.context_expr.func.attr == "write"
+    ]
+
+
+def _hidden_commits(path: str, tree: ast.Module) -> Iterator[Violation]:
+    entered = _transactions(tree)
+    for call in entered:
+        if _literal(call) is None:
+            yield Violation(path, call.lineno, 'a transaction is named in place, write("noun.verb"), for its hooks')
+    ours = {alias.asname or alias.name for node in ast.walk(tree) if _is_own_import(node) for alias in node.names}
+    for call in _calls(tree):
+        name = _spelt(call.func)
+        receiver, _, method = name.rpartition(".")
+        is_raw = method in _RAW_METHODS and receiver and name.partition(".")[0] not in ours
+        if is_raw or method == "create_engine":
+            yield Violation(path, call.lineno, f"{name}() commits past the hooks of Database.write")
+        if name.endswith("database.write") and call not in entered:
+            yield Violation(path, call.lineno, "a transaction is entered where it is named, by `with`")
+
+
+def _is_own_import(node: ast.AST) -> TypeGuard[ast.ImportFrom]:
+    """An import of our own: the functions of our modules may be called begin."""
+    return isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in PACKAGES
+
+
+def _hidden_departures(path: str, tree: ast.Module) -> Iterator[Violation]:
+    for function in [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]:
+        inner = {
+            id(node)
+            for one in ast.walk(function)
+            if one is not function and _is_function(one)
+            for node in ast.walk(one)
+        }
+        own = [call for call in _calls(function) if id(call) not in inner]
+        reached = [(line, name) for line, name in _reached(function) if _REACHED.fullmatch(name)]
+        for call in own:
+            for departure in DEPARTURES:
+                if _is_departure(path, call, departure) and function.name != departure.door:
+                    yield from _unhooked(path, call, departure, reached)
+
+
+def _unhooked(path: str, call: ast.Call, departure: Departure, reached: list[tuple[int, str]]) -> Iterator[Violation]:
+    before = {name for line, name in reached if line <= call.lineno and f".before_{departure.what}" in name}
+    after = {name for line, name in reached if line >= call.lineno and f".after_{departure.what}" in name}
+    if departure.method == "call_on_close":  # what is called at the end of the answer reaches the other hook
+        after = {name.replace(".before_", ".after_") for name in before}
+    if not any(name.replace(".before_", ".after_") in after for name in before):
+        yield Violation(path, call.lineno, f"{_spelt(call.func)}() leaves the process without hooks around it")
+
+
+def _is_departure(path: str, call: ast.Call, departure: Departure) -> bool:
+    receiver, _, method = _spelt(call.func).rpartition(".")
+    is_there = path.startswith(departure.where) and method == departure.method
+    return is_there and departure.receiver in ("", receiver.rpartition(".")[2])
+
+
+def _reached(tree: ast.AST) -> list[tuple[int, str]]:
+    """Line and name of each hook that is reached by its literal name."""
+    return [
+        (call.lineno, name)
+        for call in _calls(tree)
+        if _spelt(call.func) in ("reach", "hooks.reach") and (name := _argument(call)) is not None
+    ]
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _literal(call: ast.Call) -> str | None:
+    name = _argument(call)
+    return name if name is not None and _NAME.fullmatch(name) else None
+
+
+def _argument(call: ast.Call) -> str | None:
+    """The one argument of a call, where it is a text in place."""
+    if len(call.args) == 1 and isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str):
+        return call.args[0].value
+    return None
+
+
+def _spelt(node: ast.expr) -> str:
+    """`a.b.c` of a name with attributes; what cannot be spelt is '' in front."""
+    if isinstance(node, ast.Attribute):
+        return f"{_spelt(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _is_function(node: ast.AST) -> bool:
+    return isinstance(node, ast.FunctionDef | ast.Lambda)
+
+
+def main() -> int:
+    """Print what violates the rule in this repository; the exit code of the check."""
+    found = violations(Path(__file__).parents[1])
+    sys.stderr.writelines(f"{violation}\n" for violation in found)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
