@@ -38,7 +38,7 @@ def run() -> list[Result]:
                 os.sync()  # what the receiver before still has to write must not count here
                 with receiver() as address:
                     seconds[name].append(_seconds_to_send(address, files))
-    name = f"C-STORE, {SLICES} x 0.5 MB"
+    name = f"C-STORE, {SLICES} x 0.5 MB, s"
     return [
         compare(GROUP, name, seconds["gateway"], seconds["storescp"], "dcmtk storescp", TARGET_STORESCP),
         compare(GROUP, name, seconds["gateway"], seconds["orthanc"], "Orthanc", TARGET_ORTHANC),

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, update
 
 from gateway.domain.breaker import DestinationPolicy
 from gateway.domain.work import QUEUES, JobKind
@@ -26,20 +26,23 @@ def due(
     ring_again_after: timedelta,
     holding: Collection[str] = (),
 ) -> list[tuple[str, JobKind]]:
-    """Rows that want a worker now, oldest first: due, or claimed by a worker whose lease ran out.
+    """Rows that want a worker now: due, or claimed by a worker whose lease ran out.
 
-    No more of a queue than its `room`, no more for a destination than it takes now. Left out are those in `holding`,
-    and those that were rung for within `ring_again_after`.
+    Oldest first, and destinations take turns: one that is slow to answer holds few of the places that all share. No
+    more of a queue than its `room`, no more for a destination than it takes now. Left out are those in `holding`, and
+    those that were rung for within `ring_again_after`.
     """
     kinds = [kind for kind, queue in QUEUES.items() if room.get(queue, 0) > 0]
     wanting = _wanting(now, kinds, ring_again_after, holding)
     if connection.execute(wanting.limit(1)).first() is None:  # as nearly always
         return []
-    places = _places(connection, now, policy, ring_again_after, holding)
+    busy = _busy(connection, now, ring_again_after, holding)
+    places = _places(connection, now, policy, busy)
     full = [endpoint_id for endpoint_id, free in places.items() if free <= 0]
     wanting = wanting.where(func.coalesce(outbox.c.endpoint_id.not_in(full), True))
+    rows = connection.execute(wanting.order_by(outbox.c.next_try_at).limit(_LOOK_AHEAD)).all()
     left, picked = dict(room), []
-    for row in connection.execute(wanting.order_by(outbox.c.next_try_at).limit(_LOOK_AHEAD)):
+    for row in _in_turn(rows, busy):
         kind = JobKind(row.kind)
         place = places.get(row.endpoint_id, policy.in_flight) if row.endpoint_id else 1
         if left[QUEUES[kind]] > 0 and place > 0:
@@ -82,14 +85,17 @@ def _wanting(
     return query.where(func.coalesce(was_rung_since, False).is_(False))
 
 
-def _places(
-    connection: Connection,
-    now: datetime,
-    policy: DestinationPolicy,
-    ring_again_after: timedelta,
-    holding: Collection[str],
-) -> dict[str, int]:
-    """Endpoint id -> how many more may go there; only of those where it is not all that the policy allows."""
+def _in_turn(rows: Sequence[Row[Any]], busy: Mapping[str, int]) -> list[Row[Any]]:
+    """The n-th of a destination, counting what is on its way, after the (n-1)-th of every other; else as they were."""
+    taken, turns = Counter(busy), []
+    for row in rows:
+        turns.append(taken[row.endpoint_id] if row.endpoint_id else 0)
+        taken[row.endpoint_id] += 1
+    return [row for _, row in sorted(zip(turns, rows, strict=True), key=lambda pair: pair[0])]
+
+
+def _busy(connection: Connection, now: datetime, ring_again_after: timedelta, holding: Collection[str]) -> Counter[str]:
+    """Endpoint id -> how many are on their way there."""
     is_there = or_(
         and_(outbox.c.state == CLAIMED, outbox.c.lease_until > now),
         and_(outbox.c.state == PENDING, outbox.c.id.in_(holding)),
@@ -97,9 +103,15 @@ def _places(
     )
     on_their_way = select(outbox.c.endpoint_id, func.count()).where(outbox.c.endpoint_id.is_not(None), is_there)
     rows = connection.execute(on_their_way.group_by(outbox.c.endpoint_id))
-    busy = Counter({row[0]: row[1] for row in rows})
+    return Counter({row[0]: row[1] for row in rows})
+
+
+def _places(
+    connection: Connection, now: datetime, policy: DestinationPolicy, busy: Mapping[str, int]
+) -> dict[str, int]:
+    """Endpoint id -> how many more may go there; only of those where it is not all that the policy allows."""
     failing = {endpoint_id: found.room(now, policy) for endpoint_id, found in breakers.failing(connection).items()}
-    return {each: failing.get(each, policy.in_flight) - busy[each] for each in busy.keys() | failing.keys()}
+    return {each: failing.get(each, policy.in_flight) - busy.get(each, 0) for each in busy.keys() | failing.keys()}
 
 
 def _is_ringing(now: datetime, ring_again_after: timedelta) -> ColumnElement[bool]:

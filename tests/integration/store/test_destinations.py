@@ -62,6 +62,13 @@ def test_many_rows_of_one_destination_leave_room_for_another(database: Database)
     assert set(_due(database, limit=4)) == {*slow[:2], *quick}
 
 
+def test_destinations_take_turns_however_old_their_rows_are(database: Database) -> None:
+    slow, quick = _enqueue(database, SLOW, 9), _enqueue(database, QUICK, 2)
+    assert _due(database, limit=2) == [slow[0], quick[0]]
+    assert _claim(database, slow[0]) is not None
+    assert _due(database, limit=1) == [quick[0]], "what is on its way counts"
+
+
 def test_a_destination_that_is_full_is_passed_over(database: Database) -> None:
     slow, quick = _enqueue(database, SLOW, 4), _enqueue(database, QUICK, 1)
     for job_id in slow[:2]:
