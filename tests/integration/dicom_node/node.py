@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dicom_node.scp import CallerFinder, NodeSettings, ReceivedInstance, start_node
+from dicom_node.scp import CallerFinder, NodeMetrics, NodeSettings, ReceivedInstance, start_node
 from gateway.domain.party import DicomAddress, Endpoint, EndpointRole
 from tests.peers.processes import LOOPBACK, wait_until
 
@@ -69,7 +69,7 @@ def listener_threads() -> list[threading.Thread]:
 
 
 @contextmanager
-def running_node(folder: Path, **settings: Any) -> Iterator[Node]:
+def running_node(folder: Path, *, metrics: NodeMetrics | None = None, **settings: Any) -> Iterator[Node]:
     """A node on a free port; at the end it is stopped, and has to have left nothing behind."""
     node = Node(folder)
     defaults: dict[str, Any] = {
@@ -83,6 +83,7 @@ def running_node(folder: Path, **settings: Any) -> Iterator[Node]:
         NodeSettings(**(defaults | settings)),
         find_caller=node.find_caller,
         receive=node.receive,
+        metrics=metrics,
     )
     node.address, node.tls_port = DicomAddress(AE_TITLE, LOOPBACK, running.port), running.tls_port
     try:
