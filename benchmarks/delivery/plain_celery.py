@@ -21,7 +21,7 @@ app.conf.update(task_ignore_result=True, worker_prefetch_multiplier=1, worker_hi
 _here = threading.local()
 
 
-@app.task(name="benchmark.post")  # type: ignore[untyped-decorator]
+@app.task(name="benchmark.post")  # type: ignore[untyped-decorator]  # celery ships no types
 def post(url: str, key: str, body: str) -> None:
     """One report; each thread keeps its connection."""
     client: httpx.Client | None = getattr(_here, "client", None)

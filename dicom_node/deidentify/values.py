@@ -26,7 +26,7 @@ PARSE_ERRORS: Final = (
     EOFError,
     InvalidDicomError,
     LookupError,
-    NotImplementedError,
+    NotImplementedError,  # pydicom on a value representation that it does not know
     OSError,
     RecursionError,
     TypeError,

@@ -13,7 +13,7 @@ from pynetdicom.presentation import (
     AllStoragePresentationContexts,
     PresentationContext,
 )
-from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # pynetdicom makes the names at import
 
 from dicom_node.part10 import IMPLEMENTATION_CLASS_UID
 from dicom_node.scp.pdu import ProtocolViolation

@@ -1,7 +1,7 @@
 """`consilium endpoint test`, DICOM side: from the name to what the node offers, each failed step with its remedy."""
 
 from pynetdicom.presentation import build_context
-from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # pynetdicom makes the names at import
     CTImageStorage,
     EncapsulatedPDFStorage,
     MRImageStorage,

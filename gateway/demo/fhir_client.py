@@ -37,7 +37,7 @@ class FhirClient:
 
     def _post(self, url: str, **content: object) -> Json:
         try:
-            answer = self._http.post(url, **content)  # type: ignore[arg-type]
+            answer = self._http.post(url, **content)  # type: ignore[arg-type]  # two shapes of one call
         except httpx.HTTPError as exc:
             raise StepFailed(f"the gateway did not answer POST {url} ({type(exc).__name__})") from exc
         if not answer.is_success:

@@ -14,7 +14,7 @@ from pydicom.uid import EncapsulatedPDFStorage
 from pynetdicom import evt
 from pynetdicom.events import Event
 from pynetdicom.presentation import build_context
-from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # pynetdicom makes the names at import
     StudyRootQueryRetrieveInformationModelFind,
     Verification,
 )

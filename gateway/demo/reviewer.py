@@ -9,7 +9,7 @@ from pydicom.uid import EncapsulatedPDFStorage
 from pynetdicom import StoragePresentationContexts, evt
 from pynetdicom.events import Event
 from pynetdicom.presentation import build_context
-from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # pynetdicom makes the names at import
 
 from gateway.demo.listening import DicomListener
 from gateway.domain.party import DicomAddress

@@ -74,9 +74,8 @@ class Wire:
         if self._is_cut:
             _reset(near)
             return
-        try:
-            far = socket.create_connection((LOOPBACK, self.target), timeout=10)
-        except OSError:
+        far = self._reached()
+        if far is None:
             _reset(near)
             return
         far.settimeout(None)
@@ -92,6 +91,12 @@ class Wire:
             self._open -= {near, far}
         near.close()
         far.close()
+
+    def _reached(self) -> socket.socket | None:
+        """A connection to the target; None while it takes none."""
+        with contextlib.suppress(OSError):
+            return socket.create_connection((LOOPBACK, self.target), timeout=10)
+        return None
 
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:
         """Until one end closes; a half-closed connection stays half open."""

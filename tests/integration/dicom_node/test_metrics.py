@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from pynetdicom import AE
-from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # pynetdicom makes the names at import
 
 from dicom_node.scp import NodeMetrics, ReceivedInstance
 from gateway.domain.errors import Full, Permanent
