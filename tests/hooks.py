@@ -8,6 +8,7 @@ and `<what>.after_<send|ack>` behind it, or the function is a door, whose caller
 """
 
 import ast
+import functools
 import re
 import sys
 from collections.abc import Iterator
@@ -80,11 +81,12 @@ class Violation:
         return f"{self.path}:{self.line}: {self.sentence}"
 
 
-def hooks_of(root: Path) -> list[Hook]:
+@functools.cache
+def hooks_of(root: Path) -> tuple[Hook, ...]:
     """Every pair of hooks in the code below `root`, each once a module, in the order of the files."""
     found: dict[Hook, None] = {}
     for path, tree in _trees(root):
-        module = path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+        module = _module(path)
         for transaction in _transactions(tree):
             if (name := _literal(transaction)) is not None:
                 found[Hook(name, "commit", module)] = None
@@ -92,14 +94,12 @@ def hooks_of(root: Path) -> list[Hook]:
             if _REACHED.fullmatch(name):
                 stem, _, when = name.rpartition(".")
                 found[Hook(stem, when.partition("_")[2], module)] = None
-    return list(found)
+    return tuple(found)
 
 
 def hooks_of_program(root: Path, program: str) -> list[Hook]:
     """The hooks in the modules which that program can import; it need not pass all of them."""
-    modules = {
-        path.removesuffix(".py").replace("/", ".").removesuffix(".__init__"): tree for path, tree in _trees(root)
-    }
+    modules = {_module(path): tree for path, tree in _trees(root)}
     reachable, ahead = set[str](), [PROGRAMS[program]]
     while ahead:
         module = ahead.pop()
@@ -122,23 +122,36 @@ def violations(root: Path) -> list[Violation]:
     return found
 
 
-def _trees(root: Path) -> Iterator[tuple[str, ast.Module]]:
-    for package in PACKAGES:
-        for file in sorted((root / package).rglob("*.py")):
-            path = file.relative_to(root).as_posix()
-            if not path.startswith((_MIGRATIONS, _DEMO)):
-                yield path, ast.parse(file.read_text(encoding="utf-8"))
+@functools.cache
+def _trees(root: Path) -> tuple[tuple[str, ast.Module], ...]:
+    """Path and syntax tree of each file below `root`, read once in a process."""
+    files = [file for package in PACKAGES for file in sorted((root / package).rglob("*.py"))]
+    paths = {file.relative_to(root).as_posix(): file for file in files}
+    return tuple(
+        (path, ast.parse(file.read_text(encoding="utf-8")))
+        for path, file in paths.items()
+        if not path.startswith((_MIGRATIONS, _DEMO))
+    )
+
+
+def _module(path: str) -> str:
+    return path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+
+
+@functools.cache
+def _nodes(tree: ast.AST) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree))
 
 
 def _calls(tree: ast.AST) -> list[ast.Call]:
-    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [node for node in _nodes(tree) if isinstance(node, ast.Call)]
 
 
 def _transactions(tree: ast.AST) -> list[ast.Call]:
     """What is entered by `with X.write(...)`."""
     return [
         item.context_expr
-        for node in ast.walk(tree)
+        for node in _nodes(tree)
         if isinstance(node, ast.With)
         for item in node.items
         if isinstance(item.context_expr, ast.Call)
@@ -152,7 +165,7 @@ def _hidden_commits(path: str, tree: ast.Module) -> Iterator[Violation]:
     for call in entered:
         if _literal(call) is None:
             yield Violation(path, call.lineno, 'a transaction is named in place, write("noun.verb"), for its hooks')
-    ours = {alias.asname or alias.name for node in ast.walk(tree) if _is_own_import(node) for alias in node.names}
+    ours = {alias.asname or alias.name for node in _nodes(tree) if _is_own_import(node) for alias in node.names}
     for call in _calls(tree):
         name = _spelt(call.func)
         receiver, _, method = name.rpartition(".")
@@ -169,12 +182,9 @@ def _is_own_import(node: ast.AST) -> TypeGuard[ast.ImportFrom]:
 
 
 def _hidden_departures(path: str, tree: ast.Module) -> Iterator[Violation]:
-    for function in [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]:
+    for function in [node for node in _nodes(tree) if isinstance(node, ast.FunctionDef)]:
         inner = {
-            id(node)
-            for one in ast.walk(function)
-            if one is not function and _is_function(one)
-            for node in ast.walk(one)
+            id(node) for one in _nodes(function) if one is not function and _is_function(one) for node in _nodes(one)
         }
         own = [call for call in _calls(function) if id(call) not in inner]
         reached = [(line, name) for line, name in _reached(function) if _REACHED.fullmatch(name)]
@@ -209,7 +219,7 @@ def _reached(tree: ast.AST) -> list[tuple[int, str]]:
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
