@@ -6,15 +6,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy import Connection
+
 from config.settings import Settings
 from gateway.domain.blobs import Blobs
 from gateway.domain.breaker import DestinationPolicy
-from gateway.domain.errors import Permanent
+from gateway.domain.errors import Full, Permanent, Transient
 from gateway.domain.report import Institution
 from gateway.domain.work import RetryPolicy
+from gateway.services import one_key
 from gateway.services.core import Core
+from gateway.services.one_store import OwnBlobs
 from gateway.store.blobs import BlobDirectory
 from gateway.store.engine import Database
+from gateway.store.installation import known_fingerprint
 from gateway.store.keys import existing_key, key_or_new
 
 if TYPE_CHECKING:
@@ -22,14 +27,39 @@ if TYPE_CHECKING:
 
 
 def open_core(settings: Settings) -> Core:
-    """The stores and rules that these settings name. Raises Permanent for an unusable key file or data folder."""
-    retry, institution = settings.retry, settings.institution
+    """The stores and rules that these settings name.
+
+    Raises Permanent for an unusable data folder or key file, and for a key that is not that of the installation.
+    """
     database = open_database(settings)
+    return _core(settings, database, own_blobs(settings, database))
+
+
+def start_core(settings: Settings) -> Core:
+    """The same for a program: it compares its blob store now, where database and store are there to tell.
+
+    Raises as `open_core`, and Permanent for a blob store that is not that of the installation.
+    """
+    database = open_database(settings)
+    blobs = own_blobs(settings, database)
+    core = _core(settings, database, blobs)
+    try:
+        blobs.confirm()
+    except Permanent:
+        database.dispose()
+        raise
+    except (Full, Transient):  # compared again before the first blob is touched
+        pass
+    return core
+
+
+def _core(settings: Settings, database: Database, blobs: Blobs) -> Core:
+    retry, institution = settings.retry, settings.institution
     return Core(
         database=database,
-        blobs=open_blobs(settings, database),
+        blobs=blobs,
         now=clock(settings),
-        pseudonym_key=_pseudonym_key(settings),
+        pseudonym_key=_confirmed_key(settings, database),
         token_prefix=settings.pseudonym.prefix,
         quiet_period=timedelta(seconds=settings.study.quiet_period_s),
         retry=RetryPolicy(
@@ -57,6 +87,12 @@ def open_database(settings: Settings) -> Database:
     """The database that these settings name; nothing is asked of it yet. Raises Permanent for an unusable folder."""
     with _folders_usable():
         return Database(settings.database_url_resolved)
+
+
+def own_blobs(settings: Settings, database: Database) -> OwnBlobs:
+    """The same as `open_blobs`, used only where it is the one of the installation."""
+    where = f"the bucket {settings.blobs.bucket}" if settings.blobs.bucket else f"the folder {settings.blob_dir}"
+    return OwnBlobs(open_blobs(settings, database), database, where)
 
 
 def open_blobs(settings: Settings, database: Database) -> Blobs:
@@ -97,11 +133,34 @@ def open_bucket_of(settings: Settings, database: Database) -> "S3Blobs":
     )
 
 
-def _pseudonym_key(settings: Settings) -> bytes:
-    """The gateway's own is made at the first start, unless other machines have to have the same one."""
+def key_problem(settings: Settings, core: Core) -> str:
+    """Why the key must not be used after all, where the database was not there to tell at the start; '' for none."""
+    return one_key.known_problem(core.database, core.pseudonym_key, settings.pseudonym_key_path)
+
+
+def _confirmed_key(settings: Settings, database: Database) -> bytes:
+    """The key, compared now if the database answers, and in any case before anything is written."""
+    key, path, now = _pseudonym_key(settings, database), settings.pseudonym_key_path, clock(settings)
+    if found := one_key.known_problem(database, key, path):
+        database.dispose()
+        raise Permanent(found)
+
+    def confirm(connection: Connection) -> None:
+        try:
+            one_key.confirm(connection, key, path, now=now())
+        except Permanent as exc:  # what was begun is not at fault: it is refused for now, and no job gives up
+            raise Transient(str(exc)) from exc
+
+    database.begin_with(confirm)
+    return key
+
+
+def _pseudonym_key(settings: Settings, database: Database) -> bytes:
+    """The gateway's own is made at its first start, unless other machines have to have the same one."""
     path = settings.pseudonym_key_path
     with _folders_usable():
-        return key_or_new(path) if settings.makes_own_key else existing_key(path)
+        is_first_start = settings.makes_own_key and known_fingerprint(database) is None
+        return key_or_new(path) if is_first_start else existing_key(path)
 
 
 @contextmanager

@@ -15,6 +15,14 @@ class Blobs(Protocol):
     to.
     """
 
+    def identity(self) -> str:
+        """The mark by which an installation knows its store, '' where it has none. Raises Transient."""
+        ...
+
+    def mark(self, identity: str) -> str:
+        """Mark the store, durably, unless it is marked already; gives the mark that it has. Raises Full, Transient."""
+        ...
+
     def put(self, content: bytes) -> str:
         """Store the bytes durably and give their SHA-256; the same bytes again are a no-op. Raises Full, Transient."""
         ...

@@ -1,7 +1,8 @@
 """A backup becomes a gateway again: into an empty one only, and all of it or nothing.
 
 What happened after the backup is not known any more. So each case gets an audit row that says so, and whatever is sent
-for it from then on is looked for at its destination first (`gateway.services.delivery`).
+for it from then on is looked for at its destination first (`gateway.services.delivery`). And nothing is sent before a
+person has said, clinic by clinic, that consents revoked since are known again (`gateway.services.restored`).
 """
 
 from collections.abc import Callable
@@ -12,9 +13,11 @@ from pathlib import Path
 from sqlalchemy import Connection, func, inspect, literal, select, table
 
 from gateway.domain.blobs import Blobs
-from gateway.domain.errors import Conflict, Invalid
+from gateway.domain.errors import Conflict, Invalid, Permanent
+from gateway.domain.ids import new_id
+from gateway.services import one_key
 from gateway.services.backing_up import Advance, verify
-from gateway.store import audit
+from gateway.store import audit, installation, parties
 from gateway.store.backups import Backup, copy_blob
 from gateway.store.engine import Database
 from gateway.store.keys import place_key
@@ -53,6 +56,7 @@ def restore(backup: Backup, target: Target, *, actor: str, advance: Advance) -> 
     for digest in backup.digests():
         copy_blob(source, digest, target.blobs, by_way_of=target.spool_folder / "restore")
         advance(1)
+    mark = target.blobs.mark(new_id())
     with target.database.write("backup.restored") as connection:
         _require_empty(connection, backup)
         upgrade_within(connection, backup.manifest.revision)
@@ -61,6 +65,9 @@ def restore(backup: Backup, target: Target, *, actor: str, advance: Advance) -> 
         upgrade_within(connection)
         _continue_numbers(connection)
         _require_whole_trail(connection)
+        _require_its_key(connection, backup, target)
+        installation.record_blob_store(connection, mark)
+        parties.set_restored(connection, target.now())
         _record(connection, backup, actor, target.now())
 
 
@@ -90,6 +97,14 @@ def _require_whole_trail(connection: Connection) -> None:
     found = audit.verify(connection)
     if found.broken_at is not None:
         raise Invalid(f"the audit trail of the backup is broken at row {found.broken_at}; nothing was restored")
+
+
+def _require_its_key(connection: Connection, backup: Backup, target: Target) -> None:
+    """The key in the backup is that of its database, which records it where an earlier version did not."""
+    try:
+        one_key.confirm(connection, backup.key(), target.key_path, now=target.now())
+    except Permanent as exc:
+        raise Invalid(f"the key in the backup is not the one that its database was used with: {exc}") from exc
 
 
 def _record(connection: Connection, backup: Backup, actor: str, now: datetime) -> None:

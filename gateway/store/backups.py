@@ -92,7 +92,7 @@ def open_backup(path: Path) -> Backup:
 @contextmanager
 def unfinished(folder: Path) -> Iterator[Path]:
     """A folder to write a backup to, gone at the end unless `finish` has renamed it. Raises Conflict beside another."""
-    with disk_errors():
+    with disk_errors(str(folder)):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _for_itself(folder):
             for left_over in folder.glob(f"{_UNFINISHED}*"):
@@ -137,7 +137,7 @@ def write_blob_list(written: Path, digests: Iterable[str]) -> tuple[int, str]:
 
 def copy_blob(source: Blobs, digest: str, target: Blobs, *, by_way_of: Path) -> None:
     """Copy one blob, verified on the way; `by_way_of` is a folder on the target's file system. Raises as `stream`."""
-    with disk_errors():
+    with disk_errors(str(by_way_of.parent)):
         by_way_of.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=by_way_of)
         growing = Path(name)

@@ -17,6 +17,7 @@ from gateway.store.disk import disk_errors, require_room, sync_folder
 from gateway.store.leftovers import remove_leftovers
 
 PIECE_BYTES = 1 << 20
+_MARK = "installation"
 
 
 class BlobDirectory:
@@ -34,6 +35,28 @@ class BlobDirectory:
         sync_folder(root)  # also when they were there: whoever made them may not have come so far yet
         with suppress(PermissionError):  # a folder that is not ours had the root in it before
             sync_folder(root.parent)
+
+    def identity(self) -> str:
+        """The mark in the folder, '' where it has none. Raises Transient."""
+        with disk_errors():
+            path = self._root / _MARK
+            return path.read_text(encoding="ascii") if path.exists() else ""
+
+    def mark(self, identity: str) -> str:
+        """Mark the folder unless it is marked already; gives the mark that it has. Raises Full, Transient."""
+        with disk_errors():
+            partial = self._partial(_MARK)
+            try:
+                with partial.open("w", encoding="ascii") as file:
+                    file.write(identity)
+                    file.flush()
+                    os.fsync(file.fileno())
+                with suppress(FileExistsError):  # another program was first; its mark counts
+                    (self._root / _MARK).hardlink_to(partial)
+            finally:
+                partial.unlink(missing_ok=True)
+            sync_folder(self._root)
+        return self.identity()
 
     def put(self, content: bytes) -> str:
         """Store the bytes durably (file and folders fsynced) and give their SHA-256.

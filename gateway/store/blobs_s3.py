@@ -32,6 +32,7 @@ PART_BYTES = 8 << 20
 _PARTS_AT_ONCE = 4
 _DIGEST_LENGTH = 64
 _SCRATCH = "scratch"
+_MARK = "installation"
 Turn = Callable[[str], AbstractContextManager[None]]
 
 
@@ -61,6 +62,21 @@ class S3Blobs:
         with disk_errors():
             spool_folder.mkdir(parents=True, exist_ok=True)
 
+    def identity(self) -> str:
+        """The mark below the prefix, '' where it has none. Raises Transient."""
+        with store_errors():
+            try:
+                return bytes(obstore.get(self._store, _MARK).bytes()).decode("ascii")
+            except FileNotFoundError:
+                self._list()  # is it the whole bucket that is missing?
+                return ""
+
+    def mark(self, identity: str) -> str:
+        """Mark the prefix unless it is marked already; gives the mark that it has. Raises Full, Transient."""
+        with store_errors():
+            self._is_created(_MARK, identity.encode("ascii"))
+        return self.identity()
+
     def put(self, content: bytes) -> str:
         """Store the bytes durably and give their SHA-256. Raises Full, Transient."""
         digest = hashlib.sha256(content).hexdigest()
@@ -88,7 +104,7 @@ class S3Blobs:
             try:
                 content = bytes(obstore.get(self._store, digest).bytes())
             except FileNotFoundError as exc:
-                self.check()  # is it the whole bucket that is missing?
+                self._list()  # is it the whole bucket that is missing?
                 raise absent(digest) from exc
         if hashlib.sha256(content).hexdigest() != digest:
             raise damaged(digest)
@@ -103,7 +119,7 @@ class S3Blobs:
                     hashed.update(piece)
                     yield bytes(piece)
             except FileNotFoundError as exc:
-                self.check()  # is it the whole bucket that is missing?
+                self._list()  # is it the whole bucket that is missing?
                 raise absent(digest) from exc
         if hashed.hexdigest() != digest:
             raise damaged(digest)
@@ -142,7 +158,7 @@ class S3Blobs:
         """Raise Full at the reserve of the spool's disk, Transient when the bucket cannot be listed."""
         self.require_room(0)
         with store_errors():
-            obstore.list_with_delimiter(self._store, _SCRATCH)
+            self._list()
 
     def probe(self) -> None:
         """Write an object, read it back and remove it again. Raises Full, Transient."""
@@ -163,6 +179,10 @@ class S3Blobs:
             if not is_new and not self._is_young(digest):
                 with self._turn(_turn_of(digest)):
                     self._write(digest, source)
+
+    def _list(self) -> None:
+        """Do nothing where the bucket is there and lets us look."""
+        obstore.list_with_delimiter(self._store, _SCRATCH)
 
     def _is_created(self, digest: str, source: bytes | Path) -> bool:
         """False when it was there before."""

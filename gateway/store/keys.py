@@ -1,5 +1,7 @@
 """The secret key behind pseudonyms: a file of its own, readable by its owner only."""
 
+import hashlib
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -8,6 +10,8 @@ from gateway.domain.errors import Conflict, Permanent
 from gateway.store.disk import sync_folder
 
 KEY_BYTES = 32
+FINGERPRINT_SHOWN = 16
+_FINGERPRINT_LABEL = b"consilium pseudonym key fingerprint"
 
 
 def existing_key(path: Path) -> bytes:
@@ -26,6 +30,20 @@ def existing_key(path: Path) -> bytes:
     return key
 
 
+def fingerprint_of(key: bytes) -> str:
+    """Tells two keys apart, and helps nobody to find one: HMAC-SHA-256 of a fixed label (RFC 2104).
+
+    A pseudorandom function under a random key of 256 bits says nothing of it, nor of its other values (the label keeps
+    this purpose apart, NIST SP 800-108r1 section 4: what pseudonyms are made of begins with a short length).
+    """
+    return hmac.new(key, _FINGERPRINT_LABEL, hashlib.sha256).hexdigest()
+
+
+def shown(key: bytes) -> str:
+    """The beginning of its fingerprint, for people to compare."""
+    return fingerprint_of(key)[:FINGERPRINT_SHOWN]
+
+
 def key_or_new(path: Path) -> bytes:
     """The key in `path`, made of random bytes and durable when the file is not there yet.
 
@@ -37,11 +55,14 @@ def key_or_new(path: Path) -> bytes:
 
 
 def place_key(path: Path, key: bytes) -> None:
-    """Have this key in `path`. Raises Conflict when another one is there; it is never overwritten."""
+    """Have this key of a backup in `path`. Raises Conflict when another one is there; it is never overwritten."""
     if not path.exists():
         _write(path, key)
     if existing_key(path) != key:
-        raise Conflict(f"the key file {path} holds another key; move it away if no pseudonym was ever made with it")
+        raise Conflict(
+            f"the key file {path} holds another key (fingerprint {shown(existing_key(path))}) than the backup "
+            f"({shown(key)}); move it away if no pseudonym was ever made with it"
+        )
 
 
 def _write(path: Path, key: bytes) -> None:

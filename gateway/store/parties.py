@@ -1,18 +1,31 @@
 """Clinics, reviewers, their endpoints and OAuth clients. Changes take effect at the next query, without a restart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.domain.errors import Conflict, NotFound
 from gateway.domain.party import DicomAddress, Endpoint, EndpointRole, FhirAddress, Identifier, Party, PartyKind
 from gateway.store.tables import endpoint, oauth_client, party, party_identifier
 
+_ALL_PARTIES = (
+    select(party, party_identifier.c.system, party_identifier.c.value)
+    .outerjoin(party_identifier)
+    .order_by(party.c.name, party_identifier.c.value)
+)
+"""By name, each with its identifiers, in one query."""
+
+# Built once: these run for every sending.
+_PARTY_BY_ID = _ALL_PARTIES.where(party.c.id == bindparam("of_party"))
+_OWNER_OF_ENDPOINT = _ALL_PARTIES.join(endpoint, endpoint.c.party_id == party.c.id).where(
+    endpoint.c.id == bindparam("of_endpoint")
+)
+_ENDPOINT_BY_ID = select(endpoint).where(endpoint.c.id == bindparam("of_endpoint"))
 _JUST_TAKEN = "another endpoint has just been registered under that name or AE title; look at the list of endpoints"
 
 
@@ -34,9 +47,17 @@ def parties(connection: Connection, kind: PartyKind | None = None) -> list[Party
 
 def party_by_id(connection: Connection, party_id: str) -> Party:
     """Raises NotFound."""
-    found = _parties(connection, party.c.id == party_id)
+    found = _read(connection, _PARTY_BY_ID, {"of_party": party_id})
     if not found:
         raise NotFound(f"no party {party_id}")
+    return found[0]
+
+
+def owner_of_endpoint(connection: Connection, endpoint_id: str) -> Party:
+    """Whose endpoint it is. Raises NotFound."""
+    found = _read(connection, _OWNER_OF_ENDPOINT, {"of_endpoint": endpoint_id})
+    if not found:
+        raise NotFound(f"no endpoint {endpoint_id}")
     return found[0]
 
 
@@ -56,6 +77,16 @@ def party_by_identifier(connection: Connection, identifiers: Sequence[Identifier
         is_it = (party_identifier.c.system == one.system) & (party_identifier.c.value == one.value)
         found.update(connection.execute(query.where(is_it)).scalars())
     return party_by_id(connection, found.pop()) if len(found) == 1 else None
+
+
+def set_restored(connection: Connection, now: datetime) -> None:
+    """All clinics come from a backup."""
+    connection.execute(update(party).where(party.c.kind == PartyKind.CLINIC).values(restored_at=now))
+
+
+def set_resumed(connection: Connection, party_id: str) -> None:
+    """What the clinic sent since the backup is known."""
+    connection.execute(update(party).where(party.c.id == party_id).values(restored_at=None))
 
 
 def add_endpoint(connection: Connection, new: Endpoint, *, now: datetime) -> None:
@@ -108,7 +139,7 @@ def endpoint_by_name(connection: Connection, name: str) -> Endpoint:
 
 def endpoint_by_id(connection: Connection, endpoint_id: str) -> Endpoint:
     """Raises NotFound."""
-    row = connection.execute(select(endpoint).where(endpoint.c.id == endpoint_id)).one_or_none()
+    row = connection.execute(_ENDPOINT_BY_ID, {"of_endpoint": endpoint_id}).one_or_none()
     if row is None:
         raise NotFound(f"no endpoint {endpoint_id}")
     return _endpoint(row)
@@ -138,16 +169,18 @@ def revoke_client(connection: Connection, client_id: str, *, now: datetime) -> N
 
 
 def _parties(connection: Connection, *conditions: ColumnElement[bool]) -> list[Party]:
-    """By name, each with its identifiers, in one query."""
-    query = select(party, party_identifier.c.system, party_identifier.c.value).outerjoin(party_identifier)
-    query = query.where(*conditions).order_by(party.c.name, party_identifier.c.value)
-    return [_party(list(rows)) for _, rows in groupby(connection.execute(query), key=lambda row: row.id)]
+    return _read(connection, _ALL_PARTIES.where(*conditions), {})
+
+
+def _read(connection: Connection, query: Select[Any], parameters: Mapping[str, str]) -> list[Party]:
+    rows = connection.execute(query, parameters)
+    return [_party(list(of_one)) for _, of_one in groupby(rows, key=lambda row: row.id)]
 
 
 def _party(rows: Sequence[Row[Any]]) -> Party:
     identifiers = tuple(Identifier(row.system, row.value) for row in rows if row.system is not None)
     one = rows[0]
-    return Party(one.id, PartyKind(one.kind), one.name, identifiers, one.country, one.time_zone)
+    return Party(one.id, PartyKind(one.kind), one.name, identifiers, one.country, one.time_zone, one.restored_at)
 
 
 def _require_free(connection: Connection, new: Endpoint) -> None:

@@ -8,7 +8,8 @@ from gateway.store.tables.cases import case, case_key, document
 from gateway.store.tables.columns import Instant, blob_columns, metadata
 from gateway.store.tables.deliveries import decision, delivery, delivery_item, egress_grant, recall_notice
 from gateway.store.tables.evidence import audit, audit_seal, audit_tail, destruction
-from gateway.store.tables.jobs import breaker, outbox
+from gateway.store.tables.installation import installation
+from gateway.store.tables.jobs import breaker, outbox, worker
 from gateway.store.tables.parties import access_token, endpoint, oauth_client, party, party_identifier
 from gateway.store.tables.reports import report
 from gateway.store.tables.resources import resource, resource_identifier, resource_reference, resource_version
@@ -31,6 +32,7 @@ __all__ = [
     "document",
     "egress_grant",
     "endpoint",
+    "installation",
     "instance",
     "metadata",
     "oauth_client",
@@ -45,4 +47,5 @@ __all__ = [
     "resource_reference",
     "resource_version",
     "study",
+    "worker",
 ]

@@ -12,6 +12,7 @@ party = Table(
     Column("name", String(100), nullable=False, unique=True),
     Column("country", String(2), nullable=False),
     Column("time_zone", String(64), nullable=False),
+    Column("restored_at", Instant),  # from a backup: nothing of the clinic's cases leaves until a person says so
     Column("created_at", Instant, nullable=False),
 )
 party_identifier = Table(

@@ -1,0 +1,150 @@
+"""What `consilium doctor` finds out from the stores: are they there, whose are they, and what waits in them?"""
+
+import contextlib
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from config.errors import UnusableSettings
+from config.settings import Settings
+from gateway.cli.worker_checks import workers
+from gateway.domain.diagnosis import Step, step
+from gateway.domain.errors import GatewayError
+from gateway.services import one_key
+from gateway.services.restored import held_back
+from gateway.store import installation, outbox
+from gateway.store.engine import Database
+from gateway.store.figures import backlog
+from gateway.store.keys import existing_key, shown
+from gateway.store.readiness import database_problems
+from gateway.wiring import clock, open_bucket_of, open_database, own_blobs
+
+
+def stored(settings: Settings) -> Iterator[Step]:
+    """Every check of the stores in turn."""
+    yield _database(settings)
+    yield _installation_key(settings)
+    yield _installation_store(settings)
+    if settings.blobs.bucket:
+        yield _bucket(settings)
+    yield _workers(settings)
+    yield _work(settings)
+    yield _restored(settings)
+
+
+def _database(settings: Settings) -> Step:
+    if not _has_database(settings):
+        return Step("database", True, "not there yet; `consilium up` and `consilium db upgrade` create it")
+    try:
+        with _opened(settings) as database:
+            problems = database_problems(database)
+    except GatewayError as exc:
+        problems = [str(exc)]
+    remedy = "Check that the database runs and database_url is right; then run: consilium db upgrade"
+    return step("database", not problems, "; ".join(problems) or "schema current", remedy)
+
+
+def _installation_key(settings: Settings) -> Step:
+    """The key file of this machine beside what the installation has recorded."""
+    name, path = "installation's key", settings.pseudonym_key_path
+    if not path.exists():
+        return Step(name, True, "not compared; this machine has no key yet")
+    try:
+        key = existing_key(path)
+        with _asked(settings) as connection:
+            if connection is None:
+                return Step(name, True, f"fingerprint {shown(key)}, not compared; the database comes first")
+            found, recorded = one_key.problem(connection, key, path), installation.fingerprint(connection)
+    except GatewayError as exc:
+        return Step(name, False, "not compared", str(exc))
+    state = "that of this installation" if recorded else "recorded by the first program that starts"
+    return step(name, not found, f"fingerprint {shown(key)}, {'another one' if found else state}", found)
+
+
+def _installation_store(settings: Settings) -> Step:
+    """The blob store of this machine beside what the installation has recorded."""
+    name = "installation's blob store"
+    try:
+        with _asked(settings) as connection:
+            if connection is None:
+                return Step(name, True, "not compared; the database comes first")
+            recorded = installation.blob_store(connection)
+        with _opened(settings) as database:
+            found = own_blobs(settings, database).known_problem()
+    except (GatewayError, UnusableSettings) as exc:
+        return Step(name, True, f"not compared: {exc}")
+    state = "that of this installation" if recorded else "recorded by the first program that starts"
+    return step(name, not found, "another one" if found else state, found)
+
+
+def _bucket(settings: Settings) -> Step:
+    """Written, read and removed, as the gateway does."""
+    where = f"{settings.blobs.bucket} at {settings.blobs.endpoint or settings.blobs.region}"
+    remedy = "Check [blobs] and that the store runs; the access key has to list, read, write and delete."
+    try:
+        with _opened(settings) as database:
+            open_bucket_of(settings, database).probe()
+    except (GatewayError, UnusableSettings) as exc:
+        return Step("bucket", False, f"{where}: {exc}", remedy)
+    return Step("bucket", True, where)
+
+
+def _workers(settings: Settings) -> Step:
+    """Those that have shown themselves lately, whichever machine they are on."""
+    now = clock(settings)()
+    try:
+        with _asked(settings) as connection:
+            if connection is None:
+                return Step("workers", True, "not looked at; the database comes first")
+            return workers(backlog(connection, now), now)
+    except GatewayError as exc:
+        return Step("workers", True, f"not looked at; the database comes first ({exc})")
+
+
+def _work(settings: Settings) -> Step:
+    """What gave up anywhere in the gateway, so that nobody has to look case by case."""
+    try:
+        with _asked(settings) as connection:
+            if connection is None:
+                return Step("work", True, "not looked at; the database comes first")
+            stopped = sum(outbox.stopped_by_kind(connection).values())
+    except GatewayError as exc:
+        return Step("work", True, f"not looked at; the database comes first ({exc})")
+    return step("work", not stopped, f"{stopped} jobs gave up", "Run: consilium job list")
+
+
+def _restored(settings: Settings) -> Step:
+    """Clinics of which nothing leaves since a restore."""
+    try:
+        with _asked(settings) as connection:
+            sentences = held_back(connection) if connection is not None else []
+    except GatewayError as exc:
+        return Step("restored", True, f"not looked at; the database comes first ({exc})")
+    return step("restored", not sentences, f"{len(sentences)} clinics held back", "; ".join(sentences))
+
+
+@contextlib.contextmanager
+def _asked(settings: Settings) -> Iterator[Connection | None]:
+    """The database, or None while it is not there or not of this version."""
+    if not _has_database(settings):
+        yield None
+        return
+    with _opened(settings) as database:
+        if database_problems(database):
+            yield None
+            return
+        with database.read() as connection:
+            yield connection
+
+
+def _has_database(settings: Settings) -> bool:
+    return bool(settings.database_url) or (settings.data_dir / "consilium.db").exists()
+
+
+@contextlib.contextmanager
+def _opened(settings: Settings) -> Iterator[Database]:
+    database = open_database(settings)
+    try:
+        yield database
+    finally:
+        database.dispose()

@@ -1,0 +1,136 @@
+"""An installation has one blob store: the first program records which, and every program compares its own.
+
+With a folder on each machine a study's objects would lie on the one that received them, and work that another machine
+takes over would not find them.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway.domain.blobs import Blobs
+from gateway.domain.errors import Permanent, Transient
+from gateway.domain.ids import new_id
+from gateway.store import installation
+from gateway.store.engine import Database
+
+
+class OwnBlobs:
+    """A blob store (`gateway.domain.blobs`) in which nothing is kept, read or removed unless it is the installation's.
+
+    `where` is what people call it. Besides what the store raises, each method raises Transient for another one.
+    """
+
+    def __init__(self, store: Blobs, database: Database, where: str) -> None:
+        self._store, self._database, self._where = store, database, where
+        self._is_confirmed = False
+
+    def confirm(self) -> None:
+        """From now on at the latest this is the store of the installation; asked once.
+
+        Raises Permanent when it is another one, and Transient while database or store cannot tell.
+        """
+        if not self._is_confirmed:
+            recorded = self._recorded()
+            if recorded is None:
+                recorded = self._record(self._store.mark(new_id()))
+            if found := self._problem(recorded):
+                raise Permanent(found)
+            self._is_confirmed = True
+
+    def identity(self) -> str:
+        """The mark of the store, '' where it has none."""
+        return self._store.identity()
+
+    def mark(self, identity: str) -> str:
+        """Mark the store unless it is marked; gives the mark that it has."""
+        return self._store.mark(identity)
+
+    def put(self, content: bytes) -> str:
+        """Store the bytes."""
+        return self._own.put(content)
+
+    def adopt(self, spooled: Path, digest: str) -> None:
+        """Take over a spool file."""
+        self._own.adopt(spooled, digest)
+
+    def renew(self, digest: str) -> None:
+        """Begin the age of a blob anew."""
+        self._own.renew(digest)
+
+    def get(self, digest: str) -> bytes:
+        """The bytes."""
+        return self._compared.get(digest)
+
+    def stream(self, digest: str) -> Iterator[bytes]:
+        """The bytes in pieces."""
+        return self._compared.stream(digest)
+
+    def digests(self) -> Iterator[str]:
+        """Every blob there is."""
+        return self._own.digests()
+
+    def remove_stale(self, digest: str, *, before: float) -> bool:
+        """Remove a blob whose age began before."""
+        return self._own.remove_stale(digest, before=before)
+
+    def remove_partial(self, *, before: float) -> int:
+        """Remove what never became a blob."""
+        return self._own.remove_partial(before=before)
+
+    def require_room(self, size_bytes: int) -> None:
+        """Raise Full at the reserve."""
+        self._store.require_room(size_bytes)
+
+    def check(self) -> None:
+        """Return when the store can be used, and is the installation's as far as the database tells."""
+        self._store.check()
+        if found := self.known_problem():
+            raise Transient(found)
+
+    def known_problem(self) -> str:
+        """Why the store must not be used, '' also for a database that does not answer or has recorded none yet."""
+        try:
+            recorded = self._recorded()
+        except Transient:
+            return ""
+        return self._problem(recorded) if recorded else ""
+
+    @property
+    def _own(self) -> Blobs:
+        try:
+            self.confirm()
+        except Permanent as exc:  # what was begun is not at fault: it is refused for now, and no job gives up
+            raise Transient(str(exc)) from exc
+        return self._store
+
+    @property
+    def _compared(self) -> Blobs:
+        """To read from: that may happen inside a transaction, so nothing is recorded."""
+        if not self._is_confirmed and (found := self.known_problem()):
+            raise Transient(found)
+        return self._store
+
+    def _recorded(self) -> str | None:
+        with self._database.read() as connection:
+            if not installation.is_there(connection):
+                raise Transient("the database is not of this version; run: consilium db upgrade")
+            return installation.blob_store(connection)
+
+    def _record(self, mark: str) -> str:
+        """Give what is recorded in the end: another program may have been first."""
+        with self._database.write("installation.store") as connection:
+            installation.take_turn_to_record(connection)
+            recorded = installation.blob_store(connection)
+            if recorded is None:
+                installation.record_blob_store(connection, mark)
+            return recorded or mark
+
+    def _problem(self, recorded: str) -> str:
+        found = self._store.identity()
+        if found == recorded:
+            return ""
+        return (
+            f"{self._where} is not the blob store of this installation ({recorded}): it has "
+            f"{f'the mark {found}' if found else 'no mark'}; name the one that the other machines "
+            "use (several machines need one bucket, the same in [blobs] on each), and start again"
+        )
