@@ -1,8 +1,8 @@
 """Composition root of the web process: settings -> Flask application -> gunicorn."""
 
+from functools import partial
 from importlib.metadata import version
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
@@ -13,7 +13,7 @@ from gateway.process import prepare_process
 from gateway.services.effects import before_storing, effects
 from gateway.web.application import create_application
 from gateway.web.edge import Edge, Surroundings
-from gateway.wiring import open_core
+from gateway.wiring import key_problem, start_core
 
 
 def run_web(settings: Settings) -> None:
@@ -24,7 +24,7 @@ def run_web(settings: Settings) -> None:
 
 def build_application(settings: Settings) -> Flask:
     """The WSGI application over the stores that these settings name."""
-    core = open_core(settings)
+    core = start_core(settings)
     return create_application(
         Edge(
             database=core.database,
@@ -40,19 +40,12 @@ def build_application(settings: Settings) -> Flask:
             surroundings=Surroundings(
                 data_folder=settings.data_dir,
                 reserve_bytes=settings.storage.min_free_bytes,
-                broker=_broker(settings),
+                broker=settings.broker_address,
                 overdue_after_s=settings.worker.overdue_after_s,
+                key_problem=partial(key_problem, settings, core),
             ),
         )
     )
-
-
-def _broker(settings: Settings) -> tuple[str, int] | None:
-    """Host and port of the broker; 5672 is AMQP's (https://www.iana.org/assignments/service-names-port-numbers)."""
-    if not settings.broker_url:
-        return None
-    parts = urlsplit(settings.broker_url)
-    return parts.hostname or "localhost", parts.port or 5672
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types

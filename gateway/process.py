@@ -18,28 +18,44 @@ from gateway.telemetry import send_traces
 
 
 def prepare_process(settings: Settings, program: str) -> None:
-    """JSON logs on standard error, ids only, each line with its trace; and what the settings want beside them.
+    """Logs; and what the settings want beside them.
 
     Raises Permanent where traces are wanted and cannot be had.
     """
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            with_trace,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _without_values,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(settings.log.level)),
-        logger_factory=structlog.WriteLoggerFactory(file=os.fdopen(os.dup(2), "w", buffering=1)),
-        cache_logger_on_first_use=True,
-    )
-    logging.basicConfig(level=logging.WARNING)
+    log_as_json(settings)
     if settings.telemetry.otlp_endpoint:
         send_traces(settings.telemetry.otlp_endpoint, program)
     if settings.kill_at:
         observe(lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == settings.kill_at else None)
+
+
+def log_as_json(settings: Settings) -> None:
+    """JSON lines on standard error, ids only, each with its trace: our own, those of libraries, and their warnings."""
+    stream = os.fdopen(os.dup(2), "w", buffering=1)
+    shared: list[structlog.typing.Processor] = [
+        with_trace,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _without_values,
+    ]
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, *shared, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(settings.log.level)),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        cache_logger_on_first_use=True,
+    )
+    theirs = logging.StreamHandler(stream)
+    theirs.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[theirs], force=True)
+    logging.captureWarnings(True)
 
 
 def serve_metrics(host: str, port: int, registry: CollectorRegistry) -> None:
@@ -64,7 +80,9 @@ def with_trace(_logger: object, _method: str, event: structlog.typing.EventDict)
 
 def _without_values(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """An exception's text may quote what it choked on: keep where it happened, not what it said."""
-    if event.pop("exc_info", None):
-        frames = traceback.extract_tb(sys.exc_info()[2])[-8:]
+    if exc_info := event.pop("exc_info", None):
+        _, raised, trace_back = exc_info if isinstance(exc_info, tuple) else sys.exc_info()
+        event.setdefault("error", type(raised).__name__)
+        frames = traceback.extract_tb(trace_back)[-8:]
         event["at"] = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
     return event

@@ -12,13 +12,14 @@ import gc
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkProcess
 from types import FrameType
+
+import structlog
 
 STOP_WITHIN_S = 20.0
 READY_WITHIN_S = 120.0
@@ -29,6 +30,7 @@ _LONGEST_PAUSE_S = 30.0
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15  # linux/prctl.h
 _LIBC = ctypes.CDLL(None, use_errno=True)
+_log = structlog.get_logger()
 _fork = multiprocessing.get_context("fork")
 
 
@@ -201,6 +203,5 @@ def _has_ended(process: ForkProcess) -> bool:
 
 
 def _complain(sentence: str) -> bool:
-    sys.stderr.write(f"consilium: {sentence}\n")
-    sys.stderr.flush()
+    _log.error(sentence)
     return False

@@ -14,8 +14,11 @@ from gateway.domain.work import QUEUES, JobKind
 from gateway.store import doorbell
 from gateway.store.engine import Database
 from workers.tasks import do_job
+from workers.waiting import BROKER_ERRORS, SAID_AGAIN_AFTER_S, Waiting, reason_of
 
 _log = structlog.get_logger()
+_LOST_AFTER = timedelta(seconds=30)
+"""A row that was rung for and not claimed by then is rung for again, however well the broker is."""
 
 
 class Executor:
@@ -50,7 +53,9 @@ class Executor:
     def stop(self) -> None:
         """Let what runs end, take no more."""
         for pool in self._pools.values():
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+        for pool in self._pools.values():
+            pool.shutdown(wait=True)
 
     def _ended(self, kind: JobKind, job_id: str, future: Future[object]) -> None:
         with self._lock:
@@ -66,7 +71,20 @@ class Broker:
         self._database = database
         self._most = in_flight
         self._now = now
-        self.ring_again_after = timedelta(seconds=30)
+        self.waiting = Waiting("broker.unreachable", again_after_s=SAID_AGAIN_AFTER_S)
+        self._connected_at: datetime | None = None
+
+    @property
+    def ring_again_after(self) -> timedelta:
+        """Half a minute; less after a new connection, since the broker may have lost what it was told before that."""
+        if self._connected_at is None:
+            return _LOST_AFTER
+        return min(_LOST_AFTER, max(self._now() - self._connected_at, timedelta(0)))
+
+    def reconnected(self) -> None:
+        """This process has a new connection to the broker."""
+        self._connected_at = self._now()
+        self.waiting.over()
 
     def room(self) -> dict[str, int]:
         """Queue -> `in_flight` less its rows that were rung for and not claimed yet."""
@@ -79,14 +97,15 @@ class Broker:
         return frozenset()
 
     def dispatch(self, kind: JobKind, job_id: str) -> bool:
-        """Publish to the queue of that kind of work; False when the broker is away, which is not waited for."""
+        """Publish to the queue of that kind of work; False when the broker does not take it. It is not waited for."""
         try:
             reach("broker.before_send")
             do_job.apply_async(args=[job_id], queue=QUEUES[kind], retry=False)
             reach("broker.after_send")
-        except do_job.OperationalError as exc:
-            _log.warning("broker.away", error=type(exc).__name__)
+        except (do_job.OperationalError, *BROKER_ERRORS) as exc:
+            self.waiting.because(reason_of(exc))
             return False
+        self.waiting.over()
         return True
 
 
@@ -99,6 +118,7 @@ def celery_settings() -> dict[str, object]:
         "task_create_missing_queues": False,
         "broker_transport_options": {"confirm_publish": True},
         "broker_connection_retry_on_startup": True,
+        "broker_channel_error_retry": True,  # a refused login, or a queue declared otherwise, may be mended
         "broker_connection_max_retries": None,  # for ever: the outbox keeps the work meanwhile
         "worker_prefetch_multiplier": 1,
         "worker_enable_remote_control": False,  # nobody asks, and its queues are of a kind that RabbitMQ gives up

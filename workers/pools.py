@@ -1,5 +1,6 @@
-"""What of Celery's worker is our own: threads for each queue, and no queues for messages that wait for their time."""
+"""What of Celery's worker is our own: its patience with the broker, threads for each queue, and no delayed messages."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -7,17 +8,62 @@ from typing import Any
 from celery.concurrency.base import BasePool, apply_target
 from celery.concurrency.thread import ApplyResult
 from celery.worker import consumer
+from celery.worker.state import maybe_shutdown
+from kombu.common import ignore_errors
+
+from workers.waiting import reason_of
 
 _STEPS = consumer.Consumer.Blueprint.default_steps
+_LONGEST_PAUSE_S = 3.0
+"""A broker that cannot be used is asked again after 1 s, 2 s, then every 3 s."""
+_LOOK_EVERY_S = 0.2
 
 
-class PromptConsumer(consumer.Consumer):  # type: ignore[misc]  # Celery ships no types
-    """Nothing is published for later, so the 28 queues that Celery declares for that on RabbitMQ are left out."""
+class PatientConsumer(consumer.Consumer):  # type: ignore[misc]  # Celery ships no types
+    """Asks for its broker for ever: one that is away, lets nobody in, or cannot be worked with once connected.
+
+    Celery itself ends at a refused login and comes back without a pause from a queue that cannot be declared. Nothing
+    is published for later, so the 28 queues that it declares for that on RabbitMQ are left out.
+    """
 
     class Blueprint(consumer.Consumer.Blueprint):  # type: ignore[misc]
         """The steps of a start."""
 
         default_steps = tuple(step for step in _STEPS if not step.endswith(":DelayedDelivery"))
+
+    connection: Any
+    failures = 0
+    """Tries in a row that did not end with messages being consumed."""
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """One try; what it raises leads to the next one, as whatever fails after it."""
+        conn.ensure_connection(max_retries=0, reraise_as_library_errors=False)
+        self.first_connection_attempt = False
+        return conn
+
+    def on_ready(self) -> None:
+        """Messages are consumed from now on; the application hears of it."""
+        self.failures = 0
+        super().on_ready()
+        self.app.on_connected()
+
+    def on_connection_error_before_connected(self, exc: Exception) -> None:
+        """Nobody is there, or lets us in."""
+        self._pause(exc)
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """The connection was lost, or is of no use."""
+        connection, self.connection = self.connection, None
+        ignore_errors(self, connection.collect)  # type: ignore[no-untyped-call]
+        self._pause(exc)
+
+    def _pause(self, exc: Exception) -> None:
+        self.failures += 1
+        self.app.on_trouble(reason_of(exc))
+        until = time.monotonic() + min(self.failures, _LONGEST_PAUSE_S)
+        while time.monotonic() < until:
+            maybe_shutdown()
+            time.sleep(_LOOK_EVERY_S)
 
 
 def queue_pools(threads: int) -> type[BasePool]:

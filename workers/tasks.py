@@ -12,6 +12,10 @@ class GatewayCelery(Celery):  # type: ignore[misc]  # Celery ships no types
     def __init__(self, *, do: Callable[[str], bool], broker: str | None) -> None:
         super().__init__("consilium", broker=broker, set_as_current=True)
         self.do = do
+        self.on_connected: Callable[[], None] = lambda: None
+        """Is called whenever a worker begins to consume over a new connection to the broker."""
+        self.on_trouble: Callable[[str], None] = lambda _reason: None
+        """Is told why the broker cannot be used, at each try."""
 
 
 @shared_task(name="consilium.job", bind=True, ignore_result=True)  # type: ignore[untyped-decorator]

@@ -13,16 +13,12 @@ import zoneinfo
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from config.errors import UnusableSettings
 from config.settings import Settings
 from gateway.cli.exposure import exposure, is_open
 from gateway.cli.probes import Address, is_gateway, is_gateway_node
-from gateway.domain.diagnosis import Step
-from gateway.domain.errors import GatewayError
-from gateway.store import outbox
-from gateway.store.engine import Database
-from gateway.store.readiness import database_problems
-from gateway.wiring import open_bucket_of, open_database
+from gateway.cli.stored_checks import stored
+from gateway.cli.worker_checks import broker
+from gateway.domain.diagnosis import Step, step
 
 OLDEST_PYTHON = (3, 11)
 OWN_PACKAGES = ("config", "workers", "gateway", "dicom_node", "fhir_mappings")
@@ -39,17 +35,16 @@ def checked(settings: Settings) -> Iterator[Step]:
     yield _data_folder(settings)
     yield _key_file(settings.pseudonym_key_path, is_made=settings.makes_own_key)
     yield exposure(settings)
-    yield _database(settings)
-    if settings.blobs.bucket:
-        yield _bucket(settings)
-    yield _work(settings)
+    yield from stored(settings)
+    if settings.broker_address:
+        yield broker(settings)
     yield from _ports(settings)
 
 
 def _python() -> Step:
     version = ".".join(map(str, sys.version_info[:3]))
     remedy = "Install Python 3.11 or newer and make the environment anew."
-    return _step("Python", sys.version_info[:2] >= OLDEST_PYTHON, version, remedy)
+    return step("Python", sys.version_info[:2] >= OLDEST_PYTHON, version, remedy)
 
 
 def _own_packages() -> Step:
@@ -85,14 +80,14 @@ def _fonts() -> Step:
     if command is None:
         return Step("fonts", False, "fc-list is not there", _SYSTEM_REMEDY)
     listed = subprocess.run([command, "Noto Sans", "family"], capture_output=True, text=True, check=False)
-    return _step(
+    return step(
         "fonts", bool(listed.stdout.strip()), "Noto Sans" if listed.stdout.strip() else "no Noto Sans", _SYSTEM_REMEDY
     )
 
 
 def _time_zones() -> Step:
     count = len(zoneinfo.available_timezones())
-    return _step("time zones", count > 0, f"{count} known", "Install the system's package tzdata.")
+    return step("time zones", count > 0, f"{count} known", "Install the system's package tzdata.")
 
 
 def _data_folder(settings: Settings) -> Step:
@@ -103,7 +98,7 @@ def _data_folder(settings: Settings) -> Step:
     free = shutil.disk_usage(folder).free
     detail = f"{settings.data_dir}, {free // 2**20} MiB free"
     remedy = "Free some space, move data_dir to a larger disk, or lower storage.min_free_bytes."
-    return _step("data folder", free > settings.storage.min_free_bytes, detail, remedy)
+    return step("data folder", free > settings.storage.min_free_bytes, detail, remedy)
 
 
 def _existing(folder: Path) -> Path:
@@ -116,65 +111,13 @@ def _key_file(path: Path, *, is_made: bool) -> Step:
     except FileNotFoundError:
         remedy = "Restore it from its copy or from another machine; a new installation makes one: openssl rand -out"
         detail = f"{path} does not exist" + (" yet; it is created at the first start" if is_made else "")
-        return _step("pseudonym key", is_made, detail, f"{remedy} {path} 32")
+        return step("pseudonym key", is_made, detail, f"{remedy} {path} 32")
     except OSError as exc:
         return Step("pseudonym key", False, f"{path} cannot be looked at ({exc.strerror})", "Check the folder's mode.")
     remedy = f"chmod 600 {path}, and chown it to the user of the gateway"
     is_readable = os.access(path, os.R_OK)
     detail = f"{path}, mode {stat.S_IMODE(status.st_mode):o}{'' if is_readable else ', not readable'}"
-    return _step("pseudonym key", not is_open(path) and is_readable, detail, remedy)
-
-
-def _database(settings: Settings) -> Step:
-    if not _has_database(settings):
-        return Step("database", True, "not there yet; `consilium up` and `consilium db upgrade` create it")
-    try:
-        with _opened(settings) as database:
-            problems = database_problems(database)
-    except GatewayError as exc:
-        problems = [str(exc)]
-    remedy = "Check that the database runs and database_url is right; then run: consilium db upgrade"
-    return _step("database", not problems, "; ".join(problems) or "schema current", remedy)
-
-
-def _bucket(settings: Settings) -> Step:
-    """Written, read and removed, as the gateway does."""
-    where = f"{settings.blobs.bucket} at {settings.blobs.endpoint or settings.blobs.region}"
-    remedy = "Check [blobs] and that the store runs; the access key has to list, read, write and delete."
-    try:
-        with _opened(settings) as database:
-            open_bucket_of(settings, database).probe()
-    except (GatewayError, UnusableSettings) as exc:
-        return Step("bucket", False, f"{where}: {exc}", remedy)
-    return Step("bucket", True, where)
-
-
-def _work(settings: Settings) -> Step:
-    """What gave up anywhere in the gateway, so that nobody has to look case by case."""
-    if not _has_database(settings):
-        return Step("work", True, "there is no database yet")
-    try:
-        with _opened(settings) as database:
-            if database_problems(database):
-                return Step("work", True, "not looked at; the database comes first")
-            with database.read() as connection:
-                stopped = len(outbox.stopped(connection))
-    except GatewayError as exc:
-        return Step("work", True, f"not looked at; the database comes first ({exc})")
-    return _step("work", not stopped, f"{stopped} jobs gave up", "Run: consilium job list")
-
-
-def _has_database(settings: Settings) -> bool:
-    return bool(settings.database_url) or (settings.data_dir / "consilium.db").exists()
-
-
-@contextlib.contextmanager
-def _opened(settings: Settings) -> Iterator[Database]:
-    database = open_database(settings)
-    try:
-        yield database
-    finally:
-        database.dispose()
+    return step("pseudonym key", not is_open(path) and is_readable, detail, remedy)
 
 
 def _ports(settings: Settings) -> Iterator[Step]:
@@ -199,7 +142,3 @@ def _port(name: str, address: Address, is_ours: Callable[[], bool]) -> Step:
             remedy = "Stop what listens there, or set another port."
             return Step(name, False, f"{host}:{port} cannot be had ({exc.strerror})", remedy)
     return Step(name, True, f"{host}:{port} is free")
-
-
-def _step(name: str, is_ok: bool, detail: str, remedy: str) -> Step:
-    return Step(name, is_ok, detail, "" if is_ok else remedy)

@@ -14,6 +14,7 @@ from flask import Blueprint, Response, jsonify
 from gateway.domain.errors import GatewayError
 from gateway.domain.work import QUEUES
 from gateway.reachability import reach_host
+from gateway.services.restored import held_back
 from gateway.store.disk import require_room
 from gateway.store.figures import Backlog, backlog
 from gateway.store.readiness import database_problems
@@ -38,8 +39,10 @@ def _alive() -> Response:
 
 def _ready(edge: Edge) -> Response:
     """Only the checks that found something, a sentence each; 503 where one of them is a problem."""
-    problems = _found({"database": database_problems(edge.database), "storage": _store(edge), "disk": _disk(edge)})
-    warnings = _found({"broker": _broker(edge), **({} if "database" in problems else _work(edge))})
+    checks = {"database": database_problems(edge.database), "storage": _store(edge), "disk": _disk(edge)}
+    problems = _found(checks | {"key": _key(edge)})
+    work = {} if "database" in problems else _work(edge)
+    warnings = _found({**work, "broker": [*_broker(edge), *work.get("broker", [])]})
     told: dict[str, object] = {"status": "not ready" if problems else "ready"}
     told |= {name: found for name, found in (("problems", problems), ("warnings", warnings)) if found}
     answer = Response(json.dumps(told, indent=2) + "\n", 503 if problems else 200, mimetype="application/json")
@@ -71,6 +74,12 @@ def _disk(edge: Edge) -> list[str]:
     return []
 
 
+def _key(edge: Edge) -> list[str]:
+    """Compared at the start already, where the database was there to tell."""
+    found = edge.surroundings.key_problem()
+    return [found] if found else []
+
+
 def _broker(edge: Edge) -> list[str]:
     if edge.surroundings.broker is None:
         return []
@@ -83,9 +92,11 @@ def _work(edge: Edge) -> _Findings:
     try:
         with edge.database.read() as connection:
             waiting = backlog(connection, now)
+            restored = held_back(connection)
     except GatewayError as failure:
         return {"outbox": [str(failure)]}
-    return {"outbox": _overdue(waiting, now, patience), "workers": _workers(waiting, now, patience)}
+    found = {"outbox": _overdue(waiting, now, patience), "workers": _workers(waiting, now, patience)}
+    return found | {"broker": _kept_from_work(waiting), "restored": restored}
 
 
 def _overdue(waiting: Backlog, now: datetime, patience: timedelta) -> list[str]:
@@ -103,7 +114,13 @@ def _workers(waiting: Backlog, now: datetime, patience: timedelta) -> list[str]:
     since = waiting.unsealed_since
     if since is not None and now - since > patience:
         found.append(f"audit rows have waited {_minutes(now - since)} for a worker to seal them: run consilium worker")
-    return found
+    remedy = "run consilium worker, and see that worker.queues of one names it"
+    return found + [f"no worker does the queue {queue}: {remedy}" for queue in waiting.unserved()]
+
+
+def _kept_from_work(waiting: Backlog) -> list[str]:
+    troubles = sorted({(one.host, one.waits_for) for one in waiting.workers if one.waits_for})
+    return [f"a worker on {host} waits for the broker: {trouble}; run consilium doctor" for host, trouble in troubles]
 
 
 def _minutes(age: timedelta) -> str:

@@ -62,6 +62,9 @@ def _outbox(waiting: Backlog, now: datetime) -> Iterator[Metric]:
         overdue[QUEUES[kind],] = max(overdue[QUEUES[kind],], _seconds(since, now))
     sentence = "How long the oldest due job has waited for a worker; jobs for a destination that fails are left out."
     yield _gauge("outbox_overdue_seconds", sentence, ("queue",), overdue)
+    at_work = {(queue,): float(number) for queue, number in waiting.at_work().items()}
+    sentence = "Workers that serve the queue now; one that waits for the broker does not."
+    yield _gauge("workers", sentence, ("queue",), at_work)
     yield _gauge("outbox_orphaned_jobs", "Jobs whose worker died and which nobody has taken over.", (), waiting.orphans)
     stopped = {(kind.value,): float(waiting.stopped.get(kind, 0)) for kind in JobKind}
     yield _gauge("jobs_stopped", "Jobs that gave up and wait for a person; failed deliveries not.", ("kind",), stopped)

@@ -2,11 +2,16 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from gateway.domain.work import JobKind
-from workers.dispatch import Executor
+from gateway.store.engine import Database
+from tests.core import START, Clock
+from tests.peers.processes import wait_until
+from workers.dispatch import Broker, Executor
 from workers.tasks import GatewayCelery
 
 PATIENCE_S = 10
@@ -51,3 +56,39 @@ def test_a_long_job_holds_back_no_other_queue(gate: threading.Event, ended: dict
     gate.set()
     assert ended["long-2"].wait(PATIENCE_S)
     executor.stop()
+
+
+def test_while_one_queue_ends_no_other_begins_anything(
+    gate: threading.Event, ended: dict[str, threading.Event]
+) -> None:
+    executor = Executor(["deidentify", "deliver"], threads=1, in_flight=3)
+    executor.dispatch(JobKind.STUDY_RELEASE, "long-1")
+    executor.dispatch(JobKind.DELIVERY_SEND, "long-2")
+    executor.dispatch(JobKind.DELIVERY_SEND, "short")
+    stopping = threading.Thread(target=executor.stop)
+    stopping.start()
+    wait_until(lambda: "short" not in executor.holding(), timeout_s=PATIENCE_S, waiting_for="what is queued to be left")
+    gate.set()
+    stopping.join(PATIENCE_S)
+    assert ended["long-1"].is_set() and ended["long-2"].is_set()
+    assert not ended["short"].is_set()
+
+
+def test_what_was_rung_for_before_a_new_connection_is_rung_for_again(tmp_path: Path) -> None:
+    clock = Clock()
+    broker = Broker(Database(f"sqlite:///{tmp_path}/consilium.db"), in_flight=3, now=clock)
+    assert broker.ring_again_after == timedelta(seconds=30)
+    broker.reconnected()
+    assert broker.ring_again_after == timedelta(0)
+    clock.forward(seconds=4)
+    assert clock() - broker.ring_again_after == START
+    clock.forward(seconds=60)
+    assert broker.ring_again_after == timedelta(seconds=30)
+
+
+def test_a_clock_that_is_set_back_rings_for_nothing_in_the_future(tmp_path: Path) -> None:
+    clock = Clock()
+    broker = Broker(Database(f"sqlite:///{tmp_path}/consilium.db"), in_flight=3, now=clock)
+    broker.reconnected()
+    clock.forward(days=-1)
+    assert broker.ring_again_after == timedelta(0)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.domain.errors import Permanent, Transient
+from gateway.domain.errors import Permanent, Transient, Unavailable
 from workers.ehr.answer import MAX_RETRY_AFTER_S, Answer, issue_codes, refuse, retry_after_s
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -40,6 +40,7 @@ def test_what_is_worth_another_try(status: int) -> None:
 
     assert isinstance(error, Transient)
     assert error.retry_after_s == 30
+    assert isinstance(error, Unavailable) is (status in (429, 502, 503, 504))
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 418, 422])

@@ -9,9 +9,21 @@ import pytest
 
 from gateway.domain import hooks
 from gateway.domain.delivery import Receipt
-from gateway.domain.errors import Ambiguous, Forbidden, Invalid, Permanent, Transient
+from gateway.domain.errors import (
+    Ambiguous,
+    Conflict,
+    Forbidden,
+    Full,
+    Invalid,
+    Permanent,
+    Transient,
+    Unanswered,
+    Unavailable,
+)
+from tests.core import Clock
 from tests.unit.workers.ehr.double import (
     ADDRESS,
+    ALL,
     NOW,
     PATIENT_IDENTIFIER,
     PDF,
@@ -21,6 +33,7 @@ from tests.unit.workers.ehr.double import (
     fails_with,
     report,
 )
+from workers.ehr.capability import KEPT_FOR, CapabilityCache
 from workers.ehr.client import Wiring
 from workers.ehr.report import deliver_report
 
@@ -61,6 +74,32 @@ def test_a_delivered_report_is_read_back_and_receipted(ehr: EhrDouble) -> None:
     assert ehr.methods()[-1] == f"GET DiagnosticReport/{stored['id']}"
 
 
+def test_what_an_ehr_offers_is_asked_once_a_minute(ehr: EhrDouble) -> None:
+    cache, clock = CapabilityCache(), Clock(NOW)
+    wiring = Wiring(transport=ehr.wiring.transport, clock=clock)
+    for forward_s in (0, KEPT_FOR.total_seconds() - 1, 1):
+        clock.forward(seconds=forward_s)
+        deliver(ehr, wiring=wiring, capabilities=cache)
+    assert ehr.methods().count("GET metadata") == 2
+
+
+def test_after_a_refusal_it_is_asked_anew(ehr: EhrDouble) -> None:
+    cache = CapabilityCache()
+    deliver(ehr, capabilities=cache)
+    ehr.instead_of_write, ehr.reports = [answers(422)], {}
+    with pytest.raises(Permanent):
+        deliver(ehr, capabilities=cache)
+    deliver(ehr, capabilities=cache)
+    assert ehr.methods().count("GET metadata") == 2
+
+
+def test_so_it_is_where_an_earlier_attempt_ended_unclear(ehr: EhrDouble) -> None:
+    cache = CapabilityCache()
+    for is_unclear in (False, True):
+        deliver(ehr, capabilities=cache, read_back_first=is_unclear)
+    assert ehr.methods().count("GET metadata") == 2
+
+
 def test_a_second_delivery_finds_the_first(ehr: EhrDouble) -> None:
     first = deliver(ehr)
     second = deliver(ehr)
@@ -98,12 +137,53 @@ def test_a_lost_answer_to_a_write_that_was_not_stored_ends_with_one_report(ehr: 
 def test_a_busy_ehr_is_asked_again_when_it_wishes(ehr: EhrDouble, status: int) -> None:
     ehr.instead_of_write = [answers(status, Retry_After="120")]
 
-    with pytest.raises(Transient) as caught:
+    with pytest.raises((Transient, Ambiguous)) as caught:
         deliver(ehr)
+    assert isinstance(caught.value, Transient | Ambiguous)
     assert caught.value.retry_after_s == 120
+    deliver(ehr, read_back_first=isinstance(caught.value, Ambiguous))
+
+    assert len(ehr.reports) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(500, Ambiguous), (502, Unanswered), (504, Unanswered), (507, Ambiguous)]
+)
+@pytest.mark.parametrize("interactions", [SEARCHING, ("create", "search-type"), ("create", "read"), ("create",)])
+def test_a_create_that_is_no_condition_is_unclear_after_a_server_error(
+    interactions: tuple[str, ...], status: int, error: type[Exception]
+) -> None:
+    ehr = EhrDouble(interactions=interactions)
+    ehr.after_write = [answers(status)]
+
+    with pytest.raises(error, match=f"^The EHR answered HTTP {status}; the report may have been stored") as caught:
+        deliver(ehr)
+    assert type(caught.value) is error
+    assert len(ehr.reports) == 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize("strategy", ["conditional create", "update create"])
+def test_a_write_that_does_no_harm_twice_is_simply_repeated(strategy: str, status: int) -> None:
+    is_conditional = strategy == "conditional create"
+    interactions = ALL if is_conditional else ("read", "update")
+    ehr = EhrDouble(interactions=interactions, conditional_create=is_conditional, update_create=not is_conditional)
+    ehr.after_write = [answers(status)]
+
+    with pytest.raises(Transient):
+        deliver(ehr)
     deliver(ehr)
 
     assert len(ehr.reports) == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_ehr_that_says_it_cannot_now_has_done_nothing(status: int) -> None:
+    ehr = EhrDouble(interactions=SEARCHING)
+    ehr.instead_of_write = [answers(status)]
+
+    with pytest.raises(Unavailable):
+        deliver(ehr)
 
 
 @pytest.mark.parametrize("error", [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout])
@@ -270,20 +350,21 @@ def test_an_ehr_without_any_safeguard_gets_one_attempt() -> None:
     assert (sent, len(ehr.reports)) == (1, 1)
 
 
+def test_a_report_that_is_wrong_in_an_ehr_without_any_safeguard_is_not_simply_sent_again() -> None:
+    ehr = EhrDouble(interactions=("create", "read"))
+    ehr.shape = lambda resource: {**resource, "subject": {"reference": "Patient/p2"}}
+
+    with pytest.raises(Ambiguous, match="under another patient") as unclear:
+        deliver(ehr)
+
+    assert unclear.value.is_for_person
+
+
 def test_an_ehr_without_any_safeguard_says_when_nothing_could_be_read_back() -> None:
     receipt = deliver(EhrDouble(interactions=("create",)))
 
     assert (receipt.status, receipt.reference) == ("HTTP 201", "DiagnosticReport/s1")
     assert "not read back" in receipt.note
-
-
-@pytest.mark.parametrize(("status", "error"), [(500, Ambiguous), (502, Ambiguous), (504, Ambiguous), (503, Transient)])
-def test_an_unsafe_write_is_unclear_after_a_server_error(status: int, error: type[Exception]) -> None:
-    ehr = EhrDouble(interactions=("create",))
-    ehr.instead_of_write = [answers(status)]
-
-    with pytest.raises(error, match=f"^The EHR answered HTTP {status}"):
-        deliver(ehr)
 
 
 def test_an_amendment_replaces_the_stored_version() -> None:
@@ -429,6 +510,18 @@ def test_a_read_back_that_fails_is_unclear_and_not_a_failed_write(ehr: EhrDouble
 
     with pytest.raises(Ambiguous, match="HTTP 201, and reading the report back failed"):
         deliver(ehr, wiring=Wiring(transport=httpx.MockTransport(answer)))
+
+
+@pytest.mark.parametrize("error", [Conflict("the grant was cancelled"), Full("the disk is full")])
+def test_a_read_back_that_we_may_not_or_cannot_make_is_unclear(error: Exception) -> None:
+    ehr = EhrDouble(interactions=("create", "search-type"))
+
+    def before_send() -> None:
+        if ehr.reports:
+            raise error
+
+    with pytest.raises(Ambiguous, match="HTTP 201, and reading the report back failed"):
+        deliver(ehr, before_send=before_send)
 
 
 def test_a_read_answered_with_another_report_is_not_believed(ehr: EhrDouble) -> None:

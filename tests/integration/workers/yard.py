@@ -1,0 +1,92 @@
+"""A folder in which jobs leave their files, a database, and workers on one broker."""
+
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway.domain.work import JobKind
+from gateway.store import outbox, workers
+from gateway.store.engine import Database
+from tests.peers.processes import Process, wait_until
+from tests.peers.rabbitmq import RabbitMQ
+
+THREADS = 2
+WATCHED_S = 8.0
+PATIENCE_S = 120  # a worker starts slowly where many tests share the processor
+
+
+class Yard:
+    """A folder in which jobs leave their files, a database, and workers on one broker."""
+
+    def __init__(self, folder: Path, database: Database, broker: RabbitMQ) -> None:
+        self.folder, self.database = folder, database
+        self._environment = {
+            "CONSILIUM_DATA_DIR": str(folder / "data"),
+            "CONSILIUM_DATABASE_URL": f"sqlite:///{folder / 'consilium.db'}",
+            "CONSILIUM_BROKER_URL": broker.url,
+            "CONSILIUM_WORKER__THREADS": str(THREADS),
+            "CONSILIUM_WORKER__POLL_S": "0.05",
+            "CONSILIUM_STORAGE__MIN_FREE_BYTES": "0",
+        }
+        self._workers: list[Process] = []
+
+    def worker(self, name: str, **settings: str) -> Process:
+        command = [sys.executable, "-m", "tests.integration.workers.gated_worker", str(self.folder)]
+        environment = {**self._environment, **settings, "PYTHONPATH": str(Path(__file__).parents[3])}
+        process = Process(name, command, folder=self.folder, environment=environment)
+        self._workers.append(process)
+        return process.start(is_ready=lambda: process.is_running)
+
+    def enqueue(self, kind: JobKind, number: int) -> list[str]:
+        now = datetime.now(UTC)
+        with self.database.write("test") as connection:
+            return [outbox.enqueue(connection, kind, f"{kind}-{n}", case_id=None, now=now) for n in range(number)]
+
+    def begun(self, jobs: list[str]) -> list[str]:
+        return [job for job in jobs if (self.folder / f"{job}.begun").exists()]
+
+    def until_done(self, jobs: list[str], what: str) -> None:
+        wait_until(
+            lambda: all((self.folder / f"{job}.done").exists() for job in jobs),
+            timeout_s=PATIENCE_S,
+            waiting_for=what,
+        )
+
+    def open_gate(self) -> None:
+        (self.folder / "gate").touch()
+
+    def close(self) -> None:
+        self.open_gate()
+        for worker in self._workers:
+            worker.stop()
+
+
+def troubles(yard: Yard) -> set[str]:
+    """What the workers that are there say they wait for."""
+    with yard.database.read() as connection:
+        return {one.waits_for for one in workers.present(connection, datetime.now(UTC))} - {""}
+
+
+def until_told(yard: Yard, words: str) -> None:
+    wait_until(
+        lambda: any(words in each for each in troubles(yard)),
+        timeout_s=PATIENCE_S,
+        waiting_for=f"a worker that waits because of {words}",
+    )
+
+
+def assert_patient(worker: Process, words: str) -> None:
+    """It lives, and what it says is said once."""
+    lines = len(worker.log().splitlines())
+    time.sleep(WATCHED_S)  # nothing is to happen meanwhile
+    assert worker.is_running
+    assert len(worker.log().splitlines()) - lines <= 2
+    found = [one for one in _reasons(worker) if words in one]
+    assert len(found) == 1, worker.describe_log()
+
+
+def _reasons(worker: Process) -> list[str]:
+    lines = [json.loads(line) for line in worker.log().splitlines() if line.startswith("{")]
+    return [line["reason"] for line in lines if line["event"] == "broker.waiting"]

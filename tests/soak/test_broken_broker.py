@@ -1,0 +1,79 @@
+"""A broker that lets nobody in, or that cannot be worked with, is waited for; the worker says why, and works again."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.work import JobKind
+from gateway.store.engine import Database
+from tests.integration.workers.yard import PATIENCE_S, Yard, assert_patient, troubles, until_told
+from tests.peers.processes import LOOPBACK, Process, wait_until
+from tests.peers.rabbitmq import RabbitMQ
+
+USER, PLACE = "consilium", "second-opinion"
+
+pytestmark = pytest.mark.timeout(500)
+
+
+def let_in(broker: RabbitMQ) -> None:
+    """What an administrator does at the first start, and after a wipe."""
+    broker.control("add_user", USER, "secret")
+    broker.control("add_vhost", PLACE)
+    let_work(broker)
+
+
+def let_work(broker: RabbitMQ, configure: str = ".*", write: str = ".*") -> None:
+    broker.control("set_permissions", "--vhost", PLACE, USER, configure, write, ".*")
+
+
+@pytest.fixture
+def own_broker() -> Iterator[RabbitMQ]:
+    with RabbitMQ() as broker:
+        let_in(broker)
+        yield broker
+
+
+@pytest.fixture
+def yard(tmp_path: Path, database: Database, own_broker: RabbitMQ) -> Iterator[Yard]:
+    opened = Yard(tmp_path, database, own_broker)
+    yield opened
+    opened.close()
+
+
+def url(broker: RabbitMQ) -> str:
+    return f"amqp://{USER}:secret@{LOOPBACK}:{broker.port}/{PLACE}"
+
+
+def started(yard: Yard, broker: RabbitMQ) -> Process:
+    yard.open_gate()
+    return yard.worker("worker", CONSILIUM_BROKER_URL=url(broker))
+
+
+def test_a_wiped_broker_whose_user_comes_back_later(yard: Yard, own_broker: RabbitMQ) -> None:
+    worker = started(yard, own_broker)
+    yard.until_done(yard.enqueue(JobKind.DELIVERY_SEND, 1), "the first job")
+    own_broker.kill()
+    own_broker.wipe()
+    own_broker.start()
+    jobs = yard.enqueue(JobKind.STUDY_SETTLE, 2)
+    until_told(yard, "403")
+    assert_patient(worker, "403")
+    own_broker.control("add_user", USER, "secret")
+    until_told(yard, "530")  # its virtual host is gone as well
+    own_broker.control("add_vhost", PLACE)
+    let_work(own_broker)
+    yard.until_done(jobs, "what waited")
+    wait_until(lambda: not troubles(yard), timeout_s=PATIENCE_S, waiting_for="the worker to be at work")
+
+
+def test_rights_that_were_taken_away_from_the_one_who_rings(yard: Yard, own_broker: RabbitMQ) -> None:
+    """It consumes still; only the relay is refused."""
+    worker = started(yard, own_broker)
+    yard.until_done(yard.enqueue(JobKind.DELIVERY_SEND, 1), "the first job")
+    let_work(own_broker, write="nothing")
+    jobs = yard.enqueue(JobKind.STUDY_SETTLE, 2)
+    until_told(yard, "ACCESS_REFUSED")
+    assert worker.is_running
+    let_work(own_broker)
+    yard.until_done(jobs, "what waited")
