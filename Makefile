@@ -10,6 +10,7 @@ STAMPS := $(VENV)/stamps
 INSTALLED := $(STAMPS)/installed
 RUNTIME_LIBRARIES := $(STAMPS)/runtime-libraries
 TEST_LIBRARIES := $(STAMPS)/test-libraries
+TOWNS ?= $(shell echo $$((2 * $$(nproc))))
 PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
@@ -42,15 +43,18 @@ format: $(INSTALLED) ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(TEST_LIBRARIES) $(INSTALLED) ## Compare with peers; ONLY=group for one group
+bench: $(TEST_LIBRARIES) $(INSTALLED) ## Compare with peers; ONLY=delivery, or the name of one measurement
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
 
 .PHONY: soak
-soak: $(TEST_LIBRARIES) $(INSTALLED) ## What takes longer: SCHEDULES=1000, SEED=1, SETTING=embedded|distributed, OUTAGE_S=600
-	@SCHEDULES=$(or $(SCHEDULES),1000) SEED=$(or $(SEED),1) SETTING=$(SETTING) \
-		$(BIN)/python -m pytest -q --exitfirst tests/acceptance/faults
-	@$(if $(SETTING),,SOAK=1 OUTAGE_S=$(or $(OUTAGE_S),600) $(BIN)/python -m pytest -q tests/acceptance/test_killed_to_reviewer.py \
-		tests/acceptance/test_killed_to_clinic.py tests/soak)
+soak: $(TEST_LIBRARIES) $(INSTALLED) ## What takes longer: SCHEDULES=1000, SEED=1, SETTING=embedded|distributed, TOWNS, OUTAGE_S=600
+	@SCHEDULES=$(or $(SCHEDULES),1000) SEED=$(or $(SEED),1) SETTING=$(SETTING) TOWNS=$(TOWNS) \
+		$(BIN)/python -m pytest -v --exitfirst tests/acceptance/faults
+	@$(if $(SETTING),,SOAK=1 $(BIN)/python -m pytest -v -n 2 --dist loadfile tests/acceptance/test_killed_to_reviewer.py \
+		tests/acceptance/test_killed_to_clinic.py tests/soak/test_killed_edges.py tests/soak/test_scaled_out.py \
+		tests/soak/test_broken_broker.py)
+	@$(if $(SETTING),,OUTAGE_S=$(or $(OUTAGE_S),600) $(BIN)/python -m pytest -v -n 5 tests/soak/test_unplugged.py)
+	@$(if $(SETTING),,$(BIN)/python -m benchmarks --only at-length --strict)
 
 .PHONY: clean
 clean: ## Remove the environment, caches and build products; data stay

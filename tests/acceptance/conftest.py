@@ -1,6 +1,7 @@
 """The peers of the journey, started once for a test process."""
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +21,8 @@ from tests.peers.strict_ehr import StrictEhr
 from tests.peers.strict_pacs import StrictPacs
 
 _SETTINGS = ["embedded", "distributed"]
+
+signal.signal(signal.SIGTERM, signal.default_int_handler)  # who stops the tests stops what they have started, too
 
 
 @pytest.fixture(scope="session")

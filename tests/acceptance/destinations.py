@@ -43,6 +43,19 @@ class Clinic:
         """Until the delivery of that kind has come to the state; gives what `delivery list` shows."""
         return self.stage.until_delivery(self.order.case_id, kind, state)
 
+    def waiting(self, kind: str, words: str) -> Json:
+        """Until an attempt ended for the reason that has these words, and time will try again; what `case show` says.
+
+        `delivery list` says the same.
+        """
+        case_id = self.order.case_id
+        self.stage.until(case_id, kind, lambda one: one.state == "pending" and words in one.last_error, words)
+        [shown] = [one for one in self.stage.waits(case_id) if kind in one["what"]]
+        assert words in shown["what"]
+        assert shown["who"].startswith("nobody: time")
+        assert words in self.stage.delivery(case_id, kind)["waits_for"]
+        return shown
+
     def failed(self, kind: str, words: str) -> Json:
         """Until it failed for the reason that has these words, which `case show` gives with the command for it."""
         case_id = self.order.case_id

@@ -17,7 +17,7 @@ def worker(gateway: Gateway, *, kill_at: str = "") -> Iterator[Program]:
     """A worker process; with `kill_at` it kills itself (SIGKILL) at that hook. Stopped at the end of the block."""
     environment = {**gateway.environment, "CONSILIUM_KILL_AT": kill_at}
     program = Program("worker", folder=gateway.folder, environment=environment)
-    program.start(is_ready=lambda: True)
+    program.begin()
     try:
         yield program
     finally:

@@ -50,6 +50,11 @@ class Scene:
         self._clients = {name: gateway.shown("client", "add", name) for name in ("hospital", "reviewer")}
         self.pacs_ae_title = pacs.ae_title
 
+    @property
+    def url(self) -> str:
+        """Where the clients reach the gateway's HTTP side."""
+        return self.gateway.url
+
     def case_data(self, *, patient: Person = AYSE, **changes: Any) -> resources.CaseData:
         """A new case of the patient; the order names a study of its own unless told otherwise."""
         number = uuid.uuid4().hex[:10].upper()
@@ -94,9 +99,9 @@ class Scene:
     ) -> httpx.Response:
         """Any request to /fhir as that client."""
         known = self._clients[client]
-        token = self.gateway.token(known["client_id"], known["client_secret"])
+        token = self.gateway.token(known["client_id"], known["client_secret"], self.url)
         every = {"Authorization": f"Bearer {token}", "Content-Type": "application/fhir+json", **headers}
-        url = f"{self.gateway.url}/fhir{'/' if path else ''}{path}"
+        url = f"{self.url}/fhir{'/' if path else ''}{path}"
         return httpx.request(method, url, json=resource, headers=every, timeout=30, verify=False)
 
     def send_study(

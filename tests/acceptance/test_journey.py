@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
+import pytest
 from pypdf import PdfReader
 
 from gateway.demo import resources
@@ -20,6 +21,7 @@ ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 IDENTITY = (AYSE.family, "Ayşe", AYSE.patient_id)
 
 
+@pytest.mark.timeout(300)  # distributed, each program imports everything for itself
 def test_a_study_becomes_a_report_in_the_clinic(
     tmp_path: Path, deployment: dict[str, Any], reviewer_node: Orthanc
 ) -> None:

@@ -2,9 +2,10 @@
 
 import pytest
 
+from tests.acceptance.kill_points import TO_THE_CLINIC, early_and_late
 from tests.acceptance.killing import kill_at, worker
 from tests.acceptance.scene import Order
-from tests.acceptance.theatre import TO_THE_CLINIC, Theatre, early_and_late
+from tests.acceptance.theatre import Theatre
 
 
 @pytest.fixture(scope="module")

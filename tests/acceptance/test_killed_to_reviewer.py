@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.kill_points import NOT_ON_THE_WAY, TO_THE_CLINIC, TO_THE_REVIEWER, early_and_late
 from tests.acceptance.killing import kill_at, worker
-from tests.acceptance.theatre import NOT_ON_THE_WAY, TO_THE_CLINIC, TO_THE_REVIEWER, Theatre, early_and_late
+from tests.acceptance.theatre import Theatre
 from tests.hooks import hooks_of_program
 
 ROOT = Path(__file__).parents[2]

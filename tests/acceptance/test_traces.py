@@ -58,6 +58,7 @@ def test_the_logs_name_one_trace_from_the_association_to_the_receipt(traced: Sta
     followed = [line for line in lines if line.get("trace") == receipt["trace"]]
     events = [line["event"] for line in followed]
     assert events.index("association_accepted") < events.index("association_ended")
+    assert followed[events.index("association_ended")]["stored"] > 0
     assert {"study-settle", "study-release", "delivery-send"} <= {
         line["kind"] for line in followed if line["event"] == "job.done"
     }

@@ -18,37 +18,8 @@ from tests.peers.registered_study import RegisteredStudy
 from tests.peers.strict_ehr import StrictEhr
 from tests.peers.strict_pacs import StrictPacs
 
-NOT_ON_THE_WAY = {  # in reach of the worker, and passed when something goes wrong, by the hour, or by others
-    "broker", "case.close", "case.close-due", "case.hold", "case.recheck", "case.reopen", "case.unhold",
-    "delivery.note", "destination.answered", "destination.failed", "fhir.store", "job.fail", "job.heartbeat",
-    "oauth.token", "recall.acknowledge", "relay.unring", "retention.begin", "retention.blobs", "retention.case",
-    "schedule.begin", "schedule.next",
-}  # fmt: skip
-TO_THE_REVIEWER = (
-    "relay.ring commit", "job.claim commit", "study.settle commit", "release.open commit", "release.prepare commit",
-    "document.release commit", "document.prepare commit",
-    "egress.grant commit", "reviewer send", "delivery.item commit",
-    "delivery.settle commit", "job.settle commit", "audit.seal commit",
-)  # fmt: skip
-TO_THE_CLINIC = (
-    "job.claim commit", "report.rendered commit", "report.deliveries commit", "egress.grant commit", "ehr send",
-    "report_to_ehr send", "query send", "report_to_pacs send", "delivery.settle commit", "job.settle commit",
-)  # fmt: skip
 Arrivals = dict[str, list[bytes]]
 """SOP Instance UID -> each file that arrived under it."""
-
-
-def hooks(points: tuple[str, ...]) -> list[str]:
-    return [
-        f"{name}.{when}_{what}" for point in points for name, what in [point.split()] for when in ("before", "after")
-    ]
-
-
-def early_and_late(points: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Each hook once, in pairs: one of the first half of the way with one of the second, so that both are passed."""
-    passed = hooks(points)
-    middle = len(passed) // 2
-    return list(zip(passed[:middle], passed[middle:], strict=True))
 
 
 class Theatre:

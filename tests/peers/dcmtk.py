@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.domain.party import DicomAddress
-from tests.peers.processes import LOOPBACK, DataFolder, Peer, PeerFailure, Process, free_port
+from tests.peers.processes import ENVIRONMENT, LOOPBACK, DataFolder, Peer, PeerFailure, Process, free_port
 
 NO_NAGLE = {"TCP_NODELAY": "1"}
 """Read by dcmtk's network layer; without it each small PDU waits for the acknowledgement of the one before."""
@@ -161,7 +161,7 @@ def _run(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **NO_NAGLE},
+            env={**ENVIRONMENT, **NO_NAGLE},
             timeout=_CLIENT_TIMEOUT_S,
             check=False,
         )

@@ -30,13 +30,17 @@ _OPTIONS = {
 
 
 class Postgres(Peer):
-    """One server. Whoever reaches the port of the loopback address is let in; the data go with `close`."""
+    """One server. Whoever reaches the port of the loopback address is let in; the data go with `close`.
 
-    def __init__(self, *, folder: Path | None = None) -> None:
+    `options` are settings of the server, over those of the tests.
+    """
+
+    def __init__(self, *, folder: Path | None = None, **options: str) -> None:
         self.port = free_port()
         self._folder = DataFolder(folder)
         self._data = self._folder.path / "data"
         self._programs = _programs()
+        self._options = {**_OPTIONS, **options, "port": str(self.port)}
         self.process = Process("postgres", self._command(), folder=self._folder.path)
 
     def url(self, name: str = "postgres") -> str:
@@ -108,7 +112,7 @@ class Postgres(Peer):
             raise PeerFailure(f"initdb ended with exit code {made.returncode}:\n{made.stderr}")
 
     def _command(self) -> tuple[str, ...]:
-        options = [f"--{name}={value}" for name, value in {**_OPTIONS, "port": str(self.port)}.items()]
+        options = [f"--{name}={value}" for name, value in self._options.items()]
         return self._as_account(str(self._programs / "postgres"), "-D", str(self._data), *options)
 
     def _as_account(self, *command: str) -> tuple[str, ...]:

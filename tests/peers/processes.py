@@ -16,6 +16,9 @@ from types import TracebackType
 from typing import Self
 
 LOOPBACK = "127.0.0.1"
+ENVIRONMENT = dict(os.environ)
+"""As this process began; while a command is tried in it, `os.environ` is another one for a moment."""
+
 _PORTS_BELOW_THE_EPHEMERAL_RANGE = range(20_000, 32_000)
 _POLL_S = 0.02
 _LOG_TAIL_CHARACTERS = 8_000
@@ -97,7 +100,7 @@ class Process:
         self.command = tuple(command)
         self.folder = folder
         self.log_path = folder / f"{name}.log"
-        self._environment = {**os.environ, **(environment or {})}
+        self._environment = {**ENVIRONMENT, **(environment or {})}
         self._running: subprocess.Popen[bytes] | None = None
 
     @property
@@ -115,8 +118,8 @@ class Process:
         """Everything the process wrote to stdout and stderr, over all its starts."""
         return self.log_path.read_text(encoding="utf-8", errors="replace") if self.log_path.exists() else ""
 
-    def start(self, *, is_ready: Callable[[], object], timeout_s: float = 30) -> Self:
-        """Start and come back when `is_ready()` is true. Raises PeerFailure with the log when that does not happen."""
+    def begin(self) -> Self:
+        """Start, and wait for nothing: it may end by itself at any moment."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("ab") as log:
             self._running = subprocess.Popen(
@@ -129,12 +132,17 @@ class Process:
                 start_new_session=True,
             )
         atexit.register(self.kill)
+        return self
+
+    def start(self, *, is_ready: Callable[[], object], timeout_s: float = 30) -> Self:
+        """Begin and come back when `is_ready()` is true. Raises PeerFailure with the log when that does not happen."""
+        self.begin()
         try:
             wait_until(
                 lambda: not self.is_running or is_ready(), timeout_s=timeout_s, waiting_for=f"{self.name} to answer"
             )
             if not self.is_running:
-                raise PeerFailure(f"{self.name} ended with exit code {self._running.returncode}")
+                raise PeerFailure(f"{self.name} ended with exit code {self._running and self._running.returncode}")
         except PeerFailure as failure:
             self.kill()
             raise PeerFailure(f"{failure}\n{self.describe_log()}") from failure

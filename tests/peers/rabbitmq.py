@@ -16,6 +16,7 @@ from tests.peers.processes import LOOPBACK, DataFolder, Peer, PeerFailure, Proce
 
 _SCRIPTS = Path("/usr/lib/rabbitmq/bin")
 _ACCOUNT = "rabbitmq"
+_CONTROL_TIMEOUT_S = 60
 _START_TIMEOUT_S = 90
 """An Erlang node needs 6 s of a core to boot, and the cores are shared."""
 
@@ -66,13 +67,19 @@ class RabbitMQ(Peer):
             raise PeerFailure("stop RabbitMQ before its data are wiped")
         shutil.rmtree(self._data)
 
+    def control(self, *arguments: str) -> None:
+        """What `rabbitmqctl` does with the running node: users, permissions, virtual hosts, connections."""
+        command = (*_as_its_account(), str(_SCRIPTS / "rabbitmqctl"), *arguments)
+        environment = os.environ | self._environment()
+        done = subprocess.run(command, check=False, env=environment, capture_output=True, timeout=_CONTROL_TIMEOUT_S)
+        if done.returncode != 0:
+            raise PeerFailure(f"rabbitmqctl {arguments[0]}: {(done.stderr or done.stdout).decode(errors='replace')}")
+
     def _command(self) -> tuple[str, ...]:
         server = _SCRIPTS / "rabbitmq-server"  # not the wrapper in /usr/sbin, which insists on the system's own node
         if not server.exists():
             raise PeerFailure("RabbitMQ is not installed: sh tools/system-packages.sh test")
-        if os.geteuid() != 0:
-            return (str(server),)
-        return ("setpriv", "--reuid", _ACCOUNT, "--regid", _ACCOUNT, "--init-groups", str(server))
+        return (*_as_its_account(), str(server))
 
     def _environment(self) -> dict[str, str]:
         return {
@@ -105,3 +112,9 @@ class RabbitMQ(Peer):
         killed = subprocess.run(command, check=False, env=os.environ | self._environment(), capture_output=True)
         if killed.returncode not in (0, 1):  # 1: none was running
             raise PeerFailure(f"epmd did not end: {killed.stderr.decode(errors='replace')}")
+
+
+def _as_its_account() -> tuple[str, ...]:
+    if os.geteuid() != 0:
+        return ()
+    return ("setpriv", "--reuid", _ACCOUNT, "--regid", _ACCOUNT, "--init-groups")

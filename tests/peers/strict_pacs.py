@@ -3,6 +3,7 @@
 Status codes: PS3.4 table B.2-1 (storage) and C.4.1.1.4 (query), PS3.7 9.1.1.1.9 and annex C (general).
 """
 
+import socket
 import struct
 import threading
 from collections import deque
@@ -112,6 +113,7 @@ class StrictPacs:
         self._stored: dict[str, Dataset] = {}
         self._studies: dict[str, RegisteredStudy] = {}
         self._scripted: deque[int] = deque()
+        self._connections: list[tuple[threading.Thread, socket.socket]] = []
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._entity: AE | None = None
@@ -151,6 +153,7 @@ class StrictPacs:
         entity.require_called_aet = True
         entity.require_calling_aet = list(self.known_callers)
         handlers: list[Any] = [
+            (evt.EVT_CONN_OPEN, self._remember),
             (evt.EVT_REQUESTED, self._negotiate),
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_C_FIND, self._find),
@@ -178,6 +181,19 @@ class StrictPacs:
         self._server.server_close()
         self._thread.join()
         self._entity = self._server = self._thread = None
+        while self._connections:
+            self._connections.pop()[1].close()
+
+    def _remember(self, event: Event) -> None:
+        """Close what is over: pynetdicom leaves a connection that its other side has reset to the garbage collector."""
+        opened = event.assoc.dul.socket
+        with self._lock:
+            over = [one for one in self._connections if one[0].ident is not None and not one[0].is_alive()]
+            for one in over:
+                self._connections.remove(one)
+                one[1].close()
+            if opened is not None and opened.socket is not None:
+                self._connections.append((event.assoc, opened.socket))
 
     def _negotiate(self, event: Event) -> None:
         if self.unavailable:

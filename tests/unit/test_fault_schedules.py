@@ -16,7 +16,7 @@ def test_those_of_make_test_have_every_kind_of_fault_and_every_step(monkeypatch:
     for name in ("SCHEDULES", "SEED", "SETTING"):
         monkeypatch.delenv(name, raising=False)
     taken = {setting: [drawn(setting, one) for one in numbers(setting)] for setting in (EMBEDDED, DISTRIBUTED)}
-    assert sum(map(len, taken.values())) == 24
+    assert sum(map(len, taken.values())) == 60
     embedded = [fault for schedule in taken[EMBEDDED] for fault in schedule.faults]
     assert {fault.kind for fault in embedded} == set(KINDS)
     assert {fault.step for fault in embedded} == set(STEPS)

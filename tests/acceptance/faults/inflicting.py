@@ -3,15 +3,17 @@
 import shutil
 import threading
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 from gateway.domain.delivery import Flow
 from tests.acceptance.faults.journey import Journey
 from tests.acceptance.faults.schedule import Fault
-from tests.acceptance.faults.town import DAY, Town
+from tests.acceptance.faults.town import Town
 from tests.acceptance.faults.wire import Wire
 from tests.peers.strict_ehr_script import lose, refuse, store_then_silence
 from tests.peers.strict_pacs import OUT_OF_RESOURCES
 
+_DAY = timedelta(days=1)
 _SILENCE_S = 2.0  # longer than the gateway waits
 _EHR_ANSWERS = {"500": refuse(500), "503": refuse(503), "lost": lose(201), "silence": store_then_silence(_SILENCE_S)}
 
@@ -59,25 +61,24 @@ class Trouble:
         doing: dict[str, Callable[[Fault], None]] = {
             "kill-at-hook": lambda one: self._town.keeper.restart(one.what, CONSILIUM_KILL_AT=one.how),
             "kill": lambda one: self._town.keeper.restart(one.what),
-            "cut": lambda one: self._disturb(one, Wire.cut),
-            "stall": lambda one: self._disturb(one, Wire.stall),
-            "slow": lambda one: self._disturb(one, Wire.slow),
+            "cut": lambda one: self._disturb(one, one.kind),
+            "stall": lambda one: self._disturb(one, one.kind),
+            "slow": lambda one: self._disturb(one, one.kind),
+            "server-wire": lambda one: self._disturb(one, one.how),
             "ehr-answer": lambda one: self._town.ehr.script.add(_EHR_ANSWERS[one.how]),
             "pacs-answer": self._answer_badly,
             "disk-full": self._fill_disk,
-            "clock-jump": lambda one: self._town.clock.advance(DAY),
+            "no-space": self._limit_files,
+            "clock-jump": lambda one: self._town.clock.advance(_DAY),
             "revoke": lambda one: self._journeys[0].revoke(Flow(one.what)),
             "wipe-broker": lambda one: self._wipe_broker(),
             "restart-database": lambda one: self._restart_database(),
-            "database-wire": lambda one: self._disturb(
-                one, {"cut": Wire.cut, "stalled": Wire.stall, "slow": Wire.slow}[one.how]
-            ),
         }
         doing[fault.kind](fault)
 
-    def _disturb(self, fault: Fault, how: Callable[[Wire], None]) -> None:
+    def _disturb(self, fault: Fault, how: str) -> None:
         wire = self._town.wires[fault.what]
-        how(wire)
+        {"cut": Wire.cut, "stall": Wire.stall, "slow": Wire.slow}[how](wire)
         threading.Event().wait(fault.lasts_s)
         wire.mend()
 
@@ -96,15 +97,21 @@ class Trouble:
         threading.Event().wait(fault.lasts_s)
         self._town.keeper.calm(fault.what)
 
+    def _limit_files(self, fault: Fault) -> None:
+        """Its disk takes no more, and says so in the middle of a write."""
+        self._town.keeper.limit_files(fault.what, int(fault.how))
+        threading.Event().wait(fault.lasts_s)
+        self._town.keeper.limit_files(fault.what)
+
     def _wipe_broker(self) -> None:
-        broker = self._town.broker
-        assert broker is not None
+        assert self._town.servers is not None
+        broker = self._town.servers.broker
         broker.kill()
         broker.wipe()
         broker.start()
 
     def _restart_database(self) -> None:
-        postgres = self._town.postgres
-        assert postgres is not None
+        assert self._town.servers is not None
+        postgres = self._town.servers.postgres
         postgres.crash()
         postgres.start()

@@ -3,6 +3,8 @@
 import uuid
 from pathlib import Path
 
+import httpx
+
 from gateway.demo import resources
 from gateway.domain.delivery import Flow
 from gateway.domain.errors import Conflict
@@ -76,11 +78,17 @@ class Journey:
         def post() -> None:
             if self._look_for_order():
                 return
-            answer = self.town.ask("hospital", "POST", "", bundle)
-            assert answer.is_success, answer.text
+            self._post("hospital", bundle)
             assert self._look_for_order()
 
         insist(post, "the order to be acknowledged")
+
+    def _post(self, client: str, bundle: Json) -> None:
+        """Who is told that it is there already looks again: an earlier try was cut off, and had arrived."""
+        answer = self.town.ask(client, "POST", "", bundle)
+        if answer.status_code == httpx.codes.CONFLICT:
+            raise Unanswered(answer.text)
+        assert answer.is_success, answer.text
 
     def _look_for_order(self) -> bool:
         number = f"{resources.ORDER_SYSTEM}|{self._data.order_number}"
@@ -149,9 +157,7 @@ class Journey:
                 if reports.listed(connection, self.case.id):
                     return
             signed_at = self.town.clock.now()
-            bundle = resources.report_bundle(pseudonym, number=self._report_number, signed_at=signed_at)
-            answer = self.town.ask("reviewer", "POST", "", bundle)
-            assert answer.is_success, answer.text
+            self._post("reviewer", resources.report_bundle(pseudonym, number=self._report_number, signed_at=signed_at))
 
         insist(post, "the report to be acknowledged")
         self.is_reported = True

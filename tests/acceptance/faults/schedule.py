@@ -1,13 +1,12 @@
 """What goes wrong in one schedule, and when: drawn from its setting and its number, the same list each time."""
 
-import functools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.domain.delivery import Flow
-from tests.hooks import hooks_of_program
+from tests.acceptance.kill_points import ON_THE_WAY_IN, TO_THE_CLINIC, TO_THE_REVIEWER, WHEN_IT_FAILS, hooks
 
 ROOT = Path(__file__).parents[3]
 EMBEDDED, DISTRIBUTED = "embedded", "distributed"
@@ -23,14 +22,17 @@ PROGRAMS_AT = {
     "return": ("worker",),
 }
 WIRES_AT = {
+    "order": ("web",),
     "study": ("dicom", "reviewer"),
     "document": ("reviewer",),
     "disclosure": ("reviewer",),
-    "report": ("ehr", "pacs"),
+    "report": ("web", "ehr", "pacs"),
     "return": ("ehr", "pacs"),
 }
 EHR_ANSWERS = ("500", "503", "lost", "silence")
 PACS_ANSWERS = ("full", "late")
+SERVERS = ("database", "broker", "bucket")
+FILE_LIMITS_BYTES = (0, 4_000, 20_000, 100_000)
 _MOST_DELAY_S = 0.6
 
 
@@ -38,7 +40,7 @@ _MOST_DELAY_S = 0.6
 class Fault:
     """One thing that goes wrong `delay_s` after a step of the journey has begun, and ends after `lasts_s`.
 
-    `what` is a program, a wire, a peer or a flow; `how` a hook or an answer.
+    `what` is a program, a wire, a peer or a flow; `how` a hook, an answer, what a wire does or the bytes of a file.
     """
 
     kind: str
@@ -51,7 +53,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Schedule:
-    """So many cases on their way at once, and what goes wrong meanwhile."""
+    """So many cases on their way at once, and what goes wrong meanwhile; one that was not drawn has the number 0."""
 
     setting: str
     number: int
@@ -66,10 +68,9 @@ class Schedule:
     def told(self) -> str:
         """For a failure: the schedule in words, and how to have it again."""
         faults = "\n".join(f"    {fault}" for fault in self.faults)
+        told = f"--- schedule {self.setting} {self.number}, {self.cases} case(s):\n{faults}"
         note = "the same schedule, not the same interleaving of the operating system"
-        return (
-            f"--- schedule {self.setting} {self.number}, {self.cases} case(s):\n{faults}\n--- {self.replay}  ({note})"
-        )
+        return f"{told}\n--- {self.replay}  ({note})" if self.number else told
 
 
 def drawn(setting: str, number: int) -> Schedule:
@@ -92,13 +93,16 @@ def drawn(setting: str, number: int) -> Schedule:
 def _kill_at(source: random.Random, kind: str) -> Fault:
     step = source.choice(STEPS)
     program = source.choice(PROGRAMS_AT[step])
-    return Fault(kind, step, 0, program, source.choice(_hooks(program)))
+    return Fault(kind, step, 0, program, source.choice(_hooks(step, program)))
 
 
-@functools.cache
-def _hooks(program: str) -> list[str]:
-    """Finding them means to parse everything: once is enough."""
-    return sorted({name for hook in hooks_of_program(ROOT, program) for name in hook.both})
+def _hooks(step: str, program: str) -> list[str]:
+    """Those that the program passes at that step, with the ones that it passes when something else goes wrong too."""
+    if program == "worker":
+        return hooks((TO_THE_CLINIC if step in ("report", "return") else TO_THE_REVIEWER) + WHEN_IT_FAILS)
+    edge, points = ON_THE_WAY_IN[step]
+    assert edge == program
+    return hooks(points)
 
 
 def _kill(source: random.Random, kind: str) -> Fault:
@@ -124,6 +128,12 @@ def _full(source: random.Random, kind: str) -> Fault:
     return Fault(kind, step, 0, source.choice(PROGRAMS_AT[step]), lasts_s=_duration(source))
 
 
+def _no_space(source: random.Random, kind: str) -> Fault:
+    step = source.choice(STEPS)
+    program, limit = source.choice(PROGRAMS_AT[step]), source.choice(FILE_LIMITS_BYTES)
+    return Fault(kind, step, _delay(source), program, str(limit), lasts_s=_duration(source))
+
+
 def _jump(source: random.Random, kind: str) -> Fault:
     return Fault(kind, source.choice(STEPS), _delay(source), lasts_s=0)
 
@@ -138,9 +148,9 @@ def _server(source: random.Random, kind: str) -> Fault:
     return Fault(kind, source.choice(STEPS), _delay(source), lasts_s=0)
 
 
-def _database_wire(source: random.Random, kind: str) -> Fault:
-    how = source.choice(("cut", "stalled", "slow"))
-    return Fault(kind, source.choice(STEPS), _delay(source), "database", how, lasts_s=_duration(source))
+def _server_wire(source: random.Random, kind: str) -> Fault:
+    server, how = source.choice(SERVERS), source.choice(("cut", "stall", "slow"))
+    return Fault(kind, source.choice(STEPS), _delay(source), server, how, lasts_s=_duration(source))
 
 
 def _delay(source: random.Random) -> float:
@@ -160,12 +170,13 @@ KINDS: dict[str, Callable[[random.Random, str], Fault]] = {
     "ehr-answer": _ehr,
     "pacs-answer": _pacs,
     "disk-full": _full,
+    "no-space": _no_space,
     "clock-jump": _jump,
     "revoke": _revoke,
 }
 DISTRIBUTED_KINDS: dict[str, Callable[[random.Random, str], Fault]] = {
     "wipe-broker": _server,
     "restart-database": _server,
-    "database-wire": _database_wire,
+    "server-wire": _server_wire,
 }
 _ONCE = frozenset({"clock-jump", "revoke", "wipe-broker"})

@@ -2,46 +2,47 @@
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from unittest.mock import patch
 
 import httpx
-from sqlalchemy import ColumnElement, func, select
 
 from config.settings import load_settings
 from gateway.domain.errors import Transient
 from gateway.domain.party import DicomAddress
 from gateway.services.core import Core
-from gateway.store.tables import outbox
 from gateway.wiring import open_core
 from tests.acceptance.clock import Clock
+from tests.acceptance.faults.resting import wait_for_rest
 from tests.acceptance.faults.schedule import DISTRIBUTED
+from tests.acceptance.faults.servers import Servers, servers
 from tests.acceptance.faults.wire import Wire
 from tests.acceptance.gateway import AE_TITLE, PROGRAMS, Gateway, wait_for
+from tests.acceptance.programs import Program
 from tests.acceptance.scene import PACS_AE_TITLE, Scene
 from tests.acceptance.stage import Stage
 from tests.peers.dcmtk import StoreScp
-from tests.peers.postgres import Postgres
-from tests.peers.processes import LOOPBACK, PeerFailure
-from tests.peers.rabbitmq import RabbitMQ
+from tests.peers.file_limits import NO_LIMIT
+from tests.peers.processes import LOOPBACK
 from tests.peers.strict_ehr import StrictEhr
 from tests.peers.strict_pacs import StrictPacs
 
-DAY = timedelta(days=1)
 _TEN_YEARS_S = 10 * 366 * 86_400
-_PATIENCE_S = 60
-_MOVE_ON_AFTER_S = 2.0
-_MOVE_ON = timedelta(seconds=35)  # longer than a message may be lost (30 s) before its row is rung for again
-_SOON = timedelta(minutes=10)  # every retry here comes sooner
+_PATIENCE_S = 180  # a broker that was killed may need half of it on a busy machine, and Celery waits between its tries
 _POLL_S = 0.05
+_COME_AGAIN = (401, 503, 507)
+"""A token may be over before it is used, when the clock jumps."""
+
+_opening = threading.Lock()
+"""Commands are tried in this process, with the environment and the output of all its threads."""
+
 _IMPATIENT = {
     "CONSILIUM_WORKER__LEASE_S": "1",
+    "CONSILIUM_WORKER__POLL_S": "0.2",  # each look costs a hundredth of a core, and several towns share one
     "CONSILIUM_STUDY__QUIET_PERIOD_S": "0.2",
     "CONSILIUM_RETRY__BASE_S": "0.1",
     "CONSILIUM_RETRY__CAP_S": "0.3",
@@ -77,6 +78,13 @@ class Keeper:
             (self._special.add if settings else self._special.discard)(name)
             self._gateway.restart(name, **settings)
 
+    def limit_files(self, name: str, size_bytes: int = NO_LIMIT) -> None:
+        """As `Program.limit_files`, of the one that runs now; whoever is started after it has no limit."""
+        with self._lock:
+            program = self._gateway.programs[name]
+            assert isinstance(program, Program)
+            program.limit_files(size_bytes)
+
     def calm(self, name: str) -> None:
         """Have the program run with the usual settings."""
         with self._lock:
@@ -109,7 +117,10 @@ class Keeper:
 
 
 class Town(Stage):
-    """The stage of one schedule after the other. `wires` are named ehr, pacs, reviewer, dicom and database."""
+    """The stage of one schedule after the other.
+
+    `wires` are named ehr, pacs, reviewer, web, dicom and, with `servers`, database, broker and bucket.
+    """
 
     def __init__(
         self,
@@ -122,17 +133,21 @@ class Town(Stage):
         keeper: Keeper,
         clock: Clock,
         core: Core,
-        postgres: Postgres | None = None,
-        broker: RabbitMQ | None = None,
+        servers: Servers | None,
     ) -> None:
+        self.wires = wires
         pacs_address = DicomAddress(pacs.ae_title, LOOPBACK, wires["pacs"].port)
         node_address = DicomAddress(node.address.ae_title, LOOPBACK, wires["reviewer"].port)
         Scene.__init__(
             self, gateway, pacs=pacs_address, ehr_url=f"http://{LOOPBACK}:{wires['ehr'].port}/fhir", node=node_address
         )
         self.pacs, self.ehr, self.node = pacs, ehr, node
-        self.wires, self.keeper, self.clock, self.core = wires, keeper, clock, core
-        self.postgres, self.broker = postgres, broker
+        self.keeper, self.clock, self.core, self.servers = keeper, clock, core, servers
+
+    @property
+    def url(self) -> str:
+        """Behind a wire."""
+        return f"http://{LOOPBACK}:{self.wires['web'].port}"
 
     @property
     def dicom_address(self) -> DicomAddress:
@@ -148,37 +163,14 @@ class Town(Stage):
         except httpx.TransportError as exc:
             self.keeper.calm("web")  # gunicorn starts a killed worker again, with the hook that killed it
             raise Unanswered(str(exc)) from exc
-        if answer.status_code in (503, 507):
+        if answer.status_code in _COME_AGAIN:
             raise Unanswered(answer.text)
         assert answer.status_code < 500, answer.text
         return answer
 
     def rest(self) -> None:
-        """Until the outbox has nothing left to do soon; now and then time moves on, for whatever waits for it."""
-        moved = [time.monotonic()]
-
-        def is_at_rest() -> bool:
-            if time.monotonic() - moved[0] > _MOVE_ON_AFTER_S:
-                self.clock.advance(_MOVE_ON)
-                moved[0] = time.monotonic()
-            try:
-                with self.database.read() as connection:
-                    return not connection.execute(select(func.count()).where(self._is_moving())).scalar()
-            except Transient:
-                return False
-
-        try:
-            wait_for(is_at_rest, "the outbox to come to rest", _PATIENCE_S)
-        except PeerFailure as failure:
-            with self.database.read() as connection:
-                rows = connection.execute(select(outbox).where(self._is_moving())).all()
-            failure.add_note("\n".join(f"--- {dict(row._mapping)}" for row in rows))
-            raise
-
-    def _is_moving(self) -> ColumnElement[bool]:
-        """A row that is worked on or due soon; what recurs by the hour has its row for the next time."""
-        is_due = (outbox.c.state == "pending") & (outbox.c.next_try_at < self.clock.now() + _SOON)
-        return is_due | (outbox.c.state == "claimed")
+        """Until the outbox has nothing left to do soon."""
+        wait_for_rest(self.database, self.clock, _PATIENCE_S)
 
 
 def insist(action: Callable[[], object], what: str) -> None:
@@ -196,47 +188,38 @@ def insist(action: Callable[[], object], what: str) -> None:
 
 @contextmanager
 def open_town(folder: Path, setting: str) -> Iterator[Town]:
-    """A gateway of that setting, and everybody around it."""
+    """A gateway of that setting, and everybody around it. One is opened at a time."""
     folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
+    with ExitStack() as stack, ExitStack() as turn:
+        turn.enter_context(_opening)
         pacs = stack.enter_context(StrictPacs(PACS_AE_TITLE))
         ehr = stack.enter_context(StrictEhr())
         node = stack.enter_context(StoreScp("REVIEWER", folder=folder / "reviewer"))
-        clock = Clock(folder / "clock")
-        settings = _IMPATIENT | clock.settings
-        targets = {
+        ports = {
             "pacs": pacs.address.port,
             "reviewer": node.address.port,
             "ehr": int(ehr.root_url.rpartition(":")[2]),
         }
-        postgres = broker = None
-        if setting == DISTRIBUTED:
-            postgres, broker = stack.enter_context(Postgres()), stack.enter_context(RabbitMQ())
-            targets["database"] = postgres.port
-            settings["CONSILIUM_BROKER_URL"] = broker.url
-        wires = {name: stack.enter_context(Wire(port)) for name, port in targets.items()}
-        if postgres is not None:
-            url = postgres.create_database("consilium")
-            settings["CONSILIUM_DATABASE_URL"] = url.replace(f":{postgres.port}/", f":{wires['database'].port}/")
+        wires = {name: stack.enter_context(Wire(port)) for name, port in ports.items()}
+        clock = Clock(folder / "clock")
+        settings = _IMPATIENT | clock.settings
+        around = stack.enter_context(servers(folder / "servers")) if setting == DISTRIBUTED else None
+        if around is not None:
+            wires |= around.wires
+            settings |= around.settings
         gateway = Gateway(folder / "gateway", by_command=False, **settings)
         gateway.folder.mkdir(exist_ok=True)
         stack.enter_context(gateway)
+        wires["web"] = stack.enter_context(Wire(gateway.web_port))
         wires["dicom"] = stack.enter_context(Wire(gateway.dicom_port))
         keeper = stack.enter_context(Keeper(gateway))
         core = _core(gateway)
         stack.callback(core.database.dispose)
-        yield Town(
-            gateway,
-            pacs=pacs,
-            ehr=ehr,
-            node=node,
-            wires=wires,
-            keeper=keeper,
-            clock=clock,
-            core=core,
-            postgres=postgres,
-            broker=broker,
+        town = Town(
+            gateway, pacs=pacs, ehr=ehr, node=node, wires=wires, keeper=keeper, clock=clock, core=core, servers=around
         )
+        turn.close()
+        yield town
 
 
 def _core(gateway: Gateway) -> Core:
