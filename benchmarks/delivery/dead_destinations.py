@@ -1,7 +1,7 @@
-"""500 sendings to 20 EHRs of which three are dead: how long the other 17 take, with the dead ones and without.
+"""500 reports to 20 EHRs of which three are dead: how long the other 17 take, with the dead ones and without.
 
-A hundred rendered reports of four clinics, each for the five EHRs of its clinic. One dead EHR refuses connections, one
-takes them and never answers, the packets to one are lost. Time-outs, threads and limits are the defaults.
+One dead EHR refuses connections, one takes them and never answers, the packets to one are lost. Time-outs, threads and
+limits are the defaults.
 """
 
 import socket
@@ -12,50 +12,33 @@ from pathlib import Path
 
 from benchmarks.delivery import GROUP
 from benchmarks.delivery.ehr import FastEhr
-from benchmarks.delivery.seeding import Seed, release
-from benchmarks.delivery.station import WARM_UP, Station, copied
+from benchmarks.delivery.seeded import CLINICS, EHRS, REPORTS, sqlite_copy
+from benchmarks.delivery.seeding import release
+from benchmarks.delivery.station import WARM_UP, Station
 from benchmarks.result import Result, compare
-from gateway.store.engine import Database
 from tests.peers.processes import LOOPBACK, free_port
 
-CLINICS, EHRS_EACH, REPORTS, ROUNDS = 4, 5, 100, 3
+ROUNDS = 2
 TARGET = 1.2
 
 
-def run(reports: int = REPORTS, rounds: int = ROUNDS) -> list[Result]:
+def run(rounds: int = ROUNDS) -> list[Result]:
     """Rounds with the dead ones and without, in turn."""
     beside, alone = [], []
-    ehr = FastEhr()
+    ehr = FastEhr()  # each `with` starts it on the same port, and without its memory
     with tempfile.TemporaryDirectory(prefix="consilium-bench-") as name, _dead() as dead_urls:
-        folder = Path(name)
-        every, dead = _seed(folder / "seeded", ehr.url, dead_urls, reports)
-        living = [one for one in every if one not in dead]
+        folder, urls = Path(name), [*dead_urls, ehr.url]
+        dead, living = EHRS[: len(dead_urls)], EHRS[len(dead_urls) :]
         for number in range(rounds):
-            with ehr, Station(copied(folder / "seeded", folder / f"with{number}")) as station:
+            with ehr, Station(sqlite_copy(folder / f"with{number}", urls)) as station:
                 station.send(WARM_UP, besides=dead)
                 release(station.database, besides=living)
                 beside.append(station.send(besides=dead))
-            with ehr, Station(copied(folder / "seeded", folder / f"without{number}")) as station:
+            with ehr, Station(sqlite_copy(folder / f"without{number}", urls)) as station:
                 station.send(WARM_UP, besides=dead)
                 alone.append(station.send(besides=dead))
-    what = f"{reports * EHRS_EACH} reports, 3 of {CLINICS * EHRS_EACH} EHRs dead: the others, s"
+    what = f"{REPORTS - WARM_UP} reports, {len(dead)} of {CLINICS} EHRs dead: the others, s"
     return [compare(GROUP, what, beside, alone, "without the dead ones", TARGET)]
-
-
-def _seed(folder: Path, url: str, dead_urls: list[str], reports: int) -> tuple[list[str], list[str]]:
-    """The ids of all endpoints, and of the dead ones, which belong to three clinics."""
-    seed = Seed(Database(f"sqlite:///{folder}/consilium.db"), folder)
-    every, dead = [], []
-    for clinic in range(CLINICS):
-        urls = [url] * EHRS_EACH
-        if clinic < len(dead_urls):
-            urls[0] = dead_urls[clinic]
-        ids = seed.add_clinic(*urls)
-        every += ids
-        dead += ids[:1] if clinic < len(dead_urls) else []
-    seed.sign(reports)
-    seed.database.dispose()
-    return every, dead
 
 
 @contextmanager

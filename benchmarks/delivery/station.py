@@ -1,6 +1,5 @@
 """A worker of the gateway as production runs it, over a copy of a seeded installation, and what it costs."""
 
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -10,23 +9,27 @@ from typing import Self
 
 from sqlalchemy import func, select
 
+from benchmarks.delivery.processes import cpu_s
 from benchmarks.delivery.seeding import release, sent
 from gateway.domain.work import JobKind
 from gateway.store.engine import Database
 from gateway.store.tables import outbox
+from tests.core import PSEUDONYM_KEY
 from tests.peers.processes import Process, wait_until
 
+WORKER = ("gateway.cli", "worker")
 WARM_UP = 16
 """Sendings before anything is measured: what is imported and connected once must not count."""
 
-_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 SOURCES = str(Path(__file__).parents[2])
 
 
 class Station:
     """Use as a context manager; `settings` are CONSILIUM_* variables over the defaults."""
 
-    def __init__(self, folder: Path, *, database_url: str = "", **settings: str) -> None:
+    def __init__(
+        self, folder: Path, *, database_url: str = "", program: Sequence[str] = WORKER, **settings: str
+    ) -> None:
         self.database = Database(database_url or f"sqlite:///{folder}/consilium.db")
         environment = {
             "CONSILIUM_DATA_DIR": str(folder),
@@ -36,8 +39,7 @@ class Station:
             **settings,
         }
         make_key(folder / "keys" / "pseudonym.key")
-        command = (sys.executable, "-m", "gateway.cli", "worker")
-        self.worker = Process("worker", command, folder=folder, environment=environment)
+        self.worker = Process("worker", (sys.executable, "-m", *program), folder=folder, environment=environment)
 
     def cpu_s(self) -> float:
         """User and system time of the worker's process so far, and of the children it has waited for."""
@@ -81,16 +83,10 @@ class Station:
 
 
 def make_key(path: Path) -> None:
-    """Only a new installation makes its own, and this one has been seeded."""
+    """The one it was seeded with: only a new installation makes its own."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    path.write_bytes(bytes(32))
+    path.write_bytes(PSEUDONYM_KEY)
     path.chmod(0o600)
-
-
-def cpu_s(process_id: int) -> float:
-    """User and system time of a process, and of the children it has waited for (proc(5), fields 14 to 17 of stat)."""
-    fields = Path(f"/proc/{process_id}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / _TICKS_A_SECOND
 
 
 def copied(seeded: Path, folder: Path) -> Path:

@@ -1,0 +1,51 @@
+"""An outbox of which nearly all is done is not read through, whatever SQLite was told about its tables."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, text
+
+from gateway.domain.breaker import DestinationPolicy
+from gateway.domain.work import QUEUES, JobKind
+from gateway.store import doorbell, outbox
+from gateway.store.engine import Database
+from gateway.store.schema import upgrade
+from gateway.store.tables import outbox as jobs
+from tests.statements import executed
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+DONE = 2000
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    database = Database(f"sqlite:///{tmp_path}/consilium.db")
+    upgrade(database)
+    row = {"kind": JobKind.DELIVERY_SEND, "state": "done", "next_try_at": NOW, "created_at": NOW}
+    row |= {"attempts": 1, "failures": 0, "last_error": ""}
+    with database.write("test") as connection:
+        connection.execute(insert(jobs), [row | {"id": f"j{n}", "subject_id": f"s{n}"} for n in range(DONE)])
+        outbox.enqueue(connection, JobKind.DELIVERY_SEND, "waits", case_id=None, now=NOW)
+        connection.execute(text("ANALYZE"))
+    database.dispose()  # a connection keeps the statistics that it began with
+    return database
+
+
+def _plan(database: Database, now: datetime) -> str:
+    """Of everything that is asked for what is due."""
+    with executed() as statements, database.read() as connection:
+        room, ring_again_after = dict.fromkeys(QUEUES.values(), 8), timedelta(seconds=30)
+        doorbell.due(connection, now, room=room, policy=DestinationPolicy(), ring_again_after=ring_again_after)
+        doorbell.ringing(connection, now, ring_again_after=ring_again_after)
+        asked = [one for one in statements if " outbox " in one.sql]
+        assert asked
+        plans = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {one.sql}", one.parameters) for one in asked]
+        return "\n".join(str(row[-1]) for plan in plans for row in plan)
+
+
+@pytest.mark.parametrize("now", [NOW - timedelta(days=1), NOW], ids=["nothing is due", "something is"])
+def test_what_is_due_is_found_by_index(database: Database, now: datetime) -> None:
+    plan = _plan(database, now)
+    assert "SCAN outbox" not in plan
+    assert "SEARCH outbox USING INDEX ix_outbox_state_next_try_at" in plan
