@@ -31,7 +31,7 @@ from config.groups import (
     Web,
     Worker,
 )
-from config.values import check_database_url, with_password
+from config.values import broker_address, check_broker_url, check_database_url, with_password
 
 PREFIX = "CONSILIUM_"
 FILE_VARIABLE = "CONSILIUM_CONFIG"
@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     data_dir: Path
     database_url: Annotated[str, AfterValidator(check_database_url)]
     database_password_file: str
-    broker_url: str
+    broker_url: Annotated[str, AfterValidator(check_broker_url)]
     broker_password_file: str
     kill_at: str
     clock_ahead_file: str
@@ -99,6 +99,11 @@ class Settings(BaseSettings):
     def broker_url_resolved(self) -> str:
         """The broker's URL with its password, or '' for the embedded executor. Raises UnusableSettings."""
         return _filled(self.broker_url, "broker_password_file", self.broker_password_file) if self.broker_url else ""
+
+    @property
+    def broker_address(self) -> tuple[str, int] | None:
+        """Host and port of the broker; None for the embedded executor."""
+        return broker_address(self.broker_url) if self.broker_url else None
 
     @property
     def blob_key(self) -> tuple[str, str]:

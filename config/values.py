@@ -11,6 +11,8 @@ _DATABASES = {
     "postgresql": "postgresql+psycopg",
     "postgresql+psycopg": "postgresql+psycopg",
 }
+_BROKERS = {"amqp": 5672, "amqps": 5671}
+_NO_PORT = "the port is not a number from 0 to 65535"
 
 
 def check_ae_title(value: str) -> str:
@@ -58,8 +60,26 @@ def check_database_url(value: str) -> str:
     try:
         _ = urlsplit(value).port
     except ValueError:
-        raise ValueError("the port is not a number from 0 to 65535") from None
+        raise ValueError(_NO_PORT) from None
     return f"{_DATABASES[scheme]}://{rest}"
+
+
+def check_broker_url(value: str) -> str:
+    """Empty, or the URL of a broker that speaks AMQP, in the clear or over TLS."""
+    if value:
+        broker_address(value)
+    return value
+
+
+def broker_address(url: str) -> tuple[str, int]:
+    """Host and port of the broker (https://www.iana.org/assignments/service-names-port-numbers). Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in _BROKERS or not parts.hostname:
+        raise ValueError("must be empty, amqp://USER@HOST:PORT// or amqps://USER@HOST:PORT//")
+    try:
+        return parts.hostname, parts.port or _BROKERS[parts.scheme]
+    except ValueError:
+        raise ValueError(_NO_PORT) from None
 
 
 def with_password(url: str, password: str) -> str:

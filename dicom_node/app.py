@@ -13,7 +13,7 @@ from gateway.process import prepare_process, serve_metrics
 from gateway.services.core import Core
 from gateway.services.intake import Arrival, receive
 from gateway.store import parties
-from gateway.wiring import open_core
+from gateway.wiring import start_core
 
 
 def run_node(settings: Settings) -> None:
@@ -24,7 +24,7 @@ def run_node(settings: Settings) -> None:
         signal.signal(number, lambda _number, _frame: ended.set())
     metrics = NodeMetrics()
     serve_metrics(settings.dicom.metrics_host, settings.dicom.metrics_port, metrics.registry)
-    node = open_node(settings, open_core(settings), metrics)
+    node = open_node(settings, start_core(settings), metrics)
     ended.wait()
     node.stop()
     trace.flush()

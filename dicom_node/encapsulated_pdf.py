@@ -33,7 +33,10 @@ _CONSULT_NOTE = ("11488-4", "LN", "Consult note")  # LOINC
 
 @dataclass(frozen=True)
 class StudyIdentity:
-    """Patient and study as an archive states them: text in DICOM form (PN, DA, TM), '' where it says nothing."""
+    """Patient and study as an archive states them: text in DICOM form (PN, DA, TM), '' where it says nothing.
+
+    `character_set` is the one that it answered in (0008,0005).
+    """
 
     study_instance_uid: str
     patient_id: str
@@ -46,6 +49,7 @@ class StudyIdentity:
     study_date: str = ""
     study_time: str = ""
     referring_physician_name: str = ""
+    character_set: str = ""
 
 
 @dataclass(frozen=True)

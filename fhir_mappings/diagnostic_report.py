@@ -106,16 +106,20 @@ def report_from_fhir(
     version: int,
     diagnostic_report_url: str = "",
     composition_url: str = "",
+    is_valid: bool = False,
 ) -> Report:
     """The report that the two resources are, complete and checked.
 
-    The URLs are the fullUrls in a transaction Bundle, where there was one.
+    The URLs are the fullUrls in a transaction Bundle, where there was one. `is_valid` says that `check_resource` has
+    passed both resources before.
 
     Raises:
         Invalid: not R4, or a narrative outside the strict subset.
         Unprocessable: R4, and not a finished report of eight sections under one pseudonym as the tables ask for.
     """
-    check_resource(diagnostic_report, ("DiagnosticReport",))
+    if not is_valid:
+        check_resource(diagnostic_report, ("DiagnosticReport",))
+        check_resource(composition, ("Composition",))
     check_composition(composition)
     _check_diagnostic_report(diagnostic_report)
     check_pair(diagnostic_report, composition, diagnostic_report_url, composition_url)

@@ -27,14 +27,15 @@ _NOT_A_NAME = ("nickname", "anonymous")
 _PRINTED_FIRST = ("official", "usual")
 
 
-def patient_from_fhir(resource: dict[str, Any]) -> PatientRecord:
-    """The patient that a resource describes, checked.
+def patient_from_fhir(resource: dict[str, Any], *, is_valid: bool = False) -> PatientRecord:
+    """The patient that a resource describes, checked; `is_valid` says that `check_resource` has passed it before.
 
     Raises:
         Invalid: not a Patient of R4.
         Unprocessable: without an identifier of system and value, without a name of letters, with a partial birth date.
     """
-    check_resource(resource, ("Patient",))
+    if not is_valid:
+        check_resource(resource, ("Patient",))
     identifiers = tuple(
         identifier
         for item in resource.get("identifier", [])

@@ -44,14 +44,15 @@ _PRIORITIES = ("routine", "urgent", "asap")
 _REQUESTERS = ("", "Organization", "PractitionerRole", "Practitioner")
 
 
-def order_from_fhir(resource: dict[str, Any]) -> Order:
-    """The order that a resource describes, checked.
+def order_from_fhir(resource: dict[str, Any], *, is_valid: bool = False) -> Order:
+    """The order that a resource describes, checked; `is_valid` says that `check_resource` has passed it before.
 
     Raises:
         Invalid: not a ServiceRequest of R4.
         Unprocessable: R4, and not an order of a second opinion as the table above asks for.
     """
-    check_resource(resource, ("ServiceRequest",))
+    if not is_valid:
+        check_resource(resource, ("ServiceRequest",))
     _check_intent(resource)
     requester = _requester(resource)
     performers = resource.get("performer", [])

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from gateway.domain.diagnosis import Step
-from gateway.domain.errors import Permanent
+from gateway.domain.errors import NotAsked, Permanent
 
 RENEW_WITHIN_DAYS = 21
 """A certificate with fewer days left passes, and its step already names the remedy."""
@@ -34,7 +34,7 @@ def tls_context(ca_file: str = "") -> ssl.SSLContext:
     Reading the system's CAs takes 0.1 s, so a thread gets the same context until one of the files changes. Threads
     share none: an HTTP client may set protocols on a context while another begins a handshake with it.
 
-    Raises: Permanent when `ca_file` cannot be read or holds no certificate.
+    Raises: NotAsked when `ca_file` cannot be read or holds no certificate.
     """
     system_file = ssl.get_default_verify_paths().cafile or ""
     return _read_context(ca_file, (_state(system_file), _state(ca_file)), threading.get_ident())
@@ -58,7 +58,7 @@ def _read_context(ca_file: str, _states: object, _thread: int) -> ssl.SSLContext
     try:
         context.load_verify_locations(cafile=ca_file)
     except (OSError, ssl.SSLError) as exc:
-        raise Permanent(f"The CA file {ca_file} cannot be read or holds no PEM certificate.") from exc
+        raise NotAsked(f"The CA file {ca_file} cannot be read or holds no PEM certificate.") from exc
     return context
 
 

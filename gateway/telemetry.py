@@ -1,7 +1,4 @@
-"""OpenTelemetry behind `gateway.domain.trace`: spans to a collector by OTLP over HTTP. The packages are optional.
-
-The outbox keeps the id of a trace and not of a span, so what a job does begins a branch of its own in the same trace.
-"""
+"""OpenTelemetry behind `gateway.domain.trace`: spans to a collector by OTLP over HTTP. The packages are optional."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +43,13 @@ class OpenTelemetry:
         from opentelemetry.trace import get_current_span
 
         get_current_span().set_attributes(_named(ids))
+
+    def current_span_id(self) -> str:
+        """See `trace.Tracer`."""
+        from opentelemetry.trace import format_span_id, get_current_span
+
+        context = get_current_span().get_span_context()
+        return format_span_id(context.span_id) if context.is_valid else ""
 
     def flush(self) -> None:
         """See `trace.Tracer`."""

@@ -12,6 +12,7 @@ from gateway.services.core import Core
 from gateway.store.blobs import BlobDirectory
 from gateway.store.engine import Database
 
+PSEUDONYM_KEY = b"k" * 32
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
@@ -37,7 +38,7 @@ def core_over(
         database=database,
         blobs=BlobDirectory(folder / "blobs"),
         now=now,
-        pseudonym_key=b"k" * 32,
+        pseudonym_key=PSEUDONYM_KEY,
         token_prefix="CS",
         quiet_period=timedelta(seconds=60),
         retry=retry or RetryPolicy(),

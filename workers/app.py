@@ -22,18 +22,21 @@ from gateway.services.outside import ObjectSender, Outside
 from gateway.services.scheduling import begin_recurring
 from gateway.services.sweeping import sweep
 from gateway.services.work import Handler, run_job
-from gateway.wiring import open_core
+from gateway.wiring import start_core
 from workers.dispatch import Broker, Executor, celery_settings
+from workers.ehr.capability import CapabilityCache
 from workers.ehr.client import Wiring
 from workers.ehr.exchange import Limits
 from workers.ehr.report import deliver_report
 from workers.metrics import WorkerMetrics
-from workers.pools import PromptConsumer, queue_pools
+from workers.pools import PatientConsumer, queue_pools
+from workers.presence import Presence
 from workers.relay import Dispatcher, Relay
 from workers.rendering import render_report
 from workers.scheduler import keep_begun
 from workers.sweeper import keep_swept
 from workers.tasks import GatewayCelery
+from workers.waiting import Waiting
 
 
 class Worker:
@@ -43,6 +46,8 @@ class Worker:
         self.settings = settings
         self.metrics = WorkerMetrics()
         self._news = threading.Event()
+        self._broker_waiting = Waiting("broker.waiting")
+        self._troubles: tuple[Waiting, ...] = (self._broker_waiting,)
         self.celery = GatewayCelery(do=self.do, broker=settings.broker_url_resolved or None)
         self.celery.conf.update(celery_settings())
 
@@ -54,7 +59,7 @@ class Worker:
     @cached_property
     def core(self) -> Core:
         """Opened once, at the first use."""
-        return open_core(self.settings)
+        return start_core(self.settings)
 
     @cached_property
     def handlers(self) -> dict[JobKind, Handler]:
@@ -84,6 +89,22 @@ class Worker:
         core, poll_s = self.core, self.settings.worker.poll_s
         return Relay(core.database, dispatcher, now=core.now, policy=core.destinations, poll_s=poll_s, news=self._news)
 
+    def listen_to_broker(self, broker: Broker) -> None:
+        """What Celery's consumer meets there is told to the relay's side, and to whoever asks for this worker."""
+
+        def connected() -> None:
+            self._broker_waiting.over()
+            broker.reconnected()
+
+        self.celery.on_connected = connected
+        self.celery.on_trouble = self._broker_waiting.because
+        self._troubles = (self._broker_waiting, broker.waiting)
+
+    @property
+    def waits_for(self) -> str:
+        """What keeps this worker from its work now; '' for nothing."""
+        return next((one.reason for one in self._troubles if one.reason), "")
+
     def begin_sweeping(self, ended: threading.Event) -> None:
         """Sweep in a thread beside the work; one that is cut off has lost nothing."""
         storage = self.settings.storage
@@ -101,13 +122,22 @@ class Worker:
 def run_worker(settings: Settings) -> None:
     """Relay and work until SIGTERM or SIGINT; what runs is allowed to end."""
     prepare_process(settings, "worker")
-    worker = Worker(settings)
+    work(Worker(settings))
+
+
+def work(worker: Worker) -> None:
+    """The same with a worker as it is."""
+    settings = worker.settings
     worker.handlers  # noqa: B018  # wire everything before the first job, so that a mistake stops the start
     serve_metrics(settings.worker.metrics_host, settings.worker.metrics_port, worker.metrics.registry)
+    core = worker.core
+    presence = Presence(core.database, now=core.now, queues=worker.queues, waits_for=lambda: worker.waits_for)
+    presence.start()
     if settings.broker_url_resolved:
         _run_on_broker(worker)
     else:
         _run_embedded(worker)
+    presence.end()
     trace.flush()
 
 
@@ -128,13 +158,14 @@ def _run_on_broker(worker: Worker) -> None:
     ended, options = threading.Event(), worker.settings.worker
     broker = Broker(worker.core.database, in_flight=options.in_flight, now=worker.core.now)
     relay = threading.Thread(target=worker.relay(broker).run, args=[ended], name="relay", daemon=True)
+    worker.listen_to_broker(broker)
     if options.relay:
         relay.start()
     worker.begin_sweeping(ended)
     worker.begin_recurring(ended)
     worker.celery.Worker(
         pool=queue_pools(options.threads),
-        consumer_cls=PromptConsumer,
+        consumer_cls=PatientConsumer,
         concurrency=1,
         queues=worker.queues,
         loglevel=logging.WARNING,
@@ -156,7 +187,8 @@ def _outside(settings: Settings, core: Core) -> Outside:
     def open_sender(
         address: DicomAddress, contexts: frozenset[tuple[str, str]]
     ) -> AbstractContextManager[ObjectSender]:
-        return scu.open_sender(address, ours, contexts, timeouts, may_decompress=True)
+        spool = settings.spool_dir
+        return scu.open_sender(address, ours, contexts, timeouts, spool_folder=spool, may_decompress=True)
 
     def find_study(address: DicomAddress, study_instance_uid: str) -> Sequence[StudyIdentity]:
         return scu.find_study(address, ours, study_instance_uid, timeouts)
@@ -168,6 +200,8 @@ def _outside(settings: Settings, core: Core) -> Outside:
         open_sender=open_sender,
         find_study=find_study,
         has_instance=has_instance,
-        deliver_report=partial(deliver_report, wiring=Wiring(clock=core.now, limits=limits)),
+        deliver_report=partial(
+            deliver_report, wiring=Wiring(clock=core.now, limits=limits), capabilities=CapabilityCache()
+        ),
         render=partial(render_report, institution=core.institution),
     )

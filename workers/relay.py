@@ -4,26 +4,29 @@ Several relays may run: ringing twice is harmless, because only the claim gives 
 """
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Protocol
 
-import structlog
-
 from gateway.domain.breaker import DestinationPolicy
 from gateway.domain.work import JobKind
 from gateway.store import audit, doorbell
 from gateway.store.engine import Database
+from workers.waiting import SAID_AGAIN_AFTER_S, Waiting, reason_of
 
-_log = structlog.get_logger()
+_REST_S = 0.05
+"""Between two rings: what ends meanwhile makes room for as many at once. The first ring after a silence is prompt."""
 
 
 class Dispatcher(Protocol):
     """Tells a worker that a row of the outbox wants it. It may be told twice, or the message may be lost."""
 
-    ring_again_after: timedelta
-    """A row that was rung for and not claimed by then is rung for again: the message may be lost."""
+    @property
+    def ring_again_after(self) -> timedelta:
+        """A row that was rung for and not claimed by then is rung for again: the message may be lost."""
+        ...
 
     def room(self) -> Mapping[str, int]:
         """Queue -> how many more of it may be in flight now; none holds back another."""
@@ -57,18 +60,25 @@ class Relay:
         self._policy = policy
         self._poll_s = poll_s
         self._news = news
+        self._waiting = Waiting("relay.waiting", again_after_s=SAID_AGAIN_AFTER_S)
 
     def run(self, ended: threading.Event) -> None:
-        """Ring and seal at every poll, and at once on `news`, until `ended`. A database that is away is waited for."""
+        """Ring and seal at every poll until `ended`, and ring on `news`. A database that is away is waited for."""
+        seal_at = time.monotonic()
         while not ended.is_set():
             self._news.wait(self._poll_s)
             self._news.clear()
             try:
-                while self.ring() and not ended.is_set():
-                    pass
-                self.seal()
+                if self.ring():
+                    self._news.set()  # more may be due, and have room by then
+                if time.monotonic() >= seal_at:
+                    self.seal()
+                    seal_at = time.monotonic() + self._poll_s
             except Exception as exc:  # noqa: BLE001  # a process edge: a relay that ends would strand everything
-                _log.warning("relay.waiting", error=type(exc).__name__)
+                self._waiting.because(reason_of(exc))
+            else:
+                self._waiting.over()
+            ended.wait(_REST_S)
 
     def ring(self) -> int:
         """Dispatch what is due and fits; gives how many were told."""

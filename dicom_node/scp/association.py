@@ -159,7 +159,8 @@ class AssociationServer:
             self._converse(stream, dialogue, request.maximum_length_received or 0)
         finally:
             dialogue.discard()
-        log.info("association_ended", association=peer.association_id, calling=peer.calling_ae_title)
+            ids = {"association": peer.association_id, "calling": peer.calling_ae_title}
+            log.info("association_ended", **ids, stored=dialogue.stored)
 
     def _converse(self, stream: PduStream, dialogue: Dialogue, max_pdu_bytes: int) -> None:
         """Messages until the peer releases or aborts (PS3.8 9.2, Sta6)."""

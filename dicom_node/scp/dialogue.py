@@ -33,6 +33,8 @@ class Dialogue:
     def __init__(
         self, contexts: dict[int, AcceptedContext], begin_store: Callable[[Command, AcceptedContext], Storing]
     ) -> None:
+        self.stored = 0
+        """Objects that were answered with success."""
         self._contexts = contexts
         self._begin_store = begin_store
         self._context_id = 0
@@ -93,4 +95,5 @@ class Dialogue:
         outcome = Outcome(UNRECOGNIZED_OPERATION) if self._storing is None else self._storing.finish()
         answer = Answer(self._context_id, self._request, outcome)
         self._request = self._storing = None
+        self.stored += answer.is_promise
         return answer

@@ -112,7 +112,8 @@ def _refuse(address: DicomAddress, code: int) -> None:
 def _identity(identifier: Dataset) -> StudyIdentity:
     encoding = character_set_encoding(_raw(identifier, "SpecificCharacterSet"))
     return StudyIdentity(
-        **{field: decode_text(_raw(identifier, keyword), encoding).strip(" \0") for field, keyword in _KEYS.items()}
+        character_set=_text(identifier, "SpecificCharacterSet"),
+        **{field: decode_text(_raw(identifier, keyword), encoding).strip(" \0") for field, keyword in _KEYS.items()},
     )
 
 

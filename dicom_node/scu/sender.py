@@ -15,8 +15,11 @@ from pynetdicom.presentation import PresentationContext, build_context
 from dicom_node.header import read_header
 from dicom_node.part10 import build_file_header, split_file
 from dicom_node.scu.association import MAX_CONTEXTS, Timeouts, associated
-from gateway.domain.errors import Ambiguous, Invalid, Permanent, Unreachable
+from gateway.domain.errors import Full, Invalid, Permanent, Unanswered, Unreachable
 from gateway.domain.party import DicomAddress
+
+SENDING = "sending"
+"""The folder of the spool in which objects lie while they are sent."""
 
 _PLAIN = str(ExplicitVRLittleEndian)
 
@@ -24,9 +27,10 @@ _PLAIN = str(ExplicitVRLittleEndian)
 class Sender:
     """An open association towards an archive."""
 
-    def __init__(self, association: Association, ae_title: str, *, may_decompress: bool) -> None:
+    def __init__(self, association: Association, ae_title: str, *, spool_folder: Path, may_decompress: bool) -> None:
         self._association = association
         self._ae_title = ae_title
+        self._folder = spool_folder / SENDING
         self._may_decompress = may_decompress
         self._is_broken = False
         self._accepted = {
@@ -38,8 +42,8 @@ class Sender:
 
         The data set travels as it is, in its own transfer syntax. Only where the archive refused that and
         `may_decompress` was given, it is decoded to explicit VR little endian. Raises Invalid (not an object we could
-        send), Permanent (no accepted context), Unreachable (association gone before anything was sent) or Ambiguous (no
-        answer to what was sent).
+        send), Permanent (no accepted context), Full (no room in the spool), Unreachable (association gone before
+        anything was sent) or Unanswered (no answer to what was sent).
         """
         content = part10.read_bytes() if isinstance(part10, Path) else part10
         transfer_syntax_uid, offset = split_file(content)
@@ -49,10 +53,14 @@ class Sender:
             self._require_fallback(header.sop_class_uid, transfer_syntax_uid)
             data_set, transfer_syntax_uid = memoryview(_decompressed(content)), _PLAIN
         preamble = build_file_header(header.sop_class_uid, header.sop_instance_uid, transfer_syntax_uid)
-        with tempfile.NamedTemporaryFile(suffix=".dcm") as file:
-            file.write(preamble)
-            file.write(data_set)
-            file.flush()
+        with _spool_errors():
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = tempfile.NamedTemporaryFile(dir=self._folder, suffix=".dcm")  # noqa: SIM115 - closed below
+        with file:  # what a killed process leaves goes with the next sweep of the spool
+            with _spool_errors():
+                file.write(preamble)
+                file.write(data_set)
+                file.flush()
             return self._store(Path(file.name))
 
     def _require_fallback(self, sop_class_uid: str, transfer_syntax_uid: str) -> None:
@@ -68,9 +76,9 @@ class Sender:
         try:
             status = self._association.send_c_store(path)
         except (OSError, RuntimeError) as exc:
-            raise Ambiguous(f"the association with {self._ae_title} broke while sending") from exc
+            raise Unanswered(f"the association with {self._ae_title} broke while sending") from exc
         if "Status" not in status:
-            raise Ambiguous(f"{self._ae_title} did not answer C-STORE")
+            raise Unanswered(f"{self._ae_title} did not answer C-STORE")
         self._is_broken = False
         return int(status.Status)
 
@@ -82,9 +90,12 @@ def open_sender(
     contexts: Iterable[tuple[str, str]],
     timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
     *,
+    spool_folder: Path,
     may_decompress: bool = False,
 ) -> Iterator[Sender]:
     """An association that offers each (SOP class UID, transfer syntax UID) as a context of its own.
+
+    What is sent lies below `spool_folder` until it is answered.
 
     Raises Invalid for more than 128 contexts (PS3.8 9.3.2.2), otherwise as `associated` does.
     """
@@ -95,7 +106,15 @@ def open_sender(
         raise Invalid(f"{len(pairs)} presentation contexts are more than one association can hold; send in parts")
     offered: list[PresentationContext] = [build_context(sop_class, syntax) for sop_class, syntax in pairs]
     with associated(address, calling_ae_title, offered, timeouts) as association:
-        yield Sender(association, address.ae_title, may_decompress=may_decompress)
+        yield Sender(association, address.ae_title, spool_folder=spool_folder, may_decompress=may_decompress)
+
+
+@contextmanager
+def _spool_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise Full(f"the spool takes no object to send ({exc.strerror}); nothing was sent") from exc
 
 
 def _decompressed(part10: bytes) -> bytes:

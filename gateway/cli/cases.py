@@ -21,9 +21,9 @@ def case() -> None:
 @pass_office
 def list_cases(office: Office, limit: int, is_json: bool) -> None:
     """All cases, the newest first."""
-    columns = {"id": "id", "pseudonym": "pseudonym", "clinic": "clinic", "reviewer": "reviewer", "state": "state"}
-    found = listing.case_lines(office.core, limit=limit + 1)
-    print_page(found, columns | {"created_at": "opened"}, limit=limit, is_json=is_json)
+    columns = {"id": "id", "orders": "order", "pseudonym": "pseudonym", "clinic": "clinic", "reviewer": "reviewer"}
+    columns |= {"state": "state", "created_at": "opened"}
+    print_page(listing.case_lines(office.core, limit=limit + 1), columns, limit=limit, is_json=is_json)
 
 
 @case.command("show")

@@ -14,6 +14,7 @@ _COLUMNS = {
     "endpoint": "endpoint",
     "state": "state",
     "attempts": "attempts",
+    "next_try_at": "next try",
     "waits_for": "waits for",
     "last_error": "last error",
     "changed_at": "changed",
@@ -34,13 +35,22 @@ def delivery() -> None:
     multiple=True,
     help="Only these.",
 )
+@click.option("--endpoint", "endpoint_name", metavar="NAME", help="Only those to one endpoint.")
 @limit_option
 @json_option
 @pass_office
-def list_deliveries(office: Office, case_id: str | None, states: tuple[str, ...], limit: int, is_json: bool) -> None:
+def list_deliveries(
+    office: Office,
+    case_id: str | None,
+    states: tuple[str, ...],
+    endpoint_name: str | None,
+    limit: int,
+    is_json: bool,
+) -> None:
     """All deliveries, the newest first."""
     wanted = [DeliveryState(state) for state in states]
-    found = listing.delivery_lines(office.core, case_id=case_id, states=wanted, limit=limit + 1)
+    asked = {"case_id": case_id, "endpoint_name": endpoint_name}
+    found = listing.delivery_lines(office.core, **asked, states=wanted, limit=limit + 1)
     print_page(found, _COLUMNS, limit=limit, is_json=is_json)
 
 
@@ -54,8 +64,7 @@ def show_delivery(office: Office, delivery_id: str, is_json: bool) -> None:
     if is_json:
         print_json(found)
         return
-    fields = {label: getattr(found.delivery, name) for name, label in _COLUMNS.items()}
-    print_fields(fields | {"next try": found.next_try_at})
+    print_fields({label: getattr(found.delivery, name) for name, label in _COLUMNS.items()})
     for label, value in (found.receipt or {}).items():
         click.echo(f"receipt {label}: {value}")
     if found.items:
@@ -63,17 +72,32 @@ def show_delivery(office: Office, delivery_id: str, is_json: bool) -> None:
         columns = {"position": "no.", "sop_instance_uid": "SOPInstanceUID", "status": "status", "sent_at": "sent"}
         columns |= {"attempts": "attempts", "last_error": "last error"}
         print_list(found.items, columns, is_json=False)
+    if found.history:
+        click.echo()
+        columns = {"at": "time", "action": "what", "actor": "by", "attempt": "attempt", "error": "error"}
+        print_list(found.history, columns, is_json=False)
 
 
 @delivery.command("retry")
-@click.argument("delivery_id", metavar="ID")
+@click.argument("delivery_id", metavar="[ID]", required=False)
+@click.option("--endpoint", "endpoint_name", metavar="NAME", help="Those to this endpoint, with --failed.")
+@click.option("--failed", "is_failed", is_flag=True, help="All that failed, with --endpoint.")
 @pass_office
-def retry_delivery(office: Office, delivery_id: str) -> None:
-    """Try again now; consent is decided anew."""
+def retry_delivery(office: Office, delivery_id: str | None, endpoint_name: str | None, is_failed: bool) -> None:
+    """Try one again now, or after an outage all that failed to an endpoint; consent is decided anew."""
     from gateway.services import delivery_control
 
-    delivery_control.retry(office.core, delivery_id, actor=office.actor)
-    click.echo(f"delivery {delivery_id} is tried again")
+    if delivery_id and not endpoint_name and not is_failed:
+        delivery_control.retry(office.core, delivery_id, actor=office.actor)
+        tried = [delivery_id]
+    elif endpoint_name and is_failed and not delivery_id:
+        tried = delivery_control.retry_failed(office.core, endpoint_name, actor=office.actor)
+    else:
+        raise click.UsageError("name one delivery, or say --endpoint NAME --failed")
+    for one in tried:
+        click.echo(f"delivery {one} is tried again")
+    if not tried:
+        click.echo(f"nothing to {endpoint_name} has failed")
 
 
 @delivery.command("confirm")

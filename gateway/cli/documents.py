@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from gateway.cli.office import Office, pass_office
-from gateway.cli.output import json_option, limit_option, print_page
+from gateway.cli.output import json_option, limit_option, print_fields, print_json, print_page, readable
 from gateway.cli.parties import existing_file
 from gateway.services import listing
 
@@ -22,9 +22,27 @@ def document() -> None:
 @pass_office
 def list_documents(office: Office, case_id: str | None, limit: int, is_json: bool) -> None:
     """All documents, the newest first."""
-    columns = {"id": "id", "case_id": "case", "state": "state", "title": "title", "created_at": "received"}
+    columns = {"id": "id", "case_id": "case", "state": "state", "loinc": "LOINC", "clinical_date": "of"}
+    columns |= {"created_at": "received"}
     found = listing.documents(office.core, case_id=case_id, limit=limit + 1)
     print_page(found, columns | {"cleared_by": "by"}, limit=limit, is_json=is_json)
+
+
+@document.command("show")
+@click.argument("document_id", metavar="ID")
+@json_option
+@pass_office
+def show(office: Office, document_id: str, is_json: bool) -> None:
+    """One document with its title. This shows patient data, and the audit trail says to whom."""
+    from gateway.services import documents
+
+    found = documents.shown(office.core, document_id, actor=office.actor)
+    if is_json:
+        print_json(found)
+        return
+    fields = {"document": found.id, "case": found.case_id, "state": found.state, "title": found.title}
+    fields |= {"LOINC": found.loinc, "of": readable(found.clinical_date), "received": readable(found.created_at)}
+    print_fields(fields | {"by": readable(found.cleared_by)})
 
 
 @document.command("save")

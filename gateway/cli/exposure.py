@@ -33,7 +33,7 @@ def exposure(settings: Settings) -> Step:
 
 def _is_shared(path: Path, settings: Settings) -> bool:
     """A password that a group may read and nobody else: the server it belongs to has to read it as well."""
-    passwords = {Path(name) for name in (settings.database_password_file, settings.broker_password_file) if name}
+    passwords = {Path(name) for name in _password_files(settings) if name}
     return path in passwords and not path.stat().st_mode & _OPEN_TO_MORE_THAN_READERS
 
 
@@ -45,4 +45,10 @@ def _private(settings: Settings) -> Iterator[Path]:
 
 
 def _secret_files(settings: Settings) -> tuple[str, ...]:
-    return settings.database_password_file, settings.broker_password_file, settings.dicom.tls_key_file
+    return *_password_files(settings), settings.dicom.tls_key_file
+
+
+def _password_files(settings: Settings) -> tuple[str, ...]:
+    """What the gateway shows to a server: database, broker, bucket."""
+    of_bucket = settings.blobs.access_key_file, settings.blobs.secret_key_file
+    return settings.database_password_file, settings.broker_password_file, *of_bucket

@@ -5,12 +5,14 @@ What each of them needs is imported at that use as well, so that help and versio
 
 import getpass
 import os
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from gateway.domain import trace
 from gateway.domain.errors import Permanent
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ class Office:
 
     def __init__(self, config_file: Path | None) -> None:
         self.config_file = config_file
+        self._ended = ExitStack()
 
     @cached_property
     def settings(self) -> "Settings":
@@ -35,7 +38,10 @@ class Office:
 
     @cached_property
     def core(self) -> "Core":
-        """The stores and rules. Raises Permanent while the database lacks its tables."""
+        """The stores and rules; what the command does from here on is one trace, and what it leads to belongs to it.
+
+        Raises Permanent while the database lacks its tables.
+        """
         from gateway.store.readiness import is_current
         from gateway.wiring import open_core
 
@@ -44,6 +50,8 @@ class Office:
         if not is_current(core.database):
             core.database.dispose()
             raise Permanent("the database is not of this version; run: consilium db upgrade")
+        self._ended.enter_context(trace.within())
+        self._ended.callback(core.database.dispose)
         return core
 
     def _require_gateway(self) -> None:
@@ -64,9 +72,8 @@ class Office:
         return f"cli:{user}"[:_ACTOR_LENGTH]
 
     def close(self) -> None:
-        """Close the database, if it was opened."""
-        if "core" in vars(self):
-            self.core.database.dispose()
+        """Close the database and end the trace, if the stores were opened."""
+        self._ended.close()
 
 
 pass_office = click.make_pass_decorator(Office)

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 @click.pass_context
 def up(ctx: click.Context, office: Office) -> None:
     """Bring the database up to date, then run web, DICOM node and worker until Ctrl-C."""
+    from gateway.process import log_as_json
+
     settings = office.settings
+    log_as_json(settings)
     _upgrade(settings)
     _import_programs()
     supervisor = Supervisor(_programs(office), on_ready=lambda: _announce(settings))

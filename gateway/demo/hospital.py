@@ -66,7 +66,7 @@ class Hospital:
         """C-STORE these objects in one association; gives how many. Raises StepFailed at the first that is refused."""
         objects = [file.read_bytes() for file in files]
         try:
-            with open_sender(to, AE_TITLE, map(_kind, objects)) as sender:
+            with open_sender(to, AE_TITLE, map(_kind, objects), spool_folder=self.folder) as sender:
                 for number, each in enumerate(objects, start=1):
                     if (status := sender.send(each)) != _SUCCESS:
                         raise StepFailed(f"object {number} of {len(objects)} was not stored: 0x{status:04X}")

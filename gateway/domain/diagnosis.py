@@ -11,3 +11,8 @@ class Step:
     is_ok: bool
     detail: str
     remedy: str = ""
+
+
+def step(name: str, is_ok: bool, detail: str, remedy: str) -> Step:
+    """The same, without the remedy where none is needed."""
+    return Step(name, is_ok, detail, "" if is_ok else remedy)

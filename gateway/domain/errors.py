@@ -59,6 +59,14 @@ class Unreachable(Transient):
     """
 
 
+class Unavailable(Unreachable):
+    """It answered that it cannot at present: the destination is there, and nothing was carried out."""
+
+
+class Lacking(Transient):
+    """The destination answered, and does not have what this one needs there; it may get it."""
+
+
 class NotYet(Transient):
     """Nothing was tried: what it waits for comes by itself, however long it takes."""
 
@@ -67,12 +75,21 @@ class Permanent(GatewayError):
     """Will not succeed by trying again; a person has to change something first."""
 
 
+class NotAsked(Permanent):
+    """What has to be changed is on our side; the destination knows nothing of it."""
+
+
 class Ambiguous(GatewayError):
     """The other side may or may not have done it; read back before anything is sent again.
 
-    `is_for_person`: the other side offers no way to look, so trying again would be blind.
+    `is_for_person`: the other side offers no way to look, so trying again would be blind. `retry_after_s` as above.
     """
 
-    def __init__(self, message: str, *, is_for_person: bool = False) -> None:
+    def __init__(self, message: str, *, is_for_person: bool = False, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.is_for_person = is_for_person
+        self.retry_after_s = retry_after_s
+
+
+class Unanswered(Ambiguous):
+    """It was sent, and no answer came: it counts against the destination as a whole."""

@@ -1,6 +1,7 @@
 """Who the gateway exchanges with: clinics and reviewers, and the endpoints that belong to them."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -24,7 +25,8 @@ class Party:
     """A clinic (owns cases, a PACS, an EHR) or a reviewer (owns a DICOM node).
 
     `identifiers` are what a Consent names as its recipient. `country` is ISO 3166-1 alpha-2; `time_zone` an IANA
-    name, and for a clinic the zone in which its consents' dates are read.
+    name, and for a clinic the zone in which its consents' dates are read. Since `restored_at` a clinic's cases are
+    those of a backup, and nobody has said yet that the clinic has sent again what came later.
     """
 
     id: str
@@ -33,6 +35,7 @@ class Party:
     identifiers: tuple[Identifier, ...]
     country: str
     time_zone: str
+    restored_at: datetime | None = None
 
 
 class EndpointRole(StrEnum):

@@ -1,7 +1,8 @@
-"""One id for everything that follows from one association or request, and spans that tell what took how long.
+"""One id for everything that follows from one association, request or command, and spans that tell what took how long.
 
 The id is a trace id of https://www.w3.org/TR/trace-context/#trace-id. It follows the thread of control; the outbox
-carries it from process to process. Spans go nowhere unless a composition root has installed a tracer.
+carries it from process to process, and with it the id of the span that a job follows from. Spans go nowhere unless a
+composition root has installed a tracer.
 """
 
 import re
@@ -22,7 +23,7 @@ _KNOWN_VERSION = "00"
 
 @dataclass(frozen=True)
 class Parent:
-    """The span of another system that a request came out of."""
+    """The span of another system that a request came out of, or of another process that a job came out of."""
 
     trace_id: str
     span_id: str
@@ -32,11 +33,15 @@ class Tracer(Protocol):
     """Whoever records spans."""
 
     def span(self, name: str, parent_id: str, ids: Ids) -> AbstractContextManager[None]:
-        """Lasts as long as its block, below the current span, or below `parent_id` of another system."""
+        """Lasts as long as its block, below the current span, or below `parent_id` of another process."""
         ...
 
     def note(self, ids: Ids) -> None:
         """Add to the current span."""
+        ...
+
+    def current_span_id(self) -> str:
+        """Of the current span; '' outside of any."""
         ...
 
     def flush(self) -> None:
@@ -61,6 +66,11 @@ def parse_traceparent(header: str) -> Parent | None:
 def current() -> str:
     """The trace id; '' outside of any trace."""
     return _current.get()
+
+
+def current_span_id() -> str:
+    """Of the span that the current work is part of; '' where none is recorded."""
+    return _tracers[-1].current_span_id() if _tracers else ""
 
 
 @contextmanager

@@ -48,7 +48,8 @@ class Job:
     """One claimed row of the outbox, enqueued at `since`.
 
     `attempt` counts from 1 and was committed before the work began; `failures` of the earlier ones ended with an
-    error, the others never ended. `trace_id` is of what enqueued or moved it last, '' where that belonged to no trace.
+    error, the others never ended. `trace_id` is of what enqueued or moved it last, '' where that belonged to no trace;
+    `span_id` is of the same, '' where no spans are recorded.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Job:
     since: datetime
     owner: str
     trace_id: str = ""
+    span_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,15 @@ class StoppedJob:
     attempts: int
     last_error: str
     stopped_at: datetime
+
+
+@dataclass(frozen=True)
+class WorkerPresence:
+    """A worker that is there, the queues that it serves, and what keeps it from that ('' for nothing)."""
+
+    host: str
+    queues: frozenset[str]
+    waits_for: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from gateway.domain.record import Case
 from gateway.domain.work import Job
 from gateway.services import scheduling
 from gateway.services.core import Core
-from gateway.services.second_look import look_again, look_again_at_unmatched
-from gateway.services.unfinished import unanswered, undelivered
+from gateway.services.second_look import look_again, look_again_at_unmatched, take_up_late
+from gateway.services.unfinished import lock_whole, unanswered, undelivered
 from gateway.store import audit, cases, destructions, resources, retention
 
 MOST_AT_ONCE = 50
@@ -26,7 +26,7 @@ _NAMED = 3
 def close(core: Core, case_id: str, *, reason: str, actor: str) -> None:
     """Nothing more joins the case. Raises NotFound, and Conflict naming what is undelivered or waits for a person."""
     with core.database.write("case.close") as connection:
-        case = cases.lock(connection, case_id)
+        case = lock_whole(connection, case_id)
         if case.state != "open":
             raise Conflict(f"case {case_id} is {case.state} already")
         if open_ends := [*undelivered(connection, case), *unanswered(connection, case)]:
@@ -61,8 +61,9 @@ def set_closed(connection: Connection, case: Case, *, reason: str, actor: str, n
 
 
 def set_open(connection: Connection, case: Case, *, actor: str, now: datetime) -> None:
-    """The follow-up begins anew. The caller has locked the case row."""
+    """The follow-up begins anew, with what came meanwhile. The caller has locked the case row."""
     cases.reopen(connection, case.id)
+    take_up_late(connection, case, now=now)
     _audit(connection, case, REOPENED, actor=actor, now=now, details={"status": "open"})
 
 
@@ -84,7 +85,7 @@ def _is_closed(core: Core, case_id: str, after: timedelta) -> bool:
         if not _is_over(connection, cases.by_id(connection, case_id), core.now() - after):
             return False
     with core.database.write("case.close-due") as connection:
-        case, now = cases.lock(connection, case_id), core.now()
+        case, now = lock_whole(connection, case_id), core.now()
         if case.id not in retention.quiet_since(connection, now - after, case_id=case.id):
             return False
         if not _is_over(connection, case, now - after):

@@ -20,10 +20,11 @@ from gateway.store import deliveries, parties, resources
 
 @dataclass(frozen=True)
 class Recorded:
-    """A decision, and the id under which it was kept."""
+    """A decision on a disclosure to the recipient, and the id under which it was kept."""
 
     id: str
     decision: Decision
+    recipient: Party
 
     @property
     def is_permit(self) -> bool:
@@ -78,7 +79,7 @@ def decide_and_record(
     now: datetime,
 ) -> Recorded:
     """Decide in the current transaction, so that a revocation is before it or after it and never in between."""
-    decision = ground.foregone or _decide(connection, case, ground, flow, recipient, items, now)
+    decision = decide_on(connection, case, ground, flow=flow, recipient=recipient, items=items, now=now)
     decision_id = deliveries.add_decision(
         connection,
         case_id=case.id,
@@ -92,18 +93,22 @@ def decide_and_record(
         valid_until=decision.valid_until,
         now=now,
     )
-    return Recorded(decision_id, decision)
+    return Recorded(decision_id, decision, recipient)
 
 
-def _decide(
+def decide_on(
     connection: Connection,
     case: Case,
     ground: Ground,
+    *,
     flow: Flow,
     recipient: Party,
     items: tuple[Item, ...],
     now: datetime,
 ) -> Decision:
+    """The decision alone; nothing is kept of it."""
+    if ground.foregone is not None:
+        return ground.foregone
     clinic = parties.party_by_id(connection, case.clinic_id)
     references = resources.carrying(connection, case.clinic_id, recipient.identifiers)
     request = DisclosureRequest(

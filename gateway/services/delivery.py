@@ -1,5 +1,8 @@
 """Send one delivery: grant, send outside any transaction, settle with the receipt (design: promises 2 and 4)."""
 
+from datetime import datetime
+from functools import partial
+
 import structlog
 from sqlalchemy import Connection
 
@@ -16,6 +19,7 @@ from gateway.services.sending import Permission, Sending
 from gateway.services.to_ehr import send_to_ehr
 from gateway.services.to_pacs import send_to_pacs
 from gateway.services.to_reviewer import send_to_reviewer
+from gateway.services.work import Failed, Settlement, sentence_of
 from gateway.store import audit, cases, deliveries, outbox
 
 EXITS = {
@@ -29,10 +33,11 @@ EXITS = {
 _log = structlog.get_logger()
 
 
-def send(core: Core, job: Job, *, outside: Outside) -> None:
+def send(core: Core, job: Job, *, outside: Outside) -> Settlement | None:
     """Deliver, or hold with the reason. Idempotent: what has been delivered is not sent again.
 
-    Raises Transient or Ambiguous when it is to be tried again, Permanent when a person is needed.
+    Gives what is to be committed with the job: one transaction settles both, also where it raises Failed. Raises
+    NotYet before its turn, and Transient where it could not be asked whether it may leave.
     """
     with core.database.read() as connection:
         delivery = deliveries.by_id(connection, job.subject_id)
@@ -40,19 +45,18 @@ def send(core: Core, job: Job, *, outside: Outside) -> None:
         _require_turn(deliveries.earlier_versions(connection, delivery))
     granted = egress.grant(core, delivery.id)
     if granted is None:
-        return
+        return None
     sending = Sending(delivery, Permission(core, job, granted), may_have_left)
     ids = {"delivery": delivery.id, "kind": delivery.kind, "endpoint": delivery.endpoint_id}
     try:
         with trace.span("delivery.send", **ids), watched(core, delivery.endpoint_id):
             receipt = EXITS[delivery.kind](core, sending, outside)
-    except Conflict as exc:
-        _note(core, delivery, job, exc)  # the grant was cancelled: revocation has held the delivery already
-        return
-    except GatewayError as exc:
-        _note(core, delivery, job, exc)
-        raise
-    _settle(core, delivery, job, receipt)
+    except Conflict as exc:  # the grant was cancelled: revocation has held the delivery already
+        return partial(_note, delivery, job, exc, core.now())
+    except Exception as exc:
+        raise Failed(exc, partial(_note, delivery, job, exc, core.now())) from exc
+    _log.info("delivery.delivered", delivery=delivery.id, endpoint=delivery.endpoint_id, status=receipt.status)
+    return partial(_settle, delivery, job, receipt)
 
 
 def _require_turn(earlier: list[Delivery]) -> None:
@@ -71,49 +75,41 @@ def _may_have_left(connection: Connection, delivery: Delivery, job: Job) -> bool
     return restored_at is not None and (delivery.sent_anew_at is None or delivery.sent_anew_at < restored_at)
 
 
-def _note(core: Core, delivery: Delivery, job: Job, exc: GatewayError) -> None:
-    """Keep why this attempt ended; a person is named where one is needed."""
-    with core.database.write("delivery.note") as connection:
-        now = core.now()
-        cases.lock(connection, delivery.case_id)
-        noted: dict[str, object] = {"attempts": job.attempt, "last_error": f"{type(exc).__name__}: {exc}"}
-        current = deliveries.by_id(connection, delivery.id)
-        if isinstance(exc, Ambiguous):
-            noted |= {"is_ambiguous": True}
-            if exc.is_for_person and current.state is DeliveryState.PENDING:
-                noted |= {"state": DeliveryState.AMBIGUOUS, "waits_for": f"an administrator: {exc}"}
-        elif not isinstance(exc, Conflict | Full | Transient) and current.state is DeliveryState.PENDING:
-            noted |= {"state": DeliveryState.FAILED, "waits_for": f"an administrator: {exc}"}
-        deliveries.change(connection, delivery.id, now=now, **noted)
-        details = {"error": type(exc).__name__, "attempt": job.attempt}
-        audit.record(
-            connection,
-            at=now,
-            actor="gateway",
-            action="delivery.attempt",
-            case_id=delivery.case_id,
-            subject=f"delivery/{delivery.id}",
-            outcome="failure",
-            details=details,
-        )
+def _note(delivery: Delivery, job: Job, exc: Exception, now: datetime, connection: Connection) -> None:
+    """Keep why this attempt ended; a person is named where one is needed. After an error unknown to us it is open."""
+    cases.lock(connection, delivery.case_id)
+    noted: dict[str, object] = {"attempts": job.attempt, "last_error": sentence_of(exc)}
+    is_pending = deliveries.by_id(connection, delivery.id).state is DeliveryState.PENDING
+    if isinstance(exc, Ambiguous) or not isinstance(exc, GatewayError):
+        noted |= {"is_ambiguous": True}
+        if getattr(exc, "is_for_person", False) and is_pending:
+            noted |= {"state": DeliveryState.AMBIGUOUS, "waits_for": f"an administrator: {exc}"}
+    elif not isinstance(exc, Conflict | Full | Transient) and is_pending:
+        noted |= {"state": DeliveryState.FAILED, "waits_for": f"an administrator: {exc}"}
+    deliveries.change(connection, delivery.id, now=now, **noted)
+    audit.record(
+        connection,
+        at=now,
+        actor="gateway",
+        action="delivery.attempt",
+        case_id=delivery.case_id,
+        subject=f"delivery/{delivery.id}",
+        outcome="failure",
+        details={"error": type(exc).__name__, "attempt": job.attempt},
+    )
 
 
-def _settle(core: Core, delivery: Delivery, job: Job, receipt: Receipt) -> None:
-    with core.database.write("delivery.settle") as connection:
-        cases.lock(connection, delivery.case_id)
-        deliveries.set_receipt(connection, delivery.id, receipt)
-        deliveries.change(connection, delivery.id, now=receipt.at, attempts=job.attempt)
-        for one in deliveries.later_versions(connection, delivery):
-            if one.state is DeliveryState.PENDING:
-                egress.enqueue_next(connection, one, now=receipt.at)  # it has waited for its turn
-        details = {"status": receipt.status, "reference": receipt.reference, "sha256": receipt.sha256}
-        audit.record(
-            connection,
-            at=receipt.at,
-            actor="gateway",
-            action="delivery.delivered",
-            case_id=delivery.case_id,
-            subject=f"delivery/{delivery.id}",
-            details=details,
-        )
-    _log.info("delivery.delivered", delivery=delivery.id, endpoint=delivery.endpoint_id, status=receipt.status)
+def _settle(delivery: Delivery, job: Job, receipt: Receipt, connection: Connection) -> None:
+    """What the destination has acknowledged is delivered, also where another worker has taken the job over."""
+    cases.lock(connection, delivery.case_id)
+    deliveries.set_receipt(connection, delivery.id, receipt, attempts=job.attempt)
+    egress.give_turn(connection, delivery, now=receipt.at)
+    audit.record(
+        connection,
+        at=receipt.at,
+        actor="gateway",
+        action="delivery.delivered",
+        case_id=delivery.case_id,
+        subject=f"delivery/{delivery.id}",
+        details={"status": receipt.status, "reference": receipt.reference, "sha256": receipt.sha256},
+    )

@@ -7,9 +7,10 @@ from sqlalchemy import Connection
 from gateway.domain.delivery import DeliveryState, Receipt
 from gateway.domain.errors import Conflict
 from gateway.domain.record import Delivery
+from gateway.domain.work import next_job
 from gateway.services import egress
 from gateway.services.core import Core
-from gateway.store import audit, breakers, cases, deliveries
+from gateway.store import audit, breakers, cases, deliveries, outbox, parties
 
 STUCK = (DeliveryState.FAILED, DeliveryState.AMBIGUOUS, DeliveryState.PENDING, DeliveryState.HELD)
 
@@ -29,6 +30,21 @@ def retry(core: Core, delivery_id: str, *, actor: str) -> None:
         deliveries.change(connection, delivery.id, now=now, state=DeliveryState.PENDING, waits_for="", last_error="")
         _set_going(connection, delivery, now)
         _audit(connection, delivery, "delivery.retry", actor=actor, now=now)
+
+
+def retry_failed(core: Core, endpoint_name: str, *, actor: str) -> list[str]:
+    """The same for everything to that endpoint that failed; gives the ids. Raises NotFound for the endpoint."""
+    with core.database.read() as connection:
+        endpoint = parties.endpoint_by_name(connection, endpoint_name)
+        failed = deliveries.listed(connection, endpoint_id=endpoint.id, states=[DeliveryState.FAILED])
+    tried = []
+    for one in failed:
+        try:
+            retry(core, one.id, actor=actor)
+        except Conflict:  # it has gone on meanwhile
+            continue
+        tried.append(one.id)
+    return tried
 
 
 def resend(core: Core, delivery_id: str, *, actor: str) -> None:
@@ -55,6 +71,7 @@ def confirm(core: Core, delivery_id: str, *, actor: str) -> None:
         now = core.now()
         receipt = Receipt(now, "confirmed", "", delivery.payload_sha256, f"seen at the destination by {actor}")
         deliveries.set_receipt(connection, delivery.id, receipt)
+        egress.give_turn(connection, delivery, now=now)
         _audit(connection, delivery, "delivery.confirmed", actor=actor, now=now)
 
 
@@ -96,6 +113,7 @@ def cancel(core: Core, delivery_id: str, *, actor: str) -> None:
         deliveries.change(
             connection, delivery.id, now=now, state=DeliveryState.CANCELLED, waits_for=f"{actor}: cancelled it"
         )
+        egress.give_turn(connection, delivery, now=now)
         _audit(connection, delivery, "delivery.cancel", actor=actor, now=now)
 
 
@@ -105,9 +123,10 @@ def _locked(connection: Connection, delivery_id: str) -> Delivery:
 
 
 def _set_going(connection: Connection, delivery: Delivery, now: datetime) -> None:
-    """At once, also where its destination was left alone: a person has looked after it."""
+    """At once, also where its destination was left alone: a person has looked after it. Its deadline begins anew."""
     breakers.look_now(connection, delivery.endpoint_id, now)
     egress.enqueue_next(connection, delivery, now=now)
+    outbox.begin_anew(connection, *next_job(delivery), now=now)
 
 
 def _ambiguous(connection: Connection, delivery_id: str) -> Delivery:

@@ -15,8 +15,7 @@ from gateway.store import cases, parties, reports, studies
 
 def recipient_of(connection: Connection, delivery: Delivery) -> Party:
     """Who would receive the delivery."""
-    endpoint = parties.endpoint_by_id(connection, delivery.endpoint_id)
-    return parties.party_by_id(connection, endpoint.party_id)
+    return parties.owner_of_endpoint(connection, delivery.endpoint_id)
 
 
 def item_of(connection: Connection, case: Case, delivery: Delivery) -> Item:

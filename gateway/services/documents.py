@@ -40,18 +40,19 @@ def keep_content(
     if content is None:
         return partial(_come_before_its_binary, document.binary_url)
     check_pdf(content, max_size_bytes=MAX_DOCUMENT_BYTES, at=_ATTACHMENT)
-    return partial(_document_stored, core, replace(document, data=None), core.blobs.put(content))
+    return partial(_document_stored, replace(document, data=None), core.blobs.put(content))
 
 
 def _come_before_its_binary(url: str, connection: Connection, stored: StoredResource) -> None:
-    """Raises NotFound while nobody has the Binary, and Transient when it came after it had been looked for."""
-    resources.binary(connection, stored.party_id, url)
+    """Raises Unprocessable while nobody has the Binary, and Transient when it came after it had been looked for."""
+    try:
+        resources.binary(connection, stored.party_id, url)
+    except NotFound as exc:
+        raise Unprocessable("there is no Binary here under this url", at=f"{_ATTACHMENT}.url") from exc
     raise Transient("the Binary of this document arrived only now; send the document again")
 
 
-def _document_stored(
-    core: Core, document: IncomingDocument, sha256: str, connection: Connection, stored: StoredResource
-) -> None:
+def _document_stored(document: IncomingDocument, sha256: str, connection: Connection, stored: StoredResource) -> None:
     """Effect of a DocumentReference: its PDF, on the disk already, joins the case and waits for a person.
 
     `document` was read while its references may still have had stand-ins; those are read from what is stored.
@@ -59,7 +60,6 @@ def _document_stored(
     if stored.version > 1:
         raise Conflict("a document is not changed; send a new DocumentReference that replaces it")
     case = _case_of(connection, stored)
-    core.blobs.renew(sha256)
     waiting = CaseDocument(
         id=stored.id,
         case_id=case.id,
@@ -101,6 +101,11 @@ def _case_of(connection: Connection, stored: StoredResource) -> Case:
 
 def original(core: Core, document_id: str, *, actor: str) -> bytes:
     """The PDF as the clinic sent it, for the person who has to clear it; who looked is kept. Raises NotFound."""
+    return core.blobs.get(shown(core, document_id, actor=actor).original_sha256)
+
+
+def shown(core: Core, document_id: str, *, actor: str) -> CaseDocument:
+    """The document with its title, which may name the patient; who looked is kept. Raises NotFound."""
     with core.database.write("document.show") as connection:
         document = _kept(connection, document_id)
         audit.record(
@@ -111,7 +116,7 @@ def original(core: Core, document_id: str, *, actor: str) -> bytes:
             case_id=document.case_id,
             subject=f"document/{document.id}",
         )
-    return core.blobs.get(document.original_sha256)
+    return document
 
 
 def approve(core: Core, document_id: str, *, actor: str) -> None:

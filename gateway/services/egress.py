@@ -10,11 +10,12 @@ from gateway.domain.delivery import GRANT_LIFETIME, DeliveryKind, DeliveryState,
 from gateway.domain.errors import Conflict, NotYet
 from gateway.domain.ids import new_id
 from gateway.domain.record import Case, Delivery
-from gateway.domain.work import JobKind, next_job
+from gateway.domain.work import Job, JobKind, next_job
 from gateway.services import scheduling
 from gateway.services.consents import Ground, Recorded, decide_and_record, ground_of
 from gateway.services.core import Core
 from gateway.services.disclosure import asked, item_of, recipient_of
+from gateway.services.restored import require_resumed
 from gateway.store import audit, cases, deliveries, outbox, parties
 
 UNSENT = (DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.AMBIGUOUS)
@@ -109,18 +110,18 @@ def _hold(connection: Connection, case: Case, delivery: Delivery, recorded: Reco
         subject=f"delivery/{delivery.id}",
         action="egress.denied",
         outcome="denied",
-        details=_evidence(connection, delivery, recorded) | {"reasons": list(recorded.decision.reasons)},
+        details=_evidence(delivery, recorded) | {"reasons": list(recorded.decision.reasons)},
     )
 
 
-def _evidence(connection: Connection, delivery: Delivery, recorded: Recorded) -> dict[str, object]:
+def _evidence(delivery: Delivery, recorded: Recorded) -> dict[str, object]:
     """What was decided on and by which consents, for the audit row."""
     flow = delivery.kind.flow
     return {
         "decision": recorded.id,
         "kind": str(delivery.kind),
         "flow": str(flow),
-        "to": recipient_of(connection, delivery).name,
+        "to": recorded.recipient.name,
         "purposes": sorted(FLOW_PURPOSES[flow]),
         "consents": [f"{used.id}/{used.version}" for used in recorded.decision.consents],
     }
@@ -142,12 +143,13 @@ def grant(core: Core, delivery_id: str) -> EgressGrant | None:
     """Decide anew and commit the permission to send this payload for 60 s; that commit is the disclosure.
 
     None when the delivery has ended, a person holds it back, or consent denies; it is held then. Raises Transient when
-    the consents could not be read.
+    the consents could not be read, or those since a restored backup are not known yet.
     """
     with core.database.write("egress.grant") as connection:
         now = core.now()
         case = cases.lock(connection, deliveries.by_id(connection, delivery_id).case_id)
         delivery = deliveries.by_id(connection, delivery_id)
+        require_resumed(parties.party_by_id(connection, case.clinic_id))
         is_over = case.state != "open" and delivery.kind.flow is Flow.DISCLOSE_TO_REVIEWER
         is_waiting = delivery.state in (DeliveryState.PENDING, DeliveryState.HELD) and delivery.stopped_by is None
         if is_over or not is_waiting or not delivery.payload_sha256:
@@ -163,7 +165,7 @@ def _granted(connection: Connection, case: Case, delivery: Delivery, recorded: R
     granted = EgressGrant(new_id(), delivery.id, delivery.payload_sha256, until)
     deliveries.add_grant(connection, granted, decision_id=recorded.id, now=now)
     endpoint = parties.endpoint_by_id(connection, delivery.endpoint_id)
-    details = _evidence(connection, delivery, recorded) | {"endpoint": endpoint.name, "grant": granted.id}
+    details = _evidence(delivery, recorded) | {"endpoint": endpoint.name, "grant": granted.id}
     audit.record(
         connection,
         at=now,
@@ -176,12 +178,16 @@ def _granted(connection: Connection, case: Case, delivery: Delivery, recorded: R
     return granted
 
 
-def require_open(core: Core, granted: EgressGrant) -> EgressGrant:
-    """The grant, or a fresh one when it ran out while sending. Raises Conflict when it was cancelled or denied."""
+def require_open(core: Core, job: Job, granted: EgressGrant) -> EgressGrant:
+    """The grant, or a fresh one when it ran out while sending.
+
+    Raises Conflict when it was cancelled or denied, or when the job's lease was lost.
+    """
     with core.database.read() as connection:
-        is_cancelled = deliveries.is_cancelled(connection, granted)
-    if is_cancelled:
-        raise Conflict("the grant was cancelled; nothing more is sent")
+        if not outbox.is_held(connection, job):
+            raise Conflict("another worker has taken over; this one sends nothing more")
+        if deliveries.is_cancelled(connection, granted):
+            raise Conflict("the grant was cancelled; nothing more is sent")
     if core.now() < granted.expires_at:
         return granted
     renewed = grant(core, granted.delivery_id)
@@ -195,3 +201,10 @@ def enqueue_next(connection: Connection, delivery: Delivery, *, now: datetime) -
     kind, subject_id = next_job(delivery)
     endpoint_id = delivery.endpoint_id if kind is JobKind.DELIVERY_SEND else None
     outbox.enqueue(connection, kind, subject_id, case_id=delivery.case_id, now=now, endpoint_id=endpoint_id)
+
+
+def give_turn(connection: Connection, delivery: Delivery, *, now: datetime) -> None:
+    """The delivery has ended: later versions of what it carried no longer wait for it."""
+    for one in deliveries.later_versions(connection, delivery):
+        if one.state is DeliveryState.PENDING:
+            enqueue_next(connection, one, now=now)

@@ -11,7 +11,7 @@ from gateway.services.case_finding import Match, find_case
 from gateway.services.core import Core
 from gateway.services.patients import patient_of
 from gateway.services.resources import store_internal
-from gateway.services.second_look import look_again
+from gateway.services.second_look import LATE, MATCHED, look_again
 from gateway.store import audit, cases, outbox, resources, studies
 from gateway.store.studies import Place
 
@@ -28,7 +28,24 @@ def settle(core: Core, job: Job) -> None:
         if study.state in (StudyState.RECEIVING, StudyState.UNMATCHED):
             _match(core, connection, study)
         elif study.state is StudyState.MATCHED and study.case_id:
-            _matched(core, connection, study, cases.by_id(connection, study.case_id), "addition to a matched study")
+            _add(core, connection, study, cases.by_id(connection, study.case_id))
+
+
+def _add(core: Core, connection: Connection, study: Study, case: Case) -> None:
+    """More objects of a matched study; a closed case takes none, and they wait until it is opened again."""
+    if case.state == "open":
+        _matched(core, connection, study, case, "addition to a matched study")
+        return
+    audit.record(
+        connection,
+        at=core.now(),
+        actor="matching",
+        action=LATE,
+        outcome="waiting",
+        case_id=case.id,
+        subject=f"study/{study.id}",
+        details={"instances": len(studies.instances(connection, study.id, state=InstanceState.STORED))},
+    )
 
 
 def _match(core: Core, connection: Connection, study: Study) -> None:
@@ -91,7 +108,7 @@ def _matched(core: Core, connection: Connection, study: Study, case: Case, becau
         actor="matching",
         case_id=case.id,
         subject=f"study/{study.id}",
-        action="study.matched",
+        action=MATCHED,
         details={"by": because, "instances": len(instances)},
     )
     look_again(connection, case, now=now)

@@ -9,5 +9,6 @@ from gateway.store import resources
 
 
 def patient_of(connection: Connection, case: Case) -> PatientRecord:
-    """By the current version of the clinic's Patient. Raises Invalid and Unprocessable as `patient_from_fhir` does."""
-    return patient_from_fhir(resources.current(connection, case.clinic_id, "Patient", case.patient_id).content)
+    """By the current version of the clinic's Patient. Raises Unprocessable as `patient_from_fhir` does."""
+    stored = resources.current(connection, case.clinic_id, "Patient", case.patient_id)
+    return patient_from_fhir(stored.content, is_valid=True)  # it was not stored otherwise

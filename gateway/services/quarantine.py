@@ -6,7 +6,7 @@ from gateway.domain.errors import Conflict
 from gateway.domain.study import InstanceState, StudyState
 from gateway.domain.work import JobKind
 from gateway.services.core import Core
-from gateway.store import audit, outbox, studies
+from gateway.store import audit, cases, outbox, studies
 from gateway.store.studies import Quarantined
 
 
@@ -40,9 +40,11 @@ def reject(core: Core, quarantine_id: str, *, actor: str) -> None:
 
 
 def _reject_study(core: Core, connection: Connection, entry: Quarantined, study_id: str, actor: str) -> None:
-    """With every object of it, also those about which a person has not decided yet."""
+    """With every object of it, also those about which a person has not decided yet, and without a person's link."""
     waiting = [one.id for one in studies.quarantined(connection, study_id=study_id) if one.id != entry.id]
     others = [studies.lock_quarantined(connection, one) for one in waiting]
+    study = studies.by_id(connection, study_id)
+    cases.unlink(connection, study.clinic_id, study.study_instance_uid)
     studies.change(connection, study_id, state=StudyState.REJECTED)
     studies.reject_instances(connection, study_id)
     for one in others:

@@ -16,11 +16,13 @@ from gateway.domain.addresses import (
     check_port,
     check_url,
 )
+from gateway.domain.breaker import CLOSED
 from gateway.domain.errors import Conflict, Invalid, NotFound
 from gateway.domain.ids import new_id
 from gateway.domain.party import DicomAddress, Endpoint, EndpointRole, FhirAddress, Identifier, Party, PartyKind
+from gateway.domain.work import JobKind
 from gateway.services.second_look import look_again
-from gateway.store import audit, cases, parties
+from gateway.store import audit, breakers, cases, outbox, parties, reports
 from gateway.store.engine import Database
 
 SEVERAL = frozenset({EndpointRole.PACS})
@@ -100,7 +102,11 @@ def register_endpoint(database: Database, *, party_name: str, new: NewEndpoint, 
             return endpoint
         moved = replace(endpoint, id=same.id)
         parties.change_address(connection, moved)
-        audit.record(connection, at=now, actor=actor, action="endpoint.change", subject=f"endpoint/{moved.id}")
+        breakers.lock(connection, moved.id)
+        breakers.keep(connection, moved.id, CLOSED)  # what failed at the old address says nothing of the new one
+        details = {"from": _address(same), "to": _address(moved)}
+        subject = f"endpoint/{moved.id}"
+        audit.record(connection, at=now, actor=actor, action="endpoint.change", subject=subject, details=details)
         return moved
 
 
@@ -161,6 +167,15 @@ def _add(connection: Connection, endpoint: Endpoint, *, actor: str, now: datetim
     )
     for case in cases.open_of_party(connection, endpoint.party_id):
         look_again(connection, case, now=now)
+    for version in reports.without_delivery(connection, clinic_id=endpoint.party_id):  # their orders may have ended
+        outbox.enqueue(connection, JobKind.REPORT_RENDER, version.id, case_id=version.case_id, now=now)
+
+
+def _address(of: Endpoint) -> str:
+    """`AE@HOST:PORT` or a base URL."""
+    if of.dicom is not None:
+        return f"{of.dicom.ae_title}@{of.dicom.host}:{of.dicom.port}{' by TLS' if of.dicom.is_tls else ''}"
+    return of.fhir.base_url if of.fhir is not None else ""
 
 
 def _checked_endpoint(new: NewEndpoint, party: Party) -> Endpoint:

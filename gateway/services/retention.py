@@ -15,8 +15,8 @@ from gateway.domain.record import Case
 from gateway.domain.work import Job
 from gateway.services import scheduling
 from gateway.services.core import Core
-from gateway.services.unfinished import undelivered
-from gateway.store import audit, cases, destructions, forgetting, resources, retention
+from gateway.services.unfinished import lock_whole, undelivered
+from gateway.store import audit, cases, destructions, forgetting, retention
 
 MOST_AT_ONCE = 20
 """Cases in one run; what is left comes next, after whatever else waits for a worker."""
@@ -81,11 +81,7 @@ def _may_go(connection: Connection, case: Case, before: datetime) -> bool:
 
 def _is_finished(core: Core, connection: Connection, case_id: str, keep: timedelta) -> bool:
     """The rows after the blobs; False where the case may not go, or something has come meanwhile."""
-    known = cases.by_id(connection, case_id)
-    for party_id in (known.clinic_id, known.reviewer_id):
-        if party_id is not None:
-            resources.lock_party(connection, party_id)  # before the case, as whoever stores a resource does
-    case, now = cases.lock(connection, case_id), core.now()
+    case, now = lock_whole(connection, case_id), core.now()
     forgetting.lock_studies(connection, case_id)  # nothing more arrives from here on
     if not _may_go(connection, case, now - keep) or destructions.blobs_of(connection, case_id, limit=1):
         return False
@@ -100,9 +96,8 @@ def _is_finished(core: Core, connection: Connection, case_id: str, keep: timedel
 
 
 def _audit(connection: Connection, case: Case, keep: timedelta, now: datetime) -> None:
-    destroyed = destructions.listed(connection, case_id=case.id)
-    details = {"status": "destroyed", "rule": _rule(keep), "things": len(destroyed)}
-    details |= {"bytes": sum(one.size_bytes for one in destroyed)}
+    things, size_bytes = destructions.total(connection, case.id)
+    details = {"status": "destroyed", "rule": _rule(keep), "things": things, "bytes": size_bytes}
     audit.record(
         connection,
         at=now,

@@ -1,17 +1,20 @@
 """A consent came, changed or went: what waited for it looks again, what rested on it stops, what left is recalled."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from fhir_mappings.consent import consent_from_fhir
 from fhir_mappings.patient import patient_from_fhir
+from gateway.domain.consent import Consent, Outcome
 from gateway.domain.delivery import DeliveryState
 from gateway.domain.errors import Unprocessable
 from gateway.domain.record import Case, Delivery
 from gateway.domain.resource import StoredResource
 from gateway.services import egress, recall
-from gateway.services.consents import Ground, Recorded, ground_of
+from gateway.services.consents import Ground, Recorded, decide_on, ground_of
+from gateway.services.disclosure import item_of, recipient_of
 from gateway.services.second_look import look_again_at_unmatched
 from gateway.store import audit, cases, deliveries, resources
 
@@ -95,5 +98,32 @@ def _reconsider(connection: Connection, case: Case, delivery: Delivery, stored: 
         return
     used = {one.id for one in recorded.decision.consents}
     granting = deliveries.granting_consents(connection, delivery.id)
-    if granting and (stored.id in granting or (stored.id in used and not granting & used)):
+    is_taken_back = stored.id in granting or (stored.id in used and not granting & used)
+    if granting and (is_taken_back or _was_permitted(connection, case, delivery, stored, ground)):
         recall.notify(connection, delivery, stored)
+
+
+def _was_permitted(
+    connection: Connection, case: Case, delivery: Delivery, stored: StoredResource, ground: Ground
+) -> bool:
+    """Whether it would be permitted at this moment had this version not come; what time ended nobody takes back."""
+    if stored.type != "Consent" or ground.foregone is not None:
+        return False
+    others = (one for one in ground.consents if one.id != stored.id)
+    decision = decide_on(
+        connection,
+        case,
+        Ground((*others, *_previous(connection, stored))),
+        flow=delivery.kind.flow,
+        recipient=recipient_of(connection, delivery),
+        items=(item_of(connection, case, delivery),),
+        now=stored.stored_at,
+    )
+    return decision.outcome is Outcome.PERMIT
+
+
+def _previous(connection: Connection, stored: StoredResource) -> Iterator[Consent]:
+    """The version that this one replaced, where there was one."""
+    if stored.version > 1:
+        before = resources.version(connection, stored.party_id, stored.type, stored.id, stored.version - 1)
+        yield consent_from_fhir(before.content, id=before.id, version=before.version, stored_at=before.stored_at)

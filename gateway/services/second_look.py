@@ -8,7 +8,23 @@ from sqlalchemy import Connection
 from gateway.domain.record import Case, Study
 from gateway.domain.study import StudyState
 from gateway.domain.work import JobKind
-from gateway.store import cases, outbox, reports, studies
+from gateway.store import audit, cases, outbox, reports, studies
+
+MATCHED, LATE = "study.matched", "study.late"
+"""What the audit trail says of a study's objects: they are in the case, or came when it was closed."""
+
+
+def is_late(connection: Connection, study: Study) -> bool:
+    """Whether objects of a matched study wait for its case to be opened again."""
+    rows = audit.of_case(connection, str(study.case_id), actions=(MATCHED, LATE))
+    return [row.action for row in rows if row.subject == f"study/{study.id}"][-1:] == [LATE]
+
+
+def take_up_late(connection: Connection, case: Case, *, now: datetime) -> None:
+    """The case is open again: what came meanwhile joins it."""
+    for study in studies.listed(connection, case_id=case.id, state=StudyState.MATCHED):
+        if is_late(connection, study):
+            outbox.enqueue(connection, JobKind.STUDY_SETTLE, study.id, case_id=None, now=now)
 
 
 def look_again(connection: Connection, case: Case, *, now: datetime) -> None:

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 from gateway.domain.delivery import EgressGrant
-from gateway.domain.errors import Conflict, Permanent
+from gateway.domain.errors import NotAsked, NotFound, Transient
 from gateway.domain.record import Delivery
 from gateway.domain.work import Job
 from gateway.services import egress
 from gateway.services.core import Core
-from gateway.store import outbox
 
 
 class Permission:
@@ -23,14 +22,11 @@ class Permission:
         """Return when this very payload may leave at this very moment.
 
         `payload_sha256` is of what the caller has in hand to send. Raises Conflict when the permission has ended, and
-        Permanent when something else was granted than what is about to leave.
+        NotAsked when something else was granted than what is about to leave.
         """
-        with self._core.database.read() as connection:
-            if not outbox.is_held(connection, self._job):
-                raise Conflict("another worker has taken over; this one sends nothing more")
-        self._granted = egress.require_open(self._core, self._granted)
+        self._granted = egress.require_open(self._core, self._job, self._granted)
         if payload_sha256 != self._granted.payload_sha256:
-            raise Permanent("what is about to leave is not what was granted; nothing more is sent")
+            raise NotAsked("what is about to leave is not what was granted; nothing more is sent")
 
 
 @dataclass(frozen=True)
@@ -40,3 +36,12 @@ class Sending:
     delivery: Delivery
     permission: Permission
     may_have_left: bool
+
+
+def blob_to_send(core: Core, digest: str) -> bytes:
+    """The bytes. Raises Transient also where the store has none: it can be mended while the delivery waits."""
+    try:
+        return core.blobs.get(digest)
+    except NotFound as exc:
+        remedy = "see whether this machine uses the store of the installation (consilium doctor), or restore the blob"
+        raise Transient(f"{exc}, and nothing was sent; {remedy}") from exc

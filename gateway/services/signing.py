@@ -64,7 +64,13 @@ def load_report(connection: Connection, version: ReportVersion) -> Report:
     diagnostic_report = resources.version(connection, party, "DiagnosticReport", report_id, version.version)
     composition_id = version.composition_id
     composition = resources.version(connection, party, "Composition", composition_id, version.composition_version)
-    return report_from_fhir(diagnostic_report.content, composition.content, id=report_id, version=version.version)
+    return report_from_fhir(
+        diagnostic_report.content,
+        composition.content,
+        id=report_id,
+        version=version.version,
+        is_valid=True,  # they were not stored otherwise
+    )
 
 
 def _composition(connection: Connection, stored: StoredResource) -> StoredResource:

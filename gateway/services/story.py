@@ -8,6 +8,7 @@ from gateway.domain.record import Case
 from gateway.domain.story import CaseStory, Station
 from gateway.services.core import Core
 from gateway.services.disclosure import asked
+from gateway.services.second_look import LATE, MATCHED
 from gateway.services.waits import waits_of
 from gateway.store import audit, cases, deliveries, parties, reports, studies
 
@@ -63,10 +64,15 @@ def _stations(connection: Connection, case: Case) -> Iterator[Station]:
 
 def _study_stations(connection: Connection, case: Case) -> Iterator[Station]:
     found = studies.listed(connection, case_id=case.id)
+    settled = audit.of_case(connection, case.id, actions=(MATCHED, LATE))
     counts = studies.instance_counts(connection, [study.id for study in found])
     for study in found:
         count = counts.get(study.id, 0)
         yield Station(study.first_received_at, "study began to arrive", detail=f"study {study.id}")
+        for row in settled:
+            earlier = row.details["instances"]
+            if row.subject == f"study/{study.id}" and earlier != count:
+                yield Station(row.at, "study was complete for then (assumed: it went quiet)", f"{earlier} objects")
         yield Station(study.last_received_at, "study complete for now (assumed: it went quiet)", f"{count} objects")
         if study.matched_at:
             yield Station(study.matched_at, "study matched with the case", detail=f"ImagingStudy/{study.id}")

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import TextIO
 
 from gateway.services.core import Core
 from gateway.store import destructions
 from gateway.store.blob_references import referenced, referenced_among
+from gateway.store.disk import disk_errors
 from gateway.store.leftovers import remove_leftovers
 
 _AT_ONCE = 500
@@ -32,26 +35,37 @@ def sweep(core: Core, spool_folder: Path, *, min_age: timedelta) -> Swept:
     """
     before = (core.now() - min_age).timestamp()
     return Swept(
-        blobs=sum(_remove(core, some, before) for some in _batches(_unreferenced(core))),
+        blobs=sum(_remove(core, some, before) for some in _batches(_unreferenced(core, spool_folder))),
         partial_blobs=core.blobs.remove_partial(before=before),
         spool_files=remove_leftovers(spool_folder, before=before),
     )
 
 
-def _unreferenced(core: Core) -> Iterator[str]:
+def _unreferenced(core: Core, folder: Path) -> Iterator[str]:
     """Blobs that no row seems to refer to.
 
-    None in a database that refers to none and has destroyed none: it is hardly the one of these blobs.
+    None in a database that refers to none and has destroyed none: it is hardly the one of these blobs. What the rows
+    refer to is noted in a file first, since nobody keeps a snapshot open while blobs are listed and removed.
     """
-    with core.database.read() as connection:
-        kept = referenced(connection)
-        if (first := next(kept, None)) is not None or destructions.is_any(connection):
-            yield from _missing(core.blobs.digests(), first, kept)
+    with disk_errors():
+        folder.mkdir(parents=True, exist_ok=True)
+        file = TemporaryFile("w+", encoding="ascii", dir=folder)  # noqa: SIM115 - closed below
+    with file:
+        if _is_any_noted(core, file):
+            file.seek(0)
+            yield from _missing(core.blobs.digests(), (line.rstrip() for line in file))
 
 
-def _missing(present: Iterable[str], first: str | None, kept: Iterator[str]) -> Iterator[str]:
+def _is_any_noted(core: Core, file: TextIO) -> bool:
+    """Write down the references in their order; False where there are none, and nothing was ever destroyed."""
+    with core.database.read() as connection, disk_errors():
+        file.writelines(f"{digest}\n" for digest in referenced(connection))
+        return file.tell() > 0 or destructions.is_any(connection)
+
+
+def _missing(present: Iterable[str], kept: Iterator[str]) -> Iterator[str]:
     """Merge two ordered lists: what is in `present` and not in the other."""
-    current = first
+    current = next(kept, None)
     for digest in present:
         while current is not None and current < digest:
             current = next(kept, None)

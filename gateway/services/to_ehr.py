@@ -7,13 +7,13 @@ from fhir_mappings.codes import REPORT_SYSTEM
 from fhir_mappings.diagnostic_report import diagnostic_report_to_fhir
 from fhir_mappings.service_request import order_from_fhir
 from gateway.domain.delivery import Receipt
-from gateway.domain.errors import Permanent
+from gateway.domain.errors import NotAsked
 from gateway.domain.party import Identifier
 from gateway.domain.report import Rendition
 from gateway.services.core import Core
 from gateway.services.outside import Outside
 from gateway.services.patients import patient_of
-from gateway.services.sending import Sending
+from gateway.services.sending import Sending, blob_to_send
 from gateway.services.signing import load_report
 from gateway.store import cases, deliveries, parties, reports, resources, studies
 
@@ -27,12 +27,14 @@ def send_to_ehr(core: Core, sending: Sending, outside: Outside) -> Receipt:
         case = cases.by_id(connection, delivery.case_id)
         report = load_report(connection, version)
         patient = patient_of(connection, case)
-        order = order_from_fhir(resources.current(connection, case.clinic_id, "ServiceRequest", case.id).content)
-        study_uids = [study.study_instance_uid for study in studies.listed(connection, case_id=case.id)]
+        ordered = resources.current(connection, case.clinic_id, "ServiceRequest", case.id)
+        study_uids = studies.uids_of_case(connection, case.id)
         earlier = deliveries.earlier_receipts(connection, delivery)
+    order = order_from_fhir(ordered.content, is_valid=True)  # it was not stored otherwise
     if endpoint.fhir is None:
-        raise Permanent("the clinic's endpoint is no FHIR server; register one")
-    rendition = Rendition(html=core.blobs.get(str(version.html_sha256)), pdf=core.blobs.get(str(version.pdf_sha256)))
+        raise NotAsked("the clinic's endpoint is no FHIR server; register one")
+    html, pdf = (blob_to_send(core, str(digest)) for digest in (version.html_sha256, version.pdf_sha256))
+    rendition = Rendition(html=html, pdf=pdf)
     identifier = Identifier(REPORT_SYSTEM, version.report_key)
 
     def build(patient_reference: dict[str, Any]) -> dict[str, Any]:

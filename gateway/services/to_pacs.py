@@ -8,8 +8,9 @@ from sqlalchemy import Connection
 from dicom_node.deidentify import pseudonymous_uid
 from dicom_node.encapsulated_pdf import CONTEXT, ObjectReference, PdfDocument, StudyIdentity, build_encapsulated_pdf
 from dicom_node.status import require_delivered
+from dicom_node.text import can_spell, character_set_name
 from gateway.domain.delivery import DeliveryState, Receipt
-from gateway.domain.errors import Ambiguous, Conflict, Permanent
+from gateway.domain.errors import Ambiguous, Conflict, Full, Lacking, NotAsked, Permanent, Transient
 from gateway.domain.hooks import reach
 from gateway.domain.identity import SEX_BY_CODE, PersonIdentity, contradictions
 from gateway.domain.party import DicomAddress
@@ -18,7 +19,7 @@ from gateway.domain.study import InstanceState
 from gateway.services.core import Core
 from gateway.services.outside import Outside
 from gateway.services.patients import patient_of
-from gateway.services.sending import Sending
+from gateway.services.sending import Sending, blob_to_send
 from gateway.store import cases, deliveries, parties, reports, studies
 
 TITLE = "Second opinion"
@@ -73,7 +74,7 @@ def _target(core: Core, connection: Connection, case: Case, delivery: Delivery, 
     endpoint = parties.endpoint_by_id(connection, delivery.endpoint_id)
     owned = [one for one in studies.listed(connection, case_id=case.id) if one.endpoint_id == endpoint.id]
     if endpoint.dicom is None or not owned:
-        raise Permanent("this PACS sent no study of the case, so the report does not belong there")
+        raise NotAsked("this PACS sent no study of the case, so the report does not belong there")
     named = cases.keys(connection, case.id, cases.STUDY_INSTANCE_UID)
     study = next((one for one in owned if one.study_instance_uid in named), owned[0])
     earlier = [one for one in deliveries.earlier_versions(connection, delivery) if one.state is DeliveryState.DELIVERED]
@@ -96,20 +97,31 @@ def _name(version: ReportVersion) -> str:
 def _the_study(outside: Outside, target: _Target, order: PersonIdentity) -> StudyIdentity:
     """The study as the PACS names it now; patients are merged there, so its words are copied, not ours."""
     found = outside.find_study(target.address, target.study.study_instance_uid)
+    if not found:
+        raise Lacking(f"the PACS does not have study {target.study.id} yet, or not any more; it is asked again")
     if len(found) != 1:
         raise Permanent(f"the PACS has {len(found)} studies of that UID; exactly one is needed")
-    differing = contradictions(_person(found[0]), order)
-    if differing:
-        fields = ", ".join(one.field for one in differing)
-        raise Permanent(f"the PACS names another patient for the study ({fields}); nothing was sent")
+    _require_patient(found[0], order)
     return found[0]
 
 
+def _require_patient(study: StudyIdentity, order: PersonIdentity) -> None:
+    differing = [one.field for one in contradictions(_person(study), order)]
+    if differing == ["name"] and not any(can_spell(name, study.character_set) for name in order.names):
+        raise Permanent(
+            f"the PACS answered in {character_set_name(study.character_set)}, which cannot spell the name in the "
+            "order, so nobody can tell whether it is the same patient; nothing was sent; have the PACS answer in "
+            "UTF-8 (ISO_IR 192) or Latin-5 (ISO_IR 148); in Orthanc: DefaultEncoding"
+        )
+    if differing:
+        raise Permanent(f"the PACS names another patient for the study ({', '.join(differing)}); nothing was sent")
+
+
 def _has_arrived(sending: Sending, outside: Outside, target: _Target, payload: str) -> bool:
-    """After an answer that left it open; when the permission has ended nobody is asked, and it stays open."""
+    """After an answer that left it open; where the PACS may not or cannot be asked now, it stays open."""
     try:
         return _is_there(sending, outside, target, payload)
-    except Conflict:
+    except (Conflict, Full, Transient):
         return False
 
 
@@ -130,7 +142,7 @@ def _person(identity: StudyIdentity) -> PersonIdentity:
 def _object(core: Core, target: _Target, study: StudyIdentity, version: ReportVersion) -> bytes:
     before = target.predecessor_sop_instance_uid
     document = PdfDocument(
-        pdf=core.blobs.get(str(version.pdf_sha256)),
+        pdf=blob_to_send(core, str(version.pdf_sha256)),
         title=TITLE,
         made_at=version.created_at,
         series_instance_uid=target.series_instance_uid,

@@ -1,14 +1,19 @@
 """De-identified objects to the reviewer's DICOM node, one C-STORE each, every status kept."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+
 from dicom_node.status import DUPLICATE_SOP_INSTANCE, require_delivered
 from gateway.domain.delivery import Receipt
-from gateway.domain.errors import GatewayError, Permanent
+from gateway.domain.errors import Ambiguous, Full, GatewayError, NotAsked, Transient
 from gateway.domain.hooks import reach
 from gateway.domain.payload import payload_sha256
 from gateway.domain.record import DeliveryItem
 from gateway.services.core import Core
 from gateway.services.outside import ObjectSender, Outside
-from gateway.services.sending import Sending
+from gateway.services.sending import Sending, blob_to_send
 from gateway.store import deliveries, parties
 
 
@@ -22,7 +27,7 @@ def send_to_reviewer(core: Core, sending: Sending, outside: Outside) -> Receipt:
         node = parties.endpoint_by_id(connection, delivery.endpoint_id)
         items = deliveries.items(connection, delivery.id)
     if node.dicom is None:
-        raise Permanent("the reviewer's endpoint is no DICOM node; register one")
+        raise NotAsked("the reviewer's endpoint is no DICOM node; register one")
     payload = payload_sha256(items)
     left = [item for item in items if item.status is None]
     if left:
@@ -35,7 +40,7 @@ def send_to_reviewer(core: Core, sending: Sending, outside: Outside) -> Receipt:
 
 
 def _send_one(core: Core, sending: Sending, sender: ObjectSender, item: DeliveryItem, payload: str) -> None:
-    content = core.blobs.get(item.blob_sha256)
+    content = blob_to_send(core, item.blob_sha256)
     sending.permission.require(payload)
     reach("reviewer.before_send")
     try:
@@ -44,8 +49,18 @@ def _send_one(core: Core, sending: Sending, sender: ObjectSender, item: Delivery
         if status != DUPLICATE_SOP_INSTANCE:  # only we can derive that UID, so the copy there is ours
             require_delivered(status)
     except GatewayError as exc:
-        with core.database.write("delivery.item") as connection:
+        with _noting(core) as connection:
             deliveries.set_item_error(connection, item, f"{type(exc).__name__}: {exc}")
         raise
-    with core.database.write("delivery.item") as connection:
+    with _noting(core) as connection:
         deliveries.set_item_status(connection, item, f"0x{status:04X}", core.now())
+
+
+@contextmanager
+def _noting(core: Core) -> Iterator[Connection]:
+    """What became of an object. Where that cannot be kept, the object may be there all the same."""
+    try:
+        with core.database.write("delivery.item") as connection:
+            yield connection
+    except (Full, Transient) as exc:
+        raise Ambiguous(f"what became of an object that was sent could not be noted: {exc}") from exc

@@ -1,4 +1,4 @@
-"""What keeps a case from being closed or destroyed: what has not left yet, and what waits for a person."""
+"""What keeps a case from being closed or destroyed: what arrives, has not left yet, or waits for a person."""
 
 from collections.abc import Iterator
 
@@ -6,10 +6,19 @@ from sqlalchemy import Connection
 
 from gateway.domain.delivery import DeliveryState
 from gateway.domain.record import Case
-from gateway.services.waits import arriving_studies
-from gateway.store import cases, deliveries, outbox, recalls, reports, scheduled, studies
+from gateway.services.waits import arriving_studies, ehr_command
+from gateway.store import cases, deliveries, outbox, recalls, reports, resources, scheduled, studies
 
 _ENDED = (DeliveryState.DELIVERED, DeliveryState.CANCELLED)
+
+
+def lock_whole(connection: Connection, case_id: str) -> Case:
+    """The case, locked after its clinic and its reviewer: nothing of theirs joins it from here on. Raises NotFound."""
+    known = cases.by_id(connection, case_id)
+    for party_id in (known.clinic_id, known.reviewer_id):
+        if party_id is not None:
+            resources.lock_party(connection, party_id)  # before the case, as whoever stores a resource does
+    return cases.lock(connection, case_id)
 
 
 def undelivered(connection: Connection, case: Case) -> Iterator[str]:
@@ -18,10 +27,10 @@ def undelivered(connection: Connection, case: Case) -> Iterator[str]:
     for delivery in opened:
         if delivery.state not in _ENDED:
             yield f"{delivery.kind} {delivery.id} is {delivery.state}"
-    subjects = {delivery.subject_id for delivery in opened}
-    for version in reports.listed(connection, case.id):
-        if version.id not in subjects:
-            yield f"version {version.version} of the report has not left for the clinic"
+    for version in reports.without_delivery(connection, case_id=case.id):
+        command = ehr_command(connection, case)
+        remedy = f"; it has no EHR: {command}" if command else ""
+        yield f"version {version.version} of the report has not left for the clinic{remedy}"
     of_case = [study.id for study in studies.listed(connection, case_id=case.id)]
     if scheduled.is_at_work(connection, case.id, of_case):
         yield "the workers are at it"

@@ -9,25 +9,28 @@ from gateway.domain.party import EndpointRole, PartyKind
 from gateway.domain.record import Case, Study
 from gateway.domain.story import ADMINISTRATOR, COORDINATOR, Wait
 from gateway.domain.study import StudyState
-from gateway.domain.work import StoppedJob
+from gateway.domain.work import JobKind, StoppedJob
 from gateway.services import recall
 from gateway.services.case_finding import why_unmatched
 from gateway.services.delivery_waits import delivery_waits
+from gateway.services.second_look import is_late
 from gateway.store import cases, deliveries, outbox, parties, recalls, reports, studies
 
 _QUIET = "the study to go quiet"
+_NAMED = 3
 
 
 def waits_of(connection: Connection, case: Case) -> Iterator[Wait]:
-    """Nothing for a case whose report has arrived everywhere; a closed one may still wait for a recall."""
+    """Nothing for a case whose report has arrived everywhere; a closed one may still wait for that, or for a recall."""
     yield from _recall_waits(connection, case)
-    if case.state != "open":
-        return
-    of_case, arriving = studies.listed(connection, case_id=case.id), arriving_studies(connection, case)
-    stopped = outbox.stopped(connection, case_id=case.id, subjects=[study.id for study in (*of_case, *arriving)])
-    yield from _reviewer_waits(connection, case)
-    yield from _study_waits(connection, case, of_case, arriving, stopped)
-    yield from _document_waits(connection, case)
+    if case.state == "open":
+        of_case, arriving = studies.listed(connection, case_id=case.id), arriving_studies(connection, case)
+        stopped = outbox.stopped(connection, case_id=case.id, subjects=[study.id for study in (*of_case, *arriving)])
+        yield from _reviewer_waits(connection, case)
+        yield from _study_waits(connection, case, of_case, arriving, stopped)
+        yield from _document_waits(connection, case)
+    else:
+        stopped = [one for one in outbox.stopped(connection, case_id=case.id) if one.kind is JobKind.REPORT_RENDER]
     yield from delivery_waits(connection, case, stopped)
     yield from _report_waits(connection, case, stopped)
     for job in stopped:
@@ -47,7 +50,10 @@ def study_wait(connection: Connection, study: Study) -> str:
     if study.state is StudyState.REJECTED:
         return _send_again(connection, study)
     entries = studies.quarantined(connection, study_id=study.id)
-    return "; ".join(f"consilium quarantine show {entry.id}: {entry.reason}" for entry in entries)
+    sentences = [f"consilium quarantine show {entry.id}: {entry.reason}" for entry in entries]
+    if study.case_id and cases.by_id(connection, study.case_id).state == "closed" and is_late(connection, study):
+        sentences.append(f"consilium case reopen {study.case_id}: objects came when the case was closed")
+    return "; ".join(sentences)
 
 
 def _retry(job: StoppedJob) -> str:
@@ -112,11 +118,13 @@ def _pacs_team(connection: Connection, clinic_id: str) -> str:
 
 def _who_has_the_study(connection: Connection, case: Case) -> str:
     sender = f"{_pacs_team(connection, case.clinic_id)}: send it by C-STORE"
-    unmatched = studies.listed(connection, clinic_id=case.clinic_id, state=StudyState.UNMATCHED)
+    unmatched = studies.listed(connection, clinic_id=case.clinic_id, state=StudyState.UNMATCHED, newest=_NAMED)
     if not unmatched:
         return sender
     found = "|".join(study.id for study in unmatched)
-    return f"{sender}; or {COORDINATOR}, if it came without its key: consilium study link {found} {case.id}"
+    others = studies.count(connection, clinic_id=case.clinic_id, state=StudyState.UNMATCHED) - len(unmatched)
+    more = f"; and {others} more: consilium study list --state {StudyState.UNMATCHED}" if others else ""
+    return f"{sender}; or {COORDINATOR}, if it came without its key: consilium study link {found} {case.id}{more}"
 
 
 def arriving_studies(connection: Connection, case: Case) -> list[Study]:
@@ -135,17 +143,23 @@ def _document_waits(connection: Connection, case: Case) -> Iterator[Wait]:
 
 
 def _report_waits(connection: Connection, case: Case, stopped: Sequence[StoppedJob]) -> Iterator[Wait]:
-    versions = reports.listed(connection, case.id)
-    if not versions:
+    versions, is_open = reports.listed(connection, case.id), case.state == "open"
+    if not versions and is_open:
         yield from _unwritten_report(connection, case)
-        return
-    if not parties.endpoints(connection, party_id=case.clinic_id, role=EndpointRole.EHR):
-        clinic = parties.party_by_id(connection, case.clinic_id).name
-        remedy = f"{ADMINISTRATOR}: consilium endpoint add-fhir {clinic}-ehr BASE_URL --party {clinic}"
-        yield Wait("an EHR endpoint of the clinic", versions[-1].created_at, remedy)
+    homeless = versions if is_open else reports.without_delivery(connection, case_id=case.id)
+    if homeless and (command := ehr_command(connection, case)):
+        yield Wait("an EHR endpoint of the clinic", homeless[-1].created_at, f"{ADMINISTRATOR}: {command}")
     for version in versions:
         if version.rendered_at is None and version.id not in {job.subject_id for job in stopped}:
             yield Wait("the report to be rendered", version.created_at, "nobody: the workers")
+
+
+def ehr_command(connection: Connection, case: Case) -> str:
+    """What gives the clinic the EHR that it lacks; '' where it has one."""
+    if parties.endpoints(connection, party_id=case.clinic_id, role=EndpointRole.EHR):
+        return ""
+    clinic = parties.party_by_id(connection, case.clinic_id).name
+    return f"consilium endpoint add-fhir {clinic}-ehr BASE_URL --party {clinic}"
 
 
 def _unwritten_report(connection: Connection, case: Case) -> Iterator[Wait]:

@@ -9,6 +9,7 @@ from contextvars import copy_context
 from enum import StrEnum
 
 import structlog
+from sqlalchemy import Connection
 
 from gateway.domain import trace
 from gateway.domain.errors import Ambiguous, Full, GatewayError, NotYet, Permanent, Transient
@@ -27,7 +28,20 @@ class JobOutcome(StrEnum):
     LOST = "lost"
 
 
-Handler = Callable[[Job], None]
+Settlement = Callable[[Connection], None]
+Handler = Callable[[Job], Settlement | None]
+"""Does a job, and gives what is to be committed together with its end."""
+
+
+class Failed(Exception):
+    """How a handler says that it failed with `cause`, and gives what is to be committed together with that."""
+
+    def __init__(self, cause: Exception, settlement: Settlement) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.settlement = settlement
+
+
 Watcher = Callable[[JobKind, JobOutcome, float], None]
 """Is told how an attempt at a job of that kind ended, and after how many seconds."""
 
@@ -58,7 +72,8 @@ def run_job(
     if job is None:
         return False
     began_at_s = time.perf_counter()
-    with trace.within(job.trace_id), trace.span("job", kind=job.kind, job=job.id, attempt=job.attempt):
+    ids: dict[str, str | int] = {"kind": job.kind, "job": job.id, "attempt": job.attempt}
+    with trace.within(job.trace_id), trace.span("job", parent_id=job.span_id, **ids):
         outcome = _attempt(core, job, handlers)
         trace.note(outcome=outcome)
     watcher(job.kind, outcome, time.perf_counter() - began_at_s)
@@ -66,19 +81,24 @@ def run_job(
 
 
 def _attempt(core: Core, job: Job, handlers: Mapping[JobKind, Handler]) -> JobOutcome:
+    """Where its end cannot be committed the claim stays: whoever takes it over sees that it never said how it ended."""
     log = _log.bind(job=job.id, kind=str(job.kind), subject=job.subject_id, case=job.case_id, attempt=job.attempt)
     try:
         _require_hope(core, job)
         with _heartbeat(core, job):
-            handlers[job.kind](job)
+            settlement = handlers[job.kind](job)
     except Exception as exc:  # a process edge: whatever went wrong, the job is settled and the worker lives on
-        outcome = _failed(core, job, exc)
+        cause = exc.cause if isinstance(exc, Failed) else exc
+        outcome = _failed(core, job, cause, exc.settlement if isinstance(exc, Failed) else None)
         if outcome is JobOutcome.LOST:
-            log.warning("job.lost", error=type(exc).__name__)
+            log.warning("job.lost", error=type(cause).__name__)
         else:
-            log.warning("job.failed", error=type(exc).__name__, exc_info=not isinstance(exc, GatewayError))
+            log = log.bind(reason=sentence_of(cause), outcome=str(outcome))
+            log.warning("job.failed", error=type(cause).__name__, exc_info=not isinstance(cause, GatewayError))
         return outcome
     with core.database.write("job.settle") as connection:
+        if settlement is not None:
+            settlement(connection)
         is_ours = outbox.settle(connection, job, now=core.now())
     log.info("job.done" if is_ours else "job.lost")
     return JobOutcome.DONE if is_ours else JobOutcome.LOST
@@ -90,16 +110,24 @@ def _require_hope(core: Core, job: Job) -> None:
         raise Permanent(f"gave up after {core.retry.max_unended} attempts that never ended")
 
 
-def _failed(core: Core, job: Job, exc: Exception) -> JobOutcome:
-    """Try again while there is hope, else leave it dead for a person; lost when another worker has taken it over."""
+def sentence_of(exc: Exception) -> str:
+    """What is kept of an error. The words of one that is not ours may hold anything, so they are left out."""
     reason = str(exc) if isinstance(exc, GatewayError) else f"unexpected {type(exc).__name__}"
-    error = f"{type(exc).__name__}: {reason}"
+    return f"{type(exc).__name__}: {reason}"
+
+
+def _failed(core: Core, job: Job, exc: Exception, settlement: Settlement | None) -> JobOutcome:
+    """Try again while there is hope, else leave it dead for a person; lost when another worker has taken it over."""
+    error = sentence_of(exc)
     with core.database.write("job.fail") as connection:
         now = core.now()
+        if settlement is not None:
+            settlement(connection)
         if not _is_hopeless(core, job, exc):
-            wish_s = exc.retry_after_s if isinstance(exc, Transient) else None
+            wish_s = exc.retry_after_s if isinstance(exc, Transient | Ambiguous) else None
             again_at = core.retry.next_try(now, job.attempt, random.random(), wish_s)  # noqa: S311  # jitter, no secret
-            is_ours = outbox.postpone(connection, job, next_try_at=again_at, error=error)
+            since = now if isinstance(exc, NotYet) else None
+            is_ours = outbox.postpone(connection, job, next_try_at=again_at, error=error, since=since)
             return JobOutcome.POSTPONED if is_ours else JobOutcome.LOST
         if not outbox.stop(connection, job, now=now, error=error):
             return JobOutcome.LOST

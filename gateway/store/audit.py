@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, delete, func, insert, select
+from sqlalchemy import Connection, Row, bindparam, case, delete, func, insert, select
 
 from gateway.store.tables import audit, audit_seal, audit_tail
 from gateway.store.turns import take_turn
@@ -23,6 +23,12 @@ CASE_RESTORED = "case.restored"
 _PART = 1000
 _ADD = insert(audit).returning(audit.c.id)
 _ADD_TO_TAIL = insert(audit_tail)
+_RESTORED_AT = select(func.max(audit.c.at)).where(
+    audit.c.case_id == bindparam("of_case"), audit.c.action == CASE_RESTORED
+)
+_HAS_TAIL = select(audit_tail.c.audit_id).limit(1)
+_LAST_SEAL = select(audit_seal).order_by(audit_seal.c.position.desc()).limit(1)
+_TAIL = select(audit).join(audit_tail, audit.c.id == audit_tail.c.audit_id).order_by(audit.c.id)
 
 
 def record(
@@ -58,10 +64,9 @@ class Verification:
 def seal(connection: Connection, *, now: datetime, limit: int = 1000) -> int:
     """Chain up to `limit` committed rows; gives how many. Sealers take turns."""
     take_turn(connection, "audit seal")
-    last = connection.execute(select(audit_seal).order_by(audit_seal.c.position.desc()).limit(1)).one_or_none()
+    last = connection.execute(_LAST_SEAL).one_or_none()
     position, digest = (last.position, last.sha256) if last else (0, GENESIS)
-    tail = select(audit).join(audit_tail, audit.c.id == audit_tail.c.audit_id).order_by(audit.c.id).limit(limit)
-    rows = connection.execute(tail).all()
+    rows = connection.execute(_TAIL.limit(limit)).all()
     seals = []
     for row in rows:
         position, digest = position + 1, _digest(digest, row)
@@ -93,16 +98,18 @@ def verify(connection: Connection, advance: Callable[[int], None] = lambda _coun
     return Verification(expected, *_unsealed(connection))
 
 
-def of_case(connection: Connection, case_id: str, *, actions: Sequence[str] = ()) -> list[Row[Any]]:
-    """The rows of one case, oldest first, optionally only these actions."""
+def of_case(
+    connection: Connection, case_id: str, *, actions: Sequence[str] = (), subject: str | None = None
+) -> list[Row[Any]]:
+    """The rows of one case, oldest first, optionally only these actions, or those about one subject."""
     query = select(audit).where(audit.c.case_id == case_id).order_by(audit.c.id)
+    query = query if subject is None else query.where(audit.c.subject == subject)
     return list(connection.execute(query.where(audit.c.action.in_(actions)) if actions else query).all())
 
 
 def restored_at(connection: Connection, case_id: str) -> datetime | None:
     """When the case last came from a backup; None when it never did."""
-    query = select(func.max(audit.c.at)).where(audit.c.case_id == case_id, audit.c.action == CASE_RESTORED)
-    return connection.execute(query).scalar()
+    return connection.execute(_RESTORED_AT, {"of_case": case_id}).scalar()
 
 
 def newest_of_case(connection: Connection, case_id: str, limit: int) -> list[Row[Any]]:
@@ -113,7 +120,7 @@ def newest_of_case(connection: Connection, case_id: str, limit: int) -> list[Row
 
 def has_unsealed(connection: Connection) -> bool:
     """True while committed rows wait for the sealer."""
-    return connection.execute(select(audit_tail.c.audit_id).limit(1)).scalar() is not None
+    return connection.execute(_HAS_TAIL).scalar() is not None
 
 
 def _unsealed(connection: Connection) -> tuple[int, int | None]:

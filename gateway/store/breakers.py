@@ -4,11 +4,19 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select
 
 from gateway.domain.breaker import CLOSED, Breaker, DestinationPolicy
 from gateway.store.tables import breaker, outbox
 from gateway.store.turns import take_turn
+
+# Built once: these run for every sending.
+_BY_ENDPOINT = select(breaker).where(breaker.c.endpoint_id == bindparam("of_endpoint"))
+_CLAIMED = select(func.count()).where(
+    outbox.c.endpoint_id == bindparam("of_endpoint"),
+    outbox.c.state == "claimed",
+    outbox.c.lease_until > bindparam("now"),
+)
 
 
 def lock(connection: Connection, endpoint_id: str) -> Breaker:
@@ -19,7 +27,7 @@ def lock(connection: Connection, endpoint_id: str) -> Breaker:
 
 def by_endpoint(connection: Connection, endpoint_id: str) -> Breaker:
     """Closed for a destination that never failed."""
-    row = connection.execute(select(breaker).where(breaker.c.endpoint_id == endpoint_id)).one_or_none()
+    row = connection.execute(_BY_ENDPOINT, {"of_endpoint": endpoint_id}).one_or_none()
     return CLOSED if row is None else _breaker(row)
 
 
@@ -54,8 +62,8 @@ def lets_through(connection: Connection, endpoint_id: str, *, now: datetime, pol
         if may_probe:
             keep(connection, endpoint_id, found.probing(now, policy))
         return may_probe
-    is_there = (outbox.c.endpoint_id == endpoint_id) & (outbox.c.state == "claimed") & (outbox.c.lease_until > now)
-    return connection.execute(select(func.count()).where(is_there)).scalar_one() < policy.in_flight
+    there = connection.execute(_CLAIMED, {"of_endpoint": endpoint_id, "now": now}).scalar_one()
+    return there < policy.in_flight
 
 
 def _breaker(row: Row[Any]) -> Breaker:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from gateway.domain.errors import NotFound
 from gateway.domain.record import Case, CaseDocument
@@ -15,6 +15,9 @@ STUDY_INSTANCE_UID, ACCESSION_NUMBER = "study-instance-uid", "accession-number"
 LINKED_STUDY = "linked-study"
 """Kinds of keys: two that the order names, and the StudyInstanceUID of a study that a person tied to the case."""
 
+_BY_ID = select(case).where(case.c.id == bindparam("of_case"))
+_LOCKED = _BY_ID.with_for_update(key_share=True)
+
 
 def add(connection: Connection, new: Case) -> None:
     """Insert one case."""
@@ -23,7 +26,7 @@ def add(connection: Connection, new: Case) -> None:
 
 def by_id(connection: Connection, case_id: str) -> Case:
     """Raises NotFound."""
-    row = connection.execute(select(case).where(case.c.id == case_id)).one_or_none()
+    row = connection.execute(_BY_ID, {"of_case": case_id}).one_or_none()
     if row is None:
         raise NotFound(f"no case {case_id}")
     return _case(row)
@@ -44,8 +47,7 @@ def by_pseudonym(connection: Connection, pseudonym: str) -> Case | None:
 
 def lock(connection: Connection, case_id: str) -> Case:
     """The case, with its row locked until the transaction ends: sending and revoking take turns here."""
-    is_it = case.c.id == case_id
-    row = connection.execute(select(case).where(is_it).with_for_update(key_share=True)).one_or_none()
+    row = connection.execute(_LOCKED, {"of_case": case_id}).one_or_none()
     if row is None:
         raise NotFound(f"no case {case_id}")
     return _case(row)
@@ -100,6 +102,12 @@ def add_key(connection: Connection, of: Case, kind: str, value: str) -> None:
     """Let studies find the case by one more value."""
     row = {"case_id": of.id, "clinic_id": of.clinic_id, "kind": kind, "value": value}
     connection.execute(insert(case_key).values(row))
+
+
+def unlink(connection: Connection, clinic_id: str, study_instance_uid: str) -> None:
+    """No case has the study by a person's link any more."""
+    is_it = (case_key.c.clinic_id == clinic_id) & (case_key.c.kind == LINKED_STUDY)
+    connection.execute(delete(case_key).where(is_it & (case_key.c.value == study_instance_uid)))
 
 
 def keys(connection: Connection, case_id: str, kind: str) -> list[str]:

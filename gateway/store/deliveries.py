@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, case, insert, select, update
 
 from gateway.domain.delivery import DeliveryKind, DeliveryState, EgressGrant, Flow, Receipt
 from gateway.domain.errors import NotFound
@@ -15,6 +15,17 @@ from gateway.store.tables import decision, delivery, delivery_item, egress_grant
 
 _FIELDS = tuple(delivery.c[name] for name in Delivery.__dataclass_fields__)
 
+# Built once: these run for every sending.
+_BY_ID = select(*_FIELDS).where(delivery.c.id == bindparam("of_delivery"))
+_OF_CASE = (
+    select(*_FIELDS).where(delivery.c.case_id == bindparam("of_case")).order_by(delivery.c.created_at, delivery.c.id)
+)
+_RECEIPTS = select(delivery.c.id, delivery.c.receipt).where(delivery.c.case_id == bindparam("of_case"))
+_ADD_DECISION = insert(decision)
+_ADD_GRANT = insert(egress_grant)
+_GRANTED = select(egress_grant.c.id).where(egress_grant.c.delivery_id == bindparam("of_delivery")).limit(1)
+_IS_CANCELLED = select(egress_grant.c.cancelled_at).where(egress_grant.c.id == bindparam("of_grant"))
+
 
 def add(connection: Connection, new: Delivery) -> None:
     """Insert one delivery."""
@@ -23,7 +34,7 @@ def add(connection: Connection, new: Delivery) -> None:
 
 def by_id(connection: Connection, delivery_id: str) -> Delivery:
     """Raises NotFound."""
-    row = connection.execute(select(*_FIELDS).where(delivery.c.id == delivery_id)).one_or_none()
+    row = connection.execute(_BY_ID, {"of_delivery": delivery_id}).one_or_none()
     if row is None:
         raise NotFound(f"no delivery {delivery_id}")
     return _delivery(row)
@@ -40,6 +51,7 @@ def listed(
     *,
     case_id: str | None = None,
     subject_id: str | None = None,
+    endpoint_id: str | None = None,
     states: Sequence[DeliveryState] = (),
     newest: int | None = None,
 ) -> list[Delivery]:
@@ -47,7 +59,8 @@ def listed(
     query = select(*_FIELDS).order_by(delivery.c.created_at, delivery.c.id)
     if newest is not None:
         query = select(*_FIELDS).order_by(delivery.c.created_at.desc(), delivery.c.id).limit(newest)
-    for column, value in ((delivery.c.case_id, case_id), (delivery.c.subject_id, subject_id)):
+    wanted = ((delivery.c.case_id, case_id), (delivery.c.subject_id, subject_id), (delivery.c.endpoint_id, endpoint_id))
+    for column, value in wanted:
         query = query if value is None else query.where(column == value)
     if states:
         query = query.where(delivery.c.state.in_(states))
@@ -66,7 +79,8 @@ def later_versions(connection: Connection, of: Delivery) -> list[Delivery]:
 
 def _numbered(connection: Connection, of: Delivery) -> list[tuple[int, Delivery]]:
     subject = of.business_key.rpartition(":")[0]
-    same = [one for one in listed(connection, case_id=of.case_id) if one.business_key.rpartition(":")[0] == subject]
+    of_case = (_delivery(row) for row in connection.execute(_OF_CASE, {"of_case": of.case_id}))
+    same = [one for one in of_case if one.business_key.rpartition(":")[0] == subject]
     return sorted(((_number(one), one) for one in same), key=lambda pair: pair[0])
 
 
@@ -76,8 +90,9 @@ def _number(of: Delivery) -> int:
 
 def earlier_receipts(connection: Connection, of: Delivery) -> list[dict[str, Any]]:
     """The receipts of those, oldest first."""
-    kept = receipts(connection, of.case_id)
-    return [kept[one.id] for one in earlier_versions(connection, of) if one.id in kept]
+    earlier = earlier_versions(connection, of)
+    kept = receipts(connection, of.case_id) if earlier else {}
+    return [kept[one.id] for one in earlier if one.id in kept]
 
 
 def change(connection: Connection, delivery_id: str, *, now: datetime, **values: object) -> None:
@@ -94,17 +109,16 @@ def give_up(connection: Connection, delivery_id: str, *, now: datetime, error: s
     connection.execute(update(delivery).where(is_it).values(failed | {"changed_at": now}))
 
 
-def set_receipt(connection: Connection, delivery_id: str, receipt: Receipt) -> None:
-    """Delivered, with what the destination answered."""
+def set_receipt(connection: Connection, delivery_id: str, receipt: Receipt, **values: object) -> None:
+    """Delivered, with what the destination answered; sets other columns, too."""
     kept = asdict(receipt) | {"at": receipt.at.isoformat()}
     done = {"state": DeliveryState.DELIVERED, "receipt": kept, "waits_for": "", "last_error": "", "is_ambiguous": False}
-    change(connection, delivery_id, now=receipt.at, **done)
+    change(connection, delivery_id, now=receipt.at, **done, **values)
 
 
 def receipts(connection: Connection, case_id: str) -> dict[str, dict[str, Any]]:
     """Delivery id -> receipt, of one case."""
-    query = select(delivery.c.id, delivery.c.receipt).where(delivery.c.case_id == case_id)
-    return {row.id: row.receipt for row in connection.execute(query) if row.receipt}
+    return {row.id: row.receipt for row in connection.execute(_RECEIPTS, {"of_case": case_id}) if row.receipt}
 
 
 def add_items(connection: Connection, items: Sequence[DeliveryItem]) -> None:
@@ -162,7 +176,7 @@ def add_decision(
     }
     row |= {"outcome": outcome, "reasons": list(reasons), "consents": [list(pair) for pair in consents]}
     row |= {"payload_sha256": payload_sha256, "valid_until": valid_until, "decided_at": now}
-    connection.execute(insert(decision).values(row))
+    connection.execute(_ADD_DECISION, row)
     return decision_id
 
 
@@ -175,19 +189,17 @@ def decisions(connection: Connection, case_id: str) -> list[Row[Any]]:
 def add_grant(connection: Connection, grant: EgressGrant, *, decision_id: str, now: datetime) -> None:
     """The permission to send; its commit is the instant of disclosure."""
     row = asdict(grant) | {"decision_id": decision_id, "granted_at": now}
-    connection.execute(insert(egress_grant).values(row))
+    connection.execute(_ADD_GRANT, row)
 
 
 def is_cancelled(connection: Connection, grant: EgressGrant) -> bool:
     """True once a revocation, or a person, has cancelled the grant."""
-    query = select(egress_grant.c.cancelled_at).where(egress_grant.c.id == grant.id)
-    return connection.execute(query).scalar() is not None
+    return connection.execute(_IS_CANCELLED, {"of_grant": grant.id}).scalar() is not None
 
 
 def has_been_granted(connection: Connection, delivery_id: str) -> bool:
     """True once any grant was committed: from then on something may have left."""
-    query = select(egress_grant.c.id).where(egress_grant.c.delivery_id == delivery_id).limit(1)
-    return connection.execute(query).scalar() is not None
+    return connection.execute(_GRANTED, {"of_delivery": delivery_id}).scalar() is not None
 
 
 def grant_times(connection: Connection, delivery_id: str) -> list[datetime]:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
 
 from gateway.domain.destruction import Destruction, Thing, ThingKind
 from gateway.domain.ids import new_id
@@ -30,6 +30,13 @@ def listed(connection: Connection, *, case_id: str | None = None, limit: int | N
     query = select(destruction).order_by(destruction.c.at.desc(), destruction.c.kind, destruction.c.id).limit(limit)
     query = query if case_id is None else query.where(destruction.c.case_id == case_id)
     return [Destruction(**row._mapping) for row in connection.execute(query)]
+
+
+def total(connection: Connection, case_id: str) -> tuple[int, int]:
+    """How many things of the case were destroyed, and their bytes."""
+    query = select(func.count(), func.coalesce(func.sum(destruction.c.size_bytes), 0))
+    things, size_bytes = connection.execute(query.where(destruction.c.case_id == case_id)).one()
+    return int(things), int(size_bytes)
 
 
 def record(connection: Connection, case_id: str, things: Iterable[Thing], *, reason: str, now: datetime) -> None:

@@ -17,18 +17,18 @@ def require_room(folder: Path, size_bytes: int, *, reserve_bytes: int) -> None:
     with disk_errors():
         free_bytes = shutil.disk_usage(folder).free
     if free_bytes - size_bytes < reserve_bytes:
-        raise Full("the blob store's disk is at its reserve; nothing was accepted")
+        raise Full("the disk of the blob store is at its reserve; nothing was accepted")
 
 
 @contextmanager
-def disk_errors() -> Iterator[None]:
-    """What the operating system refuses becomes Full or Transient."""
+def disk_errors(of: str = "the blob store") -> Iterator[None]:
+    """What the operating system refuses becomes Full or Transient; the sentence says `of` what."""
     try:
         yield
     except OSError as exc:
         if exc.errno in _NO_ROOM:
-            raise Full("the blob store's disk is full; nothing was accepted") from exc
-        raise Transient(f"the blob store cannot be written ({exc.strerror}); look at its disk and its rights") from exc
+            raise Full(f"the disk of {of} is full; nothing was accepted") from exc
+        raise Transient(f"{of} cannot be written ({exc.strerror}); look at its disk and its rights") from exc
 
 
 def sync_folder(folder: Path) -> None:

@@ -5,7 +5,20 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Subquery,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    union,
+    union_all,
+    update,
+)
 
 from gateway.domain.breaker import DestinationPolicy
 from gateway.domain.work import QUEUES, JobKind
@@ -34,13 +47,13 @@ def due(
     """
     kinds = [kind for kind, queue in QUEUES.items() if room.get(queue, 0) > 0]
     wanting = _wanting(now, kinds, ring_again_after, holding)
-    if connection.execute(wanting.limit(1)).first() is None:  # as nearly always
+    if connection.execute(select(wanting.c.id).limit(1)).first() is None:  # as nearly always
         return []
     busy = _busy(connection, now, ring_again_after, holding)
     places = _places(connection, now, policy, busy)
     full = [endpoint_id for endpoint_id, free in places.items() if free <= 0]
-    wanting = wanting.where(func.coalesce(outbox.c.endpoint_id.not_in(full), True))
-    rows = connection.execute(wanting.order_by(outbox.c.next_try_at).limit(_LOOK_AHEAD)).all()
+    is_open = func.coalesce(wanting.c.endpoint_id.not_in(full), True)
+    rows = connection.execute(select(wanting).where(is_open).order_by(wanting.c.next_try_at).limit(_LOOK_AHEAD)).all()
     left, picked = dict(room), []
     for row in _in_turn(rows, busy):
         kind = JobKind(row.kind)
@@ -73,16 +86,25 @@ def unrung(connection: Connection, job_ids: Sequence[str]) -> None:
 
 def _wanting(
     now: datetime, kinds: Collection[JobKind], ring_again_after: timedelta, holding: Collection[str]
-) -> Select[Any]:
+) -> Subquery:
+    """One state after the other: asked for both at once, SQLite may prefer to read the whole table."""
     is_due = and_(outbox.c.state == PENDING, outbox.c.next_try_at <= now)
     is_orphaned = and_(outbox.c.state == CLAIMED, outbox.c.lease_until <= now)
     was_rung_since = and_(
         outbox.c.rung_at > now - ring_again_after,
         or_(outbox.c.state == PENDING, outbox.c.rung_at > outbox.c.lease_until),
     )
-    query = select(outbox.c.id, outbox.c.kind, outbox.c.endpoint_id).where(or_(is_due, is_orphaned))
+    query = select(outbox.c.id, outbox.c.kind, outbox.c.endpoint_id, outbox.c.next_try_at)
     query = query.where(outbox.c.kind.in_(kinds), outbox.c.id.not_in(holding))
-    return query.where(func.coalesce(was_rung_since, False).is_(False))
+    query = query.where(func.coalesce(was_rung_since, False).is_(False), ~_has_twin_at_work(now))
+    return union_all(query.where(is_due), query.where(is_orphaned)).subquery("wanting")
+
+
+def _has_twin_at_work(now: datetime) -> ColumnElement[bool]:
+    """Whether a worker does another row of the same kind and subject, which take turns."""
+    twin = outbox.alias("twin")
+    is_twin = and_(twin.c.subject_id == outbox.c.subject_id, twin.c.kind == outbox.c.kind, twin.c.id != outbox.c.id)
+    return exists(select(twin.c.id).where(is_twin, twin.c.state == CLAIMED, twin.c.lease_until > now))
 
 
 def _in_turn(rows: Sequence[Row[Any]], busy: Mapping[str, int]) -> list[Row[Any]]:
@@ -96,13 +118,13 @@ def _in_turn(rows: Sequence[Row[Any]], busy: Mapping[str, int]) -> list[Row[Any]
 
 def _busy(connection: Connection, now: datetime, ring_again_after: timedelta, holding: Collection[str]) -> Counter[str]:
     """Endpoint id -> how many are on their way there."""
-    is_there = or_(
-        and_(outbox.c.state == CLAIMED, outbox.c.lease_until > now),
-        and_(outbox.c.state == PENDING, outbox.c.id.in_(holding)),
-        _is_ringing(now, ring_again_after),
-    )
-    on_their_way = select(outbox.c.endpoint_id, func.count()).where(outbox.c.endpoint_id.is_not(None), is_there)
-    rows = connection.execute(on_their_way.group_by(outbox.c.endpoint_id))
+    is_claimed = and_(outbox.c.state == CLAIMED, outbox.c.lease_until > now)
+    is_here = and_(outbox.c.state == PENDING, outbox.c.id.in_(holding))
+    sendings = select(outbox.c.id, outbox.c.endpoint_id).where(outbox.c.endpoint_id.is_not(None))
+    ways = (is_claimed, is_here, _is_ringing(now, ring_again_after))
+    on_their_way = union(*(sendings.where(is_there) for is_there in ways)).subquery("on_their_way")
+    counted = select(on_their_way.c.endpoint_id, func.count())
+    rows = connection.execute(counted.group_by(on_their_way.c.endpoint_id))
     return Counter({row[0]: row[1] for row in rows})
 
 

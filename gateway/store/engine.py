@@ -7,7 +7,7 @@ and lock the rows and names that they decide on; readers are REPEATABLE READ REA
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,17 @@ from gateway.store.turns import take_turn
 
 BUSY_TIMEOUT_S = 20
 _LOOK_AGAIN_S = 0.02
-CONNECT_TIMEOUT_S = 10
+_PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,  # ms
+}
+"""A server that vanished without a word is given up after 30 s, not after the quarter of an hour of the kernel.
+
+https://www.postgresql.org/docs/15/libpq-connect.html#LIBPQ-KEEPALIVES
+"""
 
 
 class Database:
@@ -36,6 +46,14 @@ class Database:
         else:
             self._writer = _postgresql_engine(self.url)
             self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._first: Callable[[Connection], None] | None = None
+
+    def begin_with(self, first: Callable[[Connection], None]) -> None:
+        """Have `first` run in the first transaction that this process writes, before anything else of it.
+
+        It runs again in the next one until it was committed. What it raises keeps the process from writing anything.
+        """
+        self._first = first
 
     @contextmanager
     def write(self, name: str) -> Iterator[Connection]:
@@ -46,8 +64,13 @@ class Database:
         """
         with _translated(self.url), self._writer.connect() as connection:
             with connection.begin():
+                first = self._first
+                if first is not None:
+                    first(connection)
                 yield connection
                 reach(f"{name}.before_commit")
+            if first is not None:
+                self._first = None
             reach(f"{name}.after_commit")
 
     @contextmanager
@@ -84,10 +107,9 @@ def _translated(url: URL) -> Iterator[None]:
 
 
 def _postgresql_engine(url: URL) -> Engine:
-    patience = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT_S}
     return create_engine(
         url,
-        connect_args=patience,
+        connect_args={name: value for name, value in _PATIENCE.items() if name not in url.query},
         pool_pre_ping=True,
         pool_size=20,
         max_overflow=20,

@@ -5,6 +5,7 @@ rows only; unmatched studies by the index on clinic and state; the unsealed audi
 number of instances is the newest one's. Deliveries, decisions and the quarantine are counted whole, in `census`.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,8 +14,8 @@ from sqlalchemy import Connection, func, select
 
 from gateway.domain.breaker import Breaker
 from gateway.domain.study import StudyState
-from gateway.domain.work import JobKind
-from gateway.store import breakers, outbox
+from gateway.domain.work import QUEUES, JobKind, WorkerPresence
+from gateway.store import breakers, outbox, workers
 from gateway.store.outbox import CLAIMED, DEAD, PENDING
 from gateway.store.tables import (
     audit,
@@ -59,6 +60,16 @@ class Backlog:
     breakers: dict[str, Breaker]
     unsealed: int
     unsealed_since: datetime | None
+    workers: tuple[WorkerPresence, ...]
+
+    def at_work(self) -> dict[str, int]:
+        """Queue -> how many workers serve it now; those that are kept from it do not count."""
+        serving = Counter(queue for one in self.workers if not one.waits_for for queue in one.queues)
+        return {queue: serving[queue] for queue in sorted(set(QUEUES.values()))}
+
+    def unserved(self) -> list[str]:
+        """Queues of which no worker is there, not even one that waits."""
+        return sorted(set(QUEUES.values()).difference(*(one.queues for one in self.workers)))
 
     def overdue_since(self, now: datetime) -> dict[JobKind, datetime]:
         """Kind -> since when its oldest row has been due, where one is; destinations that fail are left out."""
@@ -93,6 +104,7 @@ def backlog(connection: Connection, now: datetime) -> Backlog:
         breakers=breakers.failing(connection),
         unsealed=count,
         unsealed_since=connection.execute(select(audit.c.at).where(audit.c.id == first)).scalar(),
+        workers=workers.present(connection, now),
     )
 
 
@@ -100,7 +112,8 @@ def _unsettled(connection: Connection) -> Iterator[Unsettled]:
     """One state after the other: asked for several at once, SQLite may prefer to read the whole table."""
     sums = (func.count(), func.min(jobs.c.next_try_at), func.min(jobs.c.created_at), func.sum(jobs.c.attempts))
     for state in (PENDING, CLAIMED, DEAD):
-        groups = select(jobs.c.kind, jobs.c.endpoint_id, *sums).where(jobs.c.state == state)
+        is_its = outbox.waits_for_person() if state == DEAD else jobs.c.state == state
+        groups = select(jobs.c.kind, jobs.c.endpoint_id, *sums).where(is_its)
         for kind, endpoint_id, *found in connection.execute(groups.group_by(jobs.c.kind, jobs.c.endpoint_id)):
             yield Unsettled(JobKind(kind), state, endpoint_id, *found)
 

@@ -12,23 +12,26 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, ex
 
 from gateway.domain import trace
 from gateway.domain.breaker import DestinationPolicy
+from gateway.domain.delivery import DeliveryState
 from gateway.domain.ids import new_id
 from gateway.domain.work import Job, JobKind, StoppedJob
 from gateway.store import breakers
-from gateway.store.tables import outbox
+from gateway.store.tables import case as cases
+from gateway.store.tables import delivery, outbox
 
 PENDING, CLAIMED, DONE, DEAD = "pending", "claimed", "done", "dead"
+_STUCK = (DeliveryState.FAILED, DeliveryState.AMBIGUOUS)
 
-# Built once: these run for every received object.
+# Built once: these run for every received object and for every job.
 _MOVE = (
     update(outbox)
     .where(outbox.c.subject_id == bindparam("of_subject"))
     .where(outbox.c.kind == bindparam("of_kind"))
     .where(outbox.c.state == PENDING)
     .values(next_try_at=bindparam("next_try_at"), case_id=bindparam("case_id"), rung_at=None)
-    .values(trace_id=func.coalesce(bindparam("trace"), outbox.c.trace_id))
     .returning(outbox.c.id)
 )
+_MOVE_INTO_TRACE = _MOVE.values(trace_id=bindparam("trace"), span_id=bindparam("span"))
 _ADD = insert(outbox)
 _DESTINATION = select(outbox.c.endpoint_id).where(outbox.c.id == bindparam("of_job"))
 _wanted = outbox.alias("wanted")
@@ -40,6 +43,27 @@ _SAME_SUBJECT = (
     .with_for_update(of=outbox)
 )
 """The unsettled rows of one row's kind and subject, itself among them, locked in one order everywhere."""
+_CLAIM = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("of_job"))
+    .values(state=CLAIMED, attempts=bindparam("attempt"), lease_owner=bindparam("owner"))
+    .values(lease_until=bindparam("until"))
+)
+_IS_MINE = and_(
+    outbox.c.id == bindparam("of_job"), outbox.c.state == CLAIMED, outbox.c.lease_owner == bindparam("owner")
+)
+_EXTEND = update(outbox).where(_IS_MINE).values(lease_until=bindparam("until"))
+_HELD = select(outbox.c.id).where(_IS_MINE)
+_SETTLE = (
+    update(outbox).where(_IS_MINE).values(state=DONE, settled_at=bindparam("now"), last_error="", lease_owner=None)
+)
+_UNENDED = select(outbox.c.id).where(
+    outbox.c.subject_id == bindparam("of_subject"),
+    outbox.c.kind == bindparam("of_kind"),
+    outbox.c.attempts - outbox.c.failures
+    > case((or_(outbox.c.id == bindparam("of_job"), outbox.c.state == DONE), 1), else_=0),
+)
+_UNENDED_SINCE = _UNENDED.where(outbox.c.created_at >= bindparam("since"))
 
 
 def enqueue(
@@ -57,9 +81,12 @@ def enqueue(
     `endpoint_id` is the destination of what is sent; its breaker and its limit hold the job back. The job belongs to
     the current trace; without one, a job that is moved stays in its own.
     """
-    due_at, trace_id = due_at or now, trace.current() or None
-    moved = {"of_subject": subject_id, "of_kind": kind, "next_try_at": due_at, "case_id": case_id, "trace": trace_id}
-    pending_id = connection.execute(_MOVE, moved).scalar()
+    due_at, trace_id, span_id = due_at or now, trace.current() or None, trace.current_span_id() or None
+    moved = {"of_subject": subject_id, "of_kind": kind, "next_try_at": due_at, "case_id": case_id}
+    if trace_id is None:
+        pending_id = connection.execute(_MOVE, moved).scalar()
+    else:
+        pending_id = connection.execute(_MOVE_INTO_TRACE, moved | {"trace": trace_id, "span": span_id}).scalar()
     if pending_id is not None:
         return str(pending_id)
     row_id = new_id()
@@ -72,7 +99,7 @@ def enqueue(
         "state": PENDING,
     }
     row |= {"next_try_at": due_at, "attempts": 0, "failures": 0, "last_error": "", "created_at": now}
-    connection.execute(_ADD, row | {"trace_id": trace_id})
+    connection.execute(_ADD, row | {"trace_id": trace_id, "span_id": span_id})
     return row_id
 
 
@@ -96,18 +123,20 @@ def claim(
         breakers.lock(connection, endpoint_id)  # before any row, so that two claims never wait for each other
     rows = {row.id: row for row in connection.execute(_SAME_SUBJECT, {"of_job": job_id})}
     row = rows.pop(job_id, None)
-    if row is None or any(one.state == CLAIMED and one.lease_until > now for one in rows.values()):
+    if row is None:
         return None
     is_due = row.state == PENDING and row.next_try_at <= now
     is_orphaned = row.state == CLAIMED and row.lease_until <= now
     if not (is_due or is_orphaned):
         return None
-    if endpoint_id is not None and not breakers.lets_through(connection, endpoint_id, now=now, policy=policy):
+    may_go = not any(one.state == CLAIMED and one.lease_until > now for one in rows.values())
+    if may_go and endpoint_id is not None:
+        may_go = breakers.lets_through(connection, endpoint_id, now=now, policy=policy)
+    if not may_go:
         connection.execute(update(outbox).where(outbox.c.id == job_id).values(rung_at=None))
         return None
-    taken = {"state": CLAIMED, "attempts": row.attempts + 1, "lease_owner": owner}
-    taken |= {"lease_until": now + timedelta(seconds=lease_s)}
-    connection.execute(update(outbox).where(outbox.c.id == job_id).values(taken))
+    until = now + timedelta(seconds=lease_s)
+    connection.execute(_CLAIM, {"of_job": job_id, "attempt": row.attempts + 1, "owner": owner, "until": until})
     return Job(
         id=row.id,
         kind=JobKind(row.kind),
@@ -118,53 +147,57 @@ def claim(
         since=row.created_at,
         owner=owner,
         trace_id=row.trace_id or "",
+        span_id=row.span_id or "",
     )
 
 
 def extend(connection: Connection, job: Job, *, now: datetime, lease_s: float) -> bool:
     """Renew the lease; False when another worker has taken the row meanwhile."""
-    renewed = update(outbox).where(_is_mine(job)).values(lease_until=now + timedelta(seconds=lease_s))
-    return connection.execute(renewed).rowcount == 1
+    until = now + timedelta(seconds=lease_s)
+    return connection.execute(_EXTEND, _mine(job) | {"until": until}).rowcount == 1
 
 
 def is_held(connection: Connection, job: Job) -> bool:
     """True while the claim is still this worker's."""
-    return connection.execute(select(outbox.c.id).where(_is_mine(job))).scalar() is not None
+    return connection.execute(_HELD, _mine(job)).scalar() is not None
 
 
 def settle(connection: Connection, job: Job, *, now: datetime) -> bool:
     """The job is done; False when another worker has taken it meanwhile."""
-    ended = {"state": DONE, "settled_at": now, "last_error": "", "lease_owner": None}
-    return connection.execute(update(outbox).where(_is_mine(job)).values(ended)).rowcount == 1
+    return connection.execute(_SETTLE, _mine(job) | {"now": now}).rowcount == 1
 
 
 def stop(connection: Connection, job: Job, *, now: datetime, error: str) -> bool:
     """The job gave up, with its reason; False when another worker has taken it meanwhile."""
     ended = {"state": DEAD, "settled_at": now, "last_error": error, "lease_owner": None}
     ended |= {"failures": outbox.c.failures + 1}
-    return connection.execute(update(outbox).where(_is_mine(job)).values(ended)).rowcount == 1
+    return connection.execute(update(outbox).where(_IS_MINE).values(ended), _mine(job)).rowcount == 1
 
 
-def postpone(connection: Connection, job: Job, *, next_try_at: datetime, error: str) -> bool:
-    """The job is tried again at `next_try_at`; False when another worker has taken it meanwhile."""
+def postpone(
+    connection: Connection, job: Job, *, next_try_at: datetime, error: str, since: datetime | None = None
+) -> bool:
+    """The job is tried again at `next_try_at`; False when another worker has taken it meanwhile.
+
+    `since` where its deadline begins anew: it was not tried yet.
+    """
     again = {"state": PENDING, "next_try_at": next_try_at, "last_error": error, "lease_owner": None, "rung_at": None}
-    again |= {"failures": outbox.c.failures + 1}
-    return connection.execute(update(outbox).where(_is_mine(job)).values(again)).rowcount == 1
+    again |= {"failures": outbox.c.failures + 1, "created_at": since or outbox.c.created_at}
+    return connection.execute(update(outbox).where(_IS_MINE).values(again), _mine(job)).rowcount == 1
 
 
 def has_unended(connection: Connection, job: Job, *, since: datetime | None) -> bool:
     """Whether an earlier attempt at this job's subject never said how it ended; `since` leaves out older rows."""
-    current = case((outbox.c.id == job.id, 1), (outbox.c.state == DONE, 1), else_=0)
-    is_it = and_(outbox.c.subject_id == job.subject_id, outbox.c.kind == job.kind)
-    query = select(outbox.c.id).where(is_it, outbox.c.attempts - outbox.c.failures - current > 0)
-    if since is not None:
-        query = query.where(outbox.c.created_at >= since)
-    return connection.execute(query.limit(1)).scalar() is not None
+    wanted = {"of_job": job.id, "of_subject": job.subject_id, "of_kind": job.kind}
+    if since is None:
+        return connection.execute(_UNENDED, wanted).first() is not None
+    return connection.execute(_UNENDED_SINCE, wanted | {"since": since}).first() is not None
 
 
-def unsettled(connection: Connection, subject_id: str) -> Row[Any] | None:
-    """The job of this subject that comes next or is being done, or None."""
-    query = select(outbox).where(and_(outbox.c.subject_id == subject_id, outbox.c.state.in_((PENDING, CLAIMED))))
+def unsettled(connection: Connection, kind: JobKind, subject_id: str) -> Row[Any] | None:
+    """The job of this kind and subject that comes next or is being done, or None."""
+    is_of = and_(outbox.c.subject_id == subject_id, outbox.c.kind == kind)
+    query = select(outbox).where(is_of, outbox.c.state.in_((PENDING, CLAIMED)))
     return connection.execute(query.order_by(outbox.c.next_try_at).limit(1)).one_or_none()
 
 
@@ -176,8 +209,10 @@ def stopped(
     Left out are those whose subject has a later job of the same kind, and sendings: their deliveries say so themselves.
     """
     query = select(outbox).where(_has_stopped())
-    if case_id is not None or subjects:
+    if case_id is not None:
         query = query.where(or_(outbox.c.case_id == case_id, outbox.c.subject_id.in_(subjects)))
+    elif subjects:
+        query = query.where(outbox.c.subject_id.in_(subjects))
     rows = connection.execute(query.order_by(outbox.c.settled_at, outbox.c.id).limit(limit))
     return [_stopped(row) for row in rows]
 
@@ -196,6 +231,27 @@ def revive(connection: Connection, job_id: str, *, now: datetime) -> None:
     connection.execute(update(outbox).where(is_it).values(again))
 
 
+def begin_anew(connection: Connection, kind: JobKind, subject_id: str, *, now: datetime) -> None:
+    """A person wants it done: the deadline of the pending job counts from now."""
+    is_it = and_(outbox.c.subject_id == subject_id, outbox.c.kind == kind, outbox.c.state == PENDING)
+    connection.execute(update(outbox).where(is_it).values(created_at=now))
+
+
+def let_go_on(connection: Connection, clinic_id: str, *, now: datetime) -> None:
+    """The clinic's sendings were held back: they are due now, and their deadline counts from now."""
+    of_clinic = outbox.c.case_id.in_(select(cases.c.id).where(cases.c.clinic_id == clinic_id))
+    is_waiting = and_(outbox.c.kind == JobKind.DELIVERY_SEND, outbox.c.state == PENDING, of_clinic)
+    anew: dict[str, object] = {"next_try_at": now, "created_at": now, "rung_at": None, "last_error": ""}
+    connection.execute(update(outbox).where(is_waiting).values(anew))
+
+
+def waits_for_person() -> ColumnElement[bool]:
+    """It gave up, and nothing has come of it since: no later job, and for a sending its delivery has not moved on."""
+    is_stuck = exists(select(delivery.c.id).where(delivery.c.id == outbox.c.subject_id, delivery.c.state.in_(_STUCK)))
+    is_open = or_(outbox.c.kind != JobKind.DELIVERY_SEND, is_stuck)
+    return and_(outbox.c.state == DEAD, ~_is_overtaken(), is_open)
+
+
 def _has_stopped() -> ColumnElement[bool]:
     return and_(outbox.c.state == DEAD, outbox.c.kind != JobKind.DELIVERY_SEND, ~_is_overtaken())
 
@@ -212,11 +268,6 @@ def _stopped(row: Row[Any]) -> StoppedJob:
     return StoppedJob(row.id, kind, row.subject_id, case_id, row.attempts, row.last_error, row.settled_at)
 
 
-def depth(connection: Connection) -> dict[str, int]:
-    """Rows per state."""
-    query = select(outbox.c.state, func.count()).group_by(outbox.c.state)
-    return {row[0]: row[1] for row in connection.execute(query)}
-
-
-def _is_mine(job: Job) -> ColumnElement[bool]:
-    return and_(outbox.c.id == job.id, outbox.c.state == CLAIMED, outbox.c.lease_owner == job.owner)
+def _mine(job: Job) -> dict[str, object]:
+    """Whose row `_IS_MINE` is about."""
+    return {"of_job": job.id, "owner": job.owner}

@@ -3,11 +3,13 @@
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, exists, insert, select, update
 
 from gateway.domain.errors import NotFound
 from gateway.domain.record import ReportVersion
-from gateway.store.tables import report
+from gateway.store.tables import case, delivery, report
+
+_BY_ID = select(report).where(report.c.id == bindparam("of_report"))
 
 
 def add(connection: Connection, new: ReportVersion) -> None:
@@ -17,7 +19,7 @@ def add(connection: Connection, new: ReportVersion) -> None:
 
 def by_id(connection: Connection, report_id: str) -> ReportVersion:
     """Raises NotFound."""
-    row = connection.execute(select(report).where(report.c.id == report_id)).one_or_none()
+    row = connection.execute(_BY_ID, {"of_report": report_id}).one_or_none()
     if row is None:
         raise NotFound(f"no report {report_id}")
     return ReportVersion(**row._mapping)
@@ -26,6 +28,19 @@ def by_id(connection: Connection, report_id: str) -> ReportVersion:
 def listed(connection: Connection, case_id: str) -> list[ReportVersion]:
     """Of one case, oldest first."""
     query = select(report).where(report.c.case_id == case_id).order_by(report.c.created_at, report.c.version)
+    return [ReportVersion(**row._mapping) for row in connection.execute(query)]
+
+
+def without_delivery(
+    connection: Connection, *, case_id: str | None = None, clinic_id: str | None = None
+) -> list[ReportVersion]:
+    """Of one case, or of all of a clinic's: versions for which no delivery was ever opened, oldest first."""
+    is_sent = exists().where(delivery.c.subject_id == report.c.id)
+    query = select(report).where(~is_sent).order_by(report.c.created_at, report.c.version)
+    if case_id is not None:
+        query = query.where(report.c.case_id == case_id)
+    if clinic_id is not None:
+        query = query.where(report.c.case_id.in_(select(case.c.id).where(case.c.clinic_id == clinic_id)))
     return [ReportVersion(**row._mapping) for row in connection.execute(query)]
 
 

@@ -8,11 +8,11 @@ import hashlib
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from fhir_mappings.binary import binary_data
-from fhir_mappings.json_text import read_json
+from fhir_mappings.json_text import read_own_json
 from gateway.domain.errors import Conflict, Gone, NotFound, Transient
 from gateway.domain.party import Identifier
 from gateway.domain.resource import StoredResource
@@ -20,6 +20,37 @@ from gateway.store.tables import party, resource, resource_identifier, resource_
 
 _MOST_ASKED = 500
 """Ids in one query, well below the parameters that SQLite and PostgreSQL allow."""
+
+_one = resource_version.c
+_VERSIONS = (
+    select(resource.c.id, resource.c.party_id, resource.c.type)
+    .add_columns(_one.version, _one.client_id, _one.created_at, _one.content)
+    .join_from(resource, resource_version, _one.resource_id == resource.c.id)
+    .where(resource.c.party_id == bindparam("of_party"), resource.c.type == bindparam("of_type"))
+    .where(resource.c.destroyed_at.is_(None))
+)
+_NEWEST = _VERSIONS.where(_one.version == resource.c.version)
+
+# Built once: these run for every sending.
+_CURRENT = _NEWEST.where(resource.c.id == bindparam("of_resource"))
+_VERSION = _VERSIONS.where(resource.c.id == bindparam("of_resource"), _one.version == bindparam("of_version"))
+_REFERRING = _NEWEST.where(
+    resource.c.id.in_(
+        select(resource_reference.c.resource_id)
+        .where(resource_reference.c.parameter == bindparam("of_parameter"))
+        .where(resource_reference.c.target_id == bindparam("of_target"))
+    )
+).order_by(resource.c.id)
+_IDENTIFIERS = (
+    select(resource_identifier.c.system, resource_identifier.c.value)
+    .where(resource_identifier.c.resource_id == bindparam("of_resource"))
+    .where(resource_identifier.c.party_id == bindparam("of_party"))
+)
+_CARRYING = (
+    select(resource_identifier.c.type, resource_identifier.c.resource_id)
+    .where(resource_identifier.c.party_id == bindparam("of_party"))
+    .where(tuple_(resource_identifier.c.system, resource_identifier.c.value).in_(bindparam("pairs", expanding=True)))
+)
 
 
 def lock_party(connection: Connection, party_id: str) -> None:
@@ -82,8 +113,8 @@ def current_with_text(
     connection: Connection, party_id: str, resource_type: str, resource_id: str
 ) -> tuple[StoredResource, bytes]:
     """The newest version and its text, byte for byte as stored. Raises NotFound."""
-    is_it = resource.c.id == resource_id
-    row = connection.execute(current_versions(party_id, resource_type).where(is_it)).one_or_none()
+    wanted = {"of_party": party_id, "of_type": resource_type, "of_resource": resource_id}
+    row = connection.execute(_CURRENT, wanted).one_or_none()
     if row is None:
         raise _absent(connection, party_id, resource_type, resource_id)
     return stored(row), bytes(row.content)
@@ -98,8 +129,8 @@ def version_with_text(
     connection: Connection, party_id: str, resource_type: str, resource_id: str, number: int
 ) -> tuple[StoredResource, bytes]:
     """That version and its text, byte for byte as stored. Raises NotFound."""
-    is_it = and_(resource.c.id == resource_id, resource_version.c.version == number)
-    row = connection.execute(_versions(party_id, resource_type).where(is_it)).one_or_none()
+    wanted = {"of_party": party_id, "of_type": resource_type, "of_resource": resource_id, "of_version": number}
+    row = connection.execute(_VERSION, wanted).one_or_none()
     if row is None:
         raise _absent(connection, party_id, resource_type, resource_id, f"/_history/{number}")
     return stored(row), bytes(row.content)
@@ -126,17 +157,24 @@ def id_by_identifier(connection: Connection, party_id: str, resource_type: str, 
 
 def identifiers(connection: Connection, party_id: str, resource_id: str) -> list[Identifier]:
     """The business identifiers of the current version; empty for an unknown resource."""
-    is_it = and_(resource_identifier.c.resource_id == resource_id, resource_identifier.c.party_id == party_id)
-    rows = connection.execute(select(resource_identifier.c.system, resource_identifier.c.value).where(is_it))
+    rows = connection.execute(_IDENTIFIERS, {"of_resource": resource_id, "of_party": party_id})
     return sorted((Identifier(row.system, row.value) for row in rows), key=lambda one: (one.system, one.value))
+
+
+def identifier_values(connection: Connection, resource_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Resource id -> the values of its identifiers, in order; without those that have none."""
+    query = select(resource_identifier.c.resource_id, resource_identifier.c.value)
+    query = query.where(resource_identifier.c.resource_id.in_(resource_ids)).order_by(resource_identifier.c.value)
+    found: dict[str, tuple[str, ...]] = {}
+    for row in connection.execute(query):
+        found[row.resource_id] = (*found.get(row.resource_id, ()), row.value)
+    return found
 
 
 def carrying(connection: Connection, party_id: str, wanted: Collection[Identifier]) -> list[str]:
     """`Type/id` of every resource of the party that carries one of the identifiers."""
     pairs = [(one.system, one.value) for one in wanted]
-    is_it = tuple_(resource_identifier.c.system, resource_identifier.c.value).in_(pairs)
-    query = select(resource_identifier.c.type, resource_identifier.c.resource_id)
-    rows = connection.execute(query.where(is_it, resource_identifier.c.party_id == party_id))
+    rows = connection.execute(_CARRYING, {"of_party": party_id, "pairs": pairs})
     return sorted({f"{row.type}/{row.resource_id}" for row in rows})
 
 
@@ -150,10 +188,8 @@ def referring(
     connection: Connection, party_id: str, resource_type: str, target_id: str, *, parameter: str = "patient"
 ) -> list[StoredResource]:
     """Every resource of the type whose current version refers to `target_id` by the parameter, all of them."""
-    is_it = and_(resource_reference.c.parameter == parameter, resource_reference.c.target_id == target_id)
-    sources = select(resource_reference.c.resource_id).where(is_it)
-    query = current_versions(party_id, resource_type).where(resource.c.id.in_(sources))
-    return _read(connection, query.order_by(resource.c.id))
+    wanted = {"of_party": party_id, "of_type": resource_type, "of_parameter": parameter, "of_target": target_id}
+    return [stored(row) for row in connection.execute(_REFERRING, wanted)]
 
 
 def newest_versions(connection: Connection, party_id: str, wanted: Collection[str]) -> dict[tuple[str, str], int]:
@@ -168,23 +204,14 @@ def newest_versions(connection: Connection, party_id: str, wanted: Collection[st
 
 def current_versions(party_id: str, resource_type: str) -> Select[Any]:
     """A query over the newest version of each of the party's resources of the type."""
-    return _versions(party_id, resource_type).where(resource_version.c.version == resource.c.version)
+    return _NEWEST.params(of_party=party_id, of_type=resource_type)
 
 
 def stored(row: Row[Any]) -> StoredResource:
     """A row of `current_versions` as the domain has it."""
     author = row.client_id or ""
-    parsed = read_json(row.content)
+    parsed = read_own_json(bytes(row.content))
     return StoredResource(row.id, row.party_id, row.type, row.version, author, row.created_at, parsed)
-
-
-def _versions(party_id: str, resource_type: str) -> Select[Any]:
-    one = resource_version.c
-    query = select(resource.c.id, resource.c.party_id, resource.c.type)
-    query = query.add_columns(one.version, one.client_id, one.created_at, one.content)
-    query = query.join_from(resource, resource_version, one.resource_id == resource.c.id)
-    is_there = and_(resource.c.type == resource_type, resource.c.destroyed_at.is_(None))
-    return query.where(resource.c.party_id == party_id, is_there)
 
 
 def _absent(connection: Connection, party_id: str, resource_type: str, resource_id: str, version: str = "") -> NotFound:
@@ -194,10 +221,6 @@ def _absent(connection: Connection, party_id: str, resource_type: str, resource_
     if destroyed_at is None:
         return NotFound(f"no {resource_type}/{resource_id}{version}")
     return Gone(f"the content of {resource_type}/{resource_id} was destroyed on {destroyed_at:%Y-%m-%d}")
-
-
-def _read(connection: Connection, query: Select[Any]) -> list[StoredResource]:
-    return [stored(row) for row in connection.execute(query)]
 
 
 def _add_version(connection: Connection, new: StoredResource, text: bytes) -> None:

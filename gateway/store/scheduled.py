@@ -2,12 +2,18 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, delete, select
+from sqlalchemy import Connection, and_, bindparam, delete, select
 
 from gateway.domain.work import GATEWAY, JobKind
 from gateway.store import outbox
 from gateway.store.tables import outbox as rows
 from gateway.store.turns import take_turn
+
+_WAITING_BY = (
+    select(rows.c.id)
+    .where(rows.c.kind == bindparam("of_kind"), rows.c.subject_id == bindparam("of_subject"))
+    .where(rows.c.state == outbox.PENDING, rows.c.next_try_at <= bindparam("due_at"))
+)
 
 
 def begin(connection: Connection, kind: JobKind, *, now: datetime) -> None:
@@ -29,9 +35,8 @@ def put_back(connection: Connection, kind: JobKind, *, now: datetime, due_at: da
 
 def bring_forward(connection: Connection, kind: JobKind, case_id: str, *, now: datetime, due_at: datetime) -> None:
     """The case's one waiting job of that kind is due at `due_at` at the latest. The caller has locked the case row."""
-    is_waiting = and_(rows.c.kind == kind, rows.c.subject_id == case_id, rows.c.state == outbox.PENDING)
-    is_early = and_(is_waiting, rows.c.next_try_at <= due_at)
-    if connection.execute(select(rows.c.id).where(is_early).limit(1)).scalar() is None:
+    early = {"of_kind": kind, "of_subject": case_id, "due_at": due_at}
+    if connection.execute(_WAITING_BY, early).first() is None:
         outbox.enqueue(connection, kind, case_id, case_id=case_id, now=now, due_at=due_at)
 
 

@@ -30,6 +30,11 @@ _SAME_SOP_INSTANCE = (
     .order_by(instance.c.id)
 )
 _ADD_INSTANCE = insert(instance)
+_UIDS_OF_CASE = (
+    select(study.c.study_instance_uid)
+    .where(study.c.case_id == bindparam("of_case"))
+    .order_by(study.c.first_received_at)
+)
 
 
 def touched(connection: Connection, clinic_id: str, study_instance_uid: str, now: datetime) -> Study | None:
@@ -81,6 +86,17 @@ def listed(
     for column, value in ((study.c.case_id, case_id), (study.c.clinic_id, clinic_id), (study.c.state, state)):
         query = query if value is None else query.where(column == value)
     return [_study(row) for row in connection.execute(query)]
+
+
+def count(connection: Connection, *, clinic_id: str, state: StudyState) -> int:
+    """How many studies of the clinic are in that state."""
+    is_it = (study.c.clinic_id == clinic_id) & (study.c.state == state)
+    return connection.execute(select(func.count()).select_from(study).where(is_it)).scalar_one()
+
+
+def uids_of_case(connection: Connection, case_id: str) -> list[str]:
+    """The original StudyInstanceUIDs of the case's studies, oldest first."""
+    return list(connection.execute(_UIDS_OF_CASE, {"of_case": case_id}).scalars())
 
 
 def lock_sop_instance(connection: Connection, clinic_id: str, sop_instance_uid: str) -> None:

@@ -20,5 +20,7 @@ def create_application(edge: Edge) -> Flask:
     application.register_blueprint(metrics.blueprint(edge))
     application.register_blueprint(oauth.blueprint(edge))
     application.register_blueprint(fhir.blueprint(edge), url_prefix="/fhir")
+    # Flask's own way to wrap it (https://flask.palletsprojects.com/en/stable/quickstart/#hooking-in-wsgi-middleware),
+    # which its types do not foresee: there it is a method.
     application.wsgi_app = traced(application.wsgi_app)  # type: ignore[method-assign, assignment]
     return application

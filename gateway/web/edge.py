@@ -28,12 +28,14 @@ class Surroundings:
     """What /readyz and /metrics look at beside the stores.
 
     `broker` is its host and port, None without one. A due job that has waited `overdue_after_s` is worth a warning.
+    `key_problem` says why the pseudonym key must not be used, '' for none.
     """
 
     data_folder: Path
     reserve_bytes: int
     broker: tuple[str, int] | None
     overdue_after_s: float
+    key_problem: Callable[[], str]
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,11 @@ TABLE: tuple[tuple[type[GatewayError], HTTPStatus, str], ...] = (
 """Class (the first that fits), HTTP status, code of https://hl7.org/fhir/R4/valueset-issue-type.html."""
 
 _HTTP_CODES = {404: "not-found", 413: "too-long"}
+_SENTENCES = {
+    404: "nothing is at this address; FHIR is below /fhir, and a token is to be had at /oauth/token",
+    405: "this address does not take that method; the header Allow names those that it takes",
+}
+"""Where no route of ours was reached: what we say instead of the framework."""
 _CHALLENGE = 'Bearer realm="consilium"'
 _FRAMES_SHOWN = 12
 
@@ -81,7 +86,8 @@ def _not_served(error: HTTPException) -> Response:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return _unexpected(error)
     code = _HTTP_CODES.get(status, "not-supported")
-    response = _outcome_response(status, error.description or HTTPStatus(status).phrase, code=code)
+    sentence = _SENTENCES.get(status) or error.description or HTTPStatus(status).phrase
+    response = _outcome_response(status, sentence, code=code)
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value

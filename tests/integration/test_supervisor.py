@@ -29,7 +29,9 @@ time.sleep(60)
 
 PARENT = """
 import functools, os, pathlib, sys
+import structlog
 from gateway.supervisor import Program, Supervisor
+structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=sys.stderr))
 folder = pathlib.Path(sys.argv[1])
 programs = []
 for argument in sys.argv[2:]:

@@ -78,5 +78,6 @@ def test_up_with_a_taken_port_ends_and_says_so(tmp_path: Path) -> None:
     started = time.monotonic()
     ended = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, timeout=90, check=False)
     assert ended.returncode == 1
-    assert "dicom-node ended with status" in ended.stderr
+    lines = [json.loads(line) for line in ended.stderr.splitlines() if line.startswith("{")]
+    assert any(line["event"].startswith("dicom-node ended with status") for line in lines), ended.stderr
     assert time.monotonic() - started < 60

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from gateway.domain.errors import Permanent, Transient, Unreachable
+from gateway.domain.errors import Ambiguous, Permanent, Transient, Unanswered, Unavailable
 
 Resource = dict[str, Any]
 """One FHIR resource as parsed JSON."""
@@ -21,6 +21,8 @@ MAX_RETRY_AFTER_S = 86_400.0
 _WORTH_ANOTHER_TRY = frozenset({408, 425, 429})
 _UNAVAILABLE = frozenset({429, 502, 503, 504})
 """The EHR as a whole cannot at present (RFC 9110 15.6, RFC 6585 4); a 500 may be about this one request."""
+PERHAPS_DONE = frozenset(range(500, 600)) - {503}
+"""A write that is no condition may have been carried out all the same; by 503 (RFC 9110 15.6.4) it was not taken on."""
 _SHOWN_ISSUES = 8
 
 # https://hl7.org/fhir/R4/valueset-issue-type.html
@@ -87,7 +89,7 @@ def refuse(answer: Answer, now: datetime) -> Transient | Permanent:
     told = f" ({', '.join(codes)})" if codes else ""
     if answer.status >= 500 or answer.status in _WORTH_ANOTHER_TRY:
         wait_s = retry_after_s(answer.headers.get("retry-after", ""), now)
-        kind = Unreachable if answer.status in _UNAVAILABLE else Transient
+        kind = Unavailable if answer.status in _UNAVAILABLE else Transient
         return kind(f"The EHR answered HTTP {answer.status}{told}.", retry_after_s=wait_s)
     if 300 <= answer.status < 400:
         return Permanent(
@@ -99,6 +101,14 @@ def refuse(answer: Answer, now: datetime) -> Transient | Permanent:
         )
     sentence = _REMEDIES.get(answer.status, "The EHR refuses the request")
     return Permanent(f"{sentence}: HTTP {answer.status}{told}.")
+
+
+def unclear(answer: Answer, now: datetime) -> Ambiguous:
+    """What one of `PERHAPS_DONE` means for a write that would do harm if it were repeated blindly."""
+    kind = Unanswered if answer.status in _UNAVAILABLE else Ambiguous  # a proxy speaks, and the EHR did not
+    wait_s = retry_after_s(answer.headers.get("retry-after", ""), now)
+    sentence = f"The EHR answered HTTP {answer.status}; the report may have been stored all the same."
+    return kind(sentence, retry_after_s=wait_s)
 
 
 def issue_codes(outcome: Resource | None) -> tuple[str, ...]:

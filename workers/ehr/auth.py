@@ -16,7 +16,7 @@ from urllib.parse import quote_plus
 
 import httpx
 
-from gateway.domain.errors import Permanent
+from gateway.domain.errors import NotAsked, Permanent
 from gateway.domain.party import FhirAddress
 from workers.ehr.answer import Answer, refuse
 
@@ -77,7 +77,7 @@ def bearer_token(
 ) -> str | None:
     """The token to show, from the cache, the file or the token endpoint; None where the EHR wants none.
 
-    Raises: Permanent when a file cannot be read or the client is refused; Transient when the token endpoint is away.
+    Raises: NotAsked when a file cannot be read or the client is refused; Transient when the token endpoint is away.
     """
     if not is_protected(address):
         return None
@@ -100,9 +100,9 @@ def _fetch(address: FhirAddress, exchange: Exchange, now: datetime) -> AccessTok
     try:
         parsed = json.loads(answer.body)
     except (ValueError, RecursionError) as exc:
-        raise Permanent("The token endpoint answered without JSON; check token_url.") from exc
+        raise NotAsked("The token endpoint answered without JSON; check token_url.") from exc
     if not isinstance(parsed, dict) or str(parsed.get("token_type", "")).lower() != "bearer":
-        raise Permanent("The token endpoint answered without a bearer token; check token_url.")
+        raise NotAsked("The token endpoint answered without a bearer token; check token_url.")
     value = parsed.get("access_token")
     lifetime = parsed.get("expires_in")
     seconds = float(lifetime) if isinstance(lifetime, int) and 0 <= lifetime <= 10**7 else DEFAULT_LIFETIME_S
@@ -121,7 +121,7 @@ def _token_request(address: FhirAddress) -> httpx.Request:
     try:
         return httpx.Request("POST", address.token_url, headers=headers, data={"grant_type": "client_credentials"})
     except httpx.InvalidURL as exc:
-        raise Permanent("token_url is not a URL.") from exc
+        raise NotAsked("token_url is not a URL.") from exc
 
 
 def _refused(answer: Answer, now: datetime) -> Exception:
@@ -135,7 +135,7 @@ def _refused(answer: Answer, now: datetime) -> Exception:
         parsed = None
     code = parsed.get("error") if isinstance(parsed, dict) else None
     told = f" ({code})" if isinstance(code, str) and _ERROR_CODE.fullmatch(code) else ""
-    return Permanent(
+    return NotAsked(
         f"The token endpoint answered HTTP {answer.status}{told}; check client_id, client_secret_file and token_url."
     )
 
@@ -144,10 +144,10 @@ def _read_secret(path: str, setting: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as exc:
-        raise Permanent(f"The {setting} of this endpoint cannot be read: {path or 'none is named'}.") from exc
+        raise NotAsked(f"The {setting} of this endpoint cannot be read: {path or 'none is named'}.") from exc
 
 
 def _checked(token: str, source: str) -> str:
     if not _TOKEN.fullmatch(token):
-        raise Permanent(f"No usable token in {source}: it is empty or holds characters that a header may not carry.")
+        raise NotAsked(f"No usable token in {source}: it is empty or holds characters that a header may not carry.")
     return token

@@ -4,12 +4,19 @@ https://hl7.org/fhir/R4/capabilitystatement.html
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from gateway.domain.errors import Permanent
+from gateway.domain.errors import GatewayError, Permanent
+from gateway.domain.party import FhirAddress
 from workers.ehr.client import Call, Session
+
+KEPT_FOR = timedelta(minutes=1)
+"""How long what an EHR says of itself is relied on."""
 
 _NOT_PRINTABLE = re.compile(r"[^\x20-\x7e]")
 
@@ -51,6 +58,28 @@ class Capability:
     software: str
     report: TypeCapability
     patient: TypeCapability
+
+
+class CapabilityCache:
+    """What the EHRs said they offer, by address; one cache serves all deliveries of a worker process."""
+
+    def __init__(self) -> None:
+        self._said: dict[FhirAddress, tuple[Capability, datetime]] = {}
+
+    @contextmanager
+    def relied_on(
+        self, session: Session, address: FhirAddress, now: datetime, *, is_asked_anew: bool
+    ) -> Iterator[Capability]:
+        """What this EHR offers. Any error in the block has it asked anew the next time: it may have changed."""
+        said, said_at = self._said.get(address, (None, now))
+        try:
+            if said is None or is_asked_anew or now >= said_at + KEPT_FOR:
+                said = read_capability(session)
+                self._said[address] = said, now
+            yield said
+        except GatewayError:
+            self._said.pop(address, None)
+            raise
 
 
 def read_capability(session: Session) -> Capability:

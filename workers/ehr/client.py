@@ -13,7 +13,7 @@ from typing import Self
 import httpx
 
 from fhir_mappings.json_text import FHIR_JSON
-from gateway.domain.errors import Permanent
+from gateway.domain.errors import NotAsked
 from gateway.domain.party import FhirAddress
 from gateway.reachability import tls_context
 from workers.ehr.answer import Answer, Resource, refuse
@@ -86,7 +86,11 @@ class Session:
                 answer = self._send_once(call, renewed)
         if answer.is_success or answer.status in call.tolerated:
             return answer
-        raise refuse(answer, self._wiring.clock())
+        raise refuse(answer, self.now())
+
+    def now(self) -> datetime:
+        """The present moment of its wiring."""
+        return self._wiring.clock()
 
     def token(self) -> str | None:
         """The bearer token in use, fetched where there is none yet."""
@@ -129,12 +133,12 @@ class Session:
 
 
 def base_url(address: FhirAddress) -> httpx.URL:
-    """The service base URL without its last slash. Raises: Permanent when it is not a plain http(s) URL."""
+    """The service base URL without its last slash. Raises: NotAsked when it is not a plain http(s) URL."""
     try:
         url = httpx.URL(address.base_url.strip().rstrip("/"))
     except httpx.InvalidURL as exc:
-        raise Permanent("The EHR's base URL is not a URL.") from exc
+        raise NotAsked("The EHR's base URL is not a URL.") from exc
     is_web = url.scheme in ("http", "https") and bool(url.host) and 0 < (url.port or 80) < 65536
     if not is_web or url.query or url.fragment or url.userinfo:
-        raise Permanent("The EHR's base URL has to be http(s)://host[:port]/path, with nothing behind it.")
+        raise NotAsked("The EHR's base URL has to be http(s)://host[:port]/path, with nothing behind it.")
     return url

@@ -7,7 +7,7 @@ from typing import NoReturn
 import httpx
 
 from gateway.domain import trace
-from gateway.domain.errors import Ambiguous, GatewayError, Permanent, Transient, Unreachable
+from gateway.domain.errors import GatewayError, NotAsked, Permanent, Transient, Unanswered, Unreachable
 from gateway.domain.hooks import reach
 from workers.ehr.answer import Answer
 from workers.ehr.deadline import Deadline
@@ -36,7 +36,7 @@ ONE_CONNECTION_PER_REQUEST = httpx.Limits(max_connections=4, max_keepalive_conne
 def exchange(client: httpx.Client, request: httpx.Request, limits: Limits, *, is_write: bool) -> Answer:
     """Send once and give the answer, whatever its status.
 
-    Raises: Transient when nothing was sent or a read failed; Ambiguous when a write may have been carried out;
+    Raises: Transient when nothing was sent or a read failed; Unanswered when a write may have been carried out;
     Permanent when the body breaks our limits. After a write the status alone counts: a body that cannot be read
     is given as empty.
     """
@@ -77,13 +77,13 @@ def _read(response: httpx.Response, limits: Limits) -> bytes:
 
 def _translate(exc: Exception, *, is_write: bool) -> NoReturn:
     if isinstance(exc, (httpx.UnsupportedProtocol, httpx.InvalidURL)):
-        raise Permanent("The EHR's address is not an http or https URL.") from exc
+        raise NotAsked("The EHR's address is not an http or https URL.") from exc
     if isinstance(exc, httpx.LocalProtocolError):
-        raise Permanent("The request could not be built for HTTP; check the token of this endpoint.") from exc
+        raise NotAsked("The request could not be built for HTTP; check the token of this endpoint.") from exc
     if isinstance(exc, _NOT_SENT):
         raise Unreachable(f"No connection to the EHR ({_describe(exc)}); nothing was sent.") from exc
     if is_write:
-        raise Ambiguous(f"The connection was lost after the request was sent ({_describe(exc)}).") from exc
+        raise Unanswered(f"The connection was lost after the request was sent ({_describe(exc)}).") from exc
     raise Unreachable(f"The EHR did not answer ({_describe(exc)}).") from exc
 
 

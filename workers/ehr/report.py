@@ -9,11 +9,11 @@ from urllib.parse import urlencode
 
 from fhir_mappings.primitives import ID
 from gateway.domain.delivery import Receipt
-from gateway.domain.errors import Ambiguous, Invalid, Permanent, Transient
+from gateway.domain.errors import Ambiguous, Conflict, Full, Invalid, Permanent, Transient
 from gateway.domain.hooks import reach
 from gateway.domain.party import FhirAddress, Identifier
-from workers.ehr.answer import Answer, Resource
-from workers.ehr.capability import TypeCapability, WriteStrategy, choose_strategy, read_capability
+from workers.ehr.answer import PERHAPS_DONE, Answer, Resource, unclear
+from workers.ehr.capability import CapabilityCache, TypeCapability, WriteStrategy, choose_strategy
 from workers.ehr.client import Call, Session, Wiring
 from workers.ehr.patient import find_patient
 from workers.ehr.search import has_identifier, search_by_identifier, token
@@ -26,9 +26,6 @@ from workers.ehr.stored import (
     stored_report,
     written_id,
 )
-
-_PERHAPS_DONE = frozenset(range(500, 600)) - {503}
-"""Answers after which a write without any safeguard may have been carried out all the same."""
 
 
 def deliver_report(
@@ -43,22 +40,26 @@ def deliver_report(
     read_back_first: bool = False,
     is_amendment: bool = False,
     wiring: Wiring | None = None,
+    capabilities: CapabilityCache | None = None,
 ) -> Receipt:
     """Bring the report into the EHR and read it back; the receipt carries the SHA-256 of its PDF.
 
     `build` gets a Reference to the EHR's Patient and gives the DiagnosticReport. `before_send` is called immediately
     before each request that carries patient data. `resource_id` is the id we would choose, `stored_reference` the
     reference of an earlier receipt. `read_back_first`: an earlier attempt ended unclear. `is_amendment`: an earlier
-    version of the same `identifier` may be there and is to be replaced, never doubled.
+    version of the same `identifier` may be there and is to be replaced, never doubled. `capabilities` spares asking
+    each time what the EHR offers.
 
     Raises: Transient (nothing was stored, or storing again does no harm), Ambiguous (it may be stored: call again with
     `read_back_first`), Permanent (a person is needed), Invalid (`build` gave no deliverable report).
     """
     if resource_id and not ID.fullmatch(resource_id):
         raise Invalid("Not a FHIR id.", at="DiagnosticReport.id")
-    wiring = wiring or Wiring()
-    with Session(address, before_send=before_send, wiring=wiring) as session:
-        capability = read_capability(session)
+    wiring, cache = wiring or Wiring(), capabilities or CapabilityCache()
+    with (
+        Session(address, before_send=before_send, wiring=wiring) as session,
+        cache.relied_on(session, address, wiring.clock(), is_asked_anew=read_back_first) as capability,
+    ):
         strategy = choose_strategy(capability.report, has_resource_id=bool(resource_id))
         patient = find_patient(session, capability.patient, patient_identifiers)
         expected = expect_report(build(patient), identifier)
@@ -173,8 +174,8 @@ class _Delivery:
         return answer
 
     def _write(self, call: Call) -> Answer:
-        is_unsafe = self.strategy is WriteStrategy.SINGLE_CREATE and call.method == "POST"
-        tolerated = call.tolerated | (_PERHAPS_DONE if is_unsafe else frozenset())
+        is_harmless_twice = call.method == "PUT" or self.strategy is WriteStrategy.CONDITIONAL_CREATE
+        tolerated = call.tolerated | (frozenset() if is_harmless_twice else PERHAPS_DONE)
         reach("report_to_ehr.before_send")
         answer = self.session.send(
             Call(
@@ -188,8 +189,8 @@ class _Delivery:
             )
         )
         reach("report_to_ehr.after_send")
-        if answer.status in _PERHAPS_DONE:
-            raise Ambiguous(f"The EHR answered HTTP {answer.status}; the report may have been stored all the same.")
+        if answer.status in PERHAPS_DONE:
+            raise unclear(answer, self.session.now())
         return answer
 
     def _confirm(self, answer: Answer, report_id: str) -> _Outcome:
@@ -200,8 +201,12 @@ class _Delivery:
                 return self._settle(
                     stored, f"HTTP {answer.status}", "was there already" if self._is_match(answer) else ""
                 )
-        except Transient as exc:
+        except (Conflict, Full, Transient) as exc:
             raise Ambiguous(f"HTTP {answer.status}, and reading the report back failed: {exc}") from exc
+        except Permanent as exc:
+            if self.strategy is not WriteStrategy.SINGLE_CREATE:
+                raise
+            raise Ambiguous(f"HTTP {answer.status}. {exc}", is_for_person=True) from exc  # a retry would be blind
         may_read = bool(self.offered.may_read and report_id)
         if may_read or self.offered.may_search_by_identifier or answer.status != 201:
             # Where only a search can look, its index may lag behind, and sending again could make a second report.

@@ -1,6 +1,7 @@
 """Lists for the people who run the gateway: ids, names of parties, states and times, never patient data.
 
-The one exception is `quarantine_entry`, which shows both values of a contradiction to a person and records that.
+The one exception is `quarantine_entry`, which shows both values of a contradiction to a person and records that. So
+does `documents.shown` with a document's title, which no list has.
 """
 
 from gateway.services.listing.audit import audit_lines, sealed_rows, verified_audit

@@ -1,4 +1,4 @@
-"""The outbox, and the breakers of the destinations that its rows go to."""
+"""The outbox, the breakers of the destinations that its rows go to, and the workers that do them."""
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, text
 
@@ -21,7 +21,8 @@ outbox = Table(
     Column("lease_until", Instant),
     Column("rung_at", Instant),  # when the broker was last told; a doorbell, not a lease
     Column("last_error", Text, nullable=False),
-    Column("trace_id", String(32)),  # one for everything that follows from one association or request
+    Column("trace_id", String(32)),  # one for everything that follows from one association, request or command
+    Column("span_id", String(16)),  # of what enqueued it, where that was recorded
     Column("created_at", Instant, nullable=False),
     Column("settled_at", Instant),
     Index(None, "state", "next_try_at"),
@@ -36,4 +37,13 @@ breaker = Table(
     Column("failures", Integer, nullable=False),  # in a row
     Column("failing_since", Instant),
     Column("probe_at", Instant),  # NULL while it is closed
+)
+worker = Table(
+    "worker",
+    metadata,
+    own_id(),
+    Column("host", Text, nullable=False),
+    Column("queues", Text, nullable=False),  # their names, parted by spaces
+    Column("waits_for", Text, nullable=False),
+    Column("seen_at", Instant, nullable=False),
 )

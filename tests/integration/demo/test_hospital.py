@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 from pydicom import dcmread
@@ -89,5 +90,5 @@ def test_sending_stops_with_the_status_of_a_refusal(hospital: Hospital) -> None:
 
 
 def _send(address: DicomAddress, part10: bytes) -> int:
-    with open_sender(address, "CONSILIUM", [CONTEXT]) as sender:
+    with open_sender(address, "CONSILIUM", [CONTEXT], spool_folder=Path(gettempdir())) as sender:
         return sender.send(part10)

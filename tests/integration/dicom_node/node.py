@@ -4,15 +4,21 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
+from dicom_node import scu
 from dicom_node.scp import CallerFinder, NodeMetrics, NodeSettings, ReceivedInstance, start_node
 from gateway.domain.party import DicomAddress, Endpoint, EndpointRole
 from tests.peers.processes import LOOPBACK, wait_until
 
 AE_TITLE = "CONSILIUM"
 STRANGER = "STRANGER"
+
+open_sender = partial(scu.open_sender, spool_folder=Path(gettempdir()))
+"""For tests that do not care where an object lies while it is sent."""
 
 
 class Node:

@@ -1,6 +1,7 @@
 """An answer belongs to whoever asked, and not to pynetdicom's own thread of the association."""
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,12 +62,14 @@ def let_the_thread_look_first(association: Association, monkeypatch: pytest.Monk
     assert checkpoint.is_inside.wait(DEADLINE_S)
 
 
-def test_an_answer_is_not_lost_to_the_thread_of_the_association(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_is_not_lost_to_the_thread_of_the_association(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     contexts = [build_context(str(IMAGE.SOPClassUID), str(IMAGE.file_meta.TransferSyntaxUID))]
     with StrictPacs() as pacs:
         pacs.register(RegisteredStudy.of(IMAGE))
         with associated(pacs.address, "CONSILIUM", contexts, QUICK) as association:
             let_the_thread_look_first(association, monkeypatch)
-            sender = Sender(association, pacs.address.ae_title, may_decompress=False)
+            sender = Sender(association, pacs.address.ae_title, spool_folder=tmp_path, may_decompress=False)
             assert sender.send(generated.part10(IMAGE)) == 0
     assert len(pacs.stored) == 1

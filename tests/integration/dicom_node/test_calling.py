@@ -14,11 +14,11 @@ from dicom_node.encapsulated_pdf import CONTEXT, PdfDocument, build_encapsulated
 from dicom_node.equivalence import Likeness, compare
 from dicom_node.header import read_file_header
 from dicom_node.part10 import split_file
-from dicom_node.scu import Timeouts, diagnose, echo, find_study, open_sender
+from dicom_node.scu import Timeouts, diagnose, echo, find_study
 from dicom_node.status import require_delivered
 from gateway.domain.errors import Ambiguous, Invalid, Permanent, Transient
 from gateway.domain.party import DicomAddress
-from tests.integration.dicom_node.node import STRANGER, running_node
+from tests.integration.dicom_node.node import STRANGER, open_sender, running_node
 from tests.peers import dcmtk, generated
 from tests.peers.files import RealFile, local_path, real_files
 from tests.peers.processes import LOOPBACK, free_port
@@ -82,7 +82,7 @@ def test_a_study_is_found_as_the_archive_states_it(character_set: str) -> None:
     with StrictPacs(query_character_set=character_set) as pacs:
         pacs.register(RegisteredStudy.of(IMAGE))
         (study,) = find_study(pacs.address, US, STUDY)
-    assert study.patient_name == "Öztürk^Ayşe Işıl"
+    assert (study.patient_name, study.character_set) == ("Öztürk^Ayşe Işıl", character_set)
     assert (study.patient_id, study.issuer_of_patient_id) == ("MRN-0048151", "ANKARA-GH")
     assert (study.birth_date, study.sex, study.accession_number) == ("19670421", "F", "ACC-2025-0117")
     assert (study.study_date, study.study_time, study.study_id) == ("20251103", "101500", "S117")

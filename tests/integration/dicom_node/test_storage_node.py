@@ -5,17 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from pydicom.uid import UID
 
 from dicom_node.equivalence import Likeness, compare, dataset_sha256
 from dicom_node.header import read_file_header
 from dicom_node.part10 import split_file
 from dicom_node.scp import ReceivedInstance
-from dicom_node.scu import open_sender
 from gateway.domain import hooks
 from gateway.domain.errors import Full, Invalid
 from gateway.domain.party import DicomAddress, Endpoint
-from tests.integration.dicom_node.node import STRANGER, Node, pacs, running_node
+from tests.integration.dicom_node.node import STRANGER, Node, open_sender, pacs, running_node
 from tests.peers import dcmtk, generated
 from tests.peers.files import Kind, RealFile, real_files
 
@@ -46,6 +46,14 @@ def data_set_of(part10: bytes) -> tuple[str, bytes]:
 
 def test_a_known_caller_is_echoed(node: Node) -> None:
     assert dcmtk.echoscu(node.address).is_success
+
+
+def test_the_end_of_an_association_says_how_many_objects_were_stored(node: Node, tmp_path: Path) -> None:
+    with structlog.testing.capture_logs() as lines:
+        assert dcmtk.storescu(node.address, [ct_file(tmp_path)]).is_success
+        assert dcmtk.echoscu(node.address).is_success
+        node.wait_until_idle()
+    assert [line["stored"] for line in lines if line["event"] == "association_ended"] == [1, 0]
 
 
 def test_an_unknown_caller_is_rejected(node: Node) -> None:

@@ -10,14 +10,14 @@ from cryptography import x509
 from config.settings import Settings, load_settings
 from dicom_node.app import open_node
 from dicom_node.scp import server_context
-from dicom_node.scu import Timeouts, diagnose, echo, open_sender
+from dicom_node.scu import Timeouts, diagnose, echo
 from gateway.domain.errors import Permanent, Transient
 from gateway.domain.party import DicomAddress, EndpointRole, Identifier, PartyKind
 from gateway.services.registry import NewEndpoint, register_party
 from gateway.store.schema import upgrade
-from gateway.wiring import open_core
+from gateway.wiring import open_core, open_database
 from tests.integration.certificates import NOW, Authority
-from tests.integration.dicom_node.node import running_node
+from tests.integration.dicom_node.node import open_sender, running_node
 from tests.peers import dcmtk, generated
 from tests.peers.processes import LOOPBACK, free_port
 
@@ -124,8 +124,8 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path, authority: Authorit
 
 def test_the_settings_open_the_port(tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = _settings(tmp_path, authority, monkeypatch)
+    upgrade(open_database(settings))
     core = open_core(settings)
-    upgrade(core.database)
     pacs = NewEndpoint("pacs", EndpointRole.PACS, dicom=DicomAddress("PACS", LOOPBACK, 104))
     register_party(
         core.database,

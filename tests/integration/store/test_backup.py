@@ -6,29 +6,37 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 
 from gateway.demo import resources as demo
 from gateway.domain.blobs import Blobs
 from gateway.domain.delivery import DeliveryState
-from gateway.domain.errors import Conflict, GatewayError, Invalid, NotFound, Permanent, Transient
+from gateway.domain.errors import Conflict, GatewayError, Invalid, NotFound, NotYet, Permanent, Transient
+from gateway.domain.party import PartyKind
+from gateway.domain.resource import StoredResource
+from gateway.domain.work import Job, JobKind
+from gateway.services import delivery_control, documents, egress, listing, one_key, resuming
 from gateway.services.backing_up import Advance, Made, create, verify
 from gateway.services.core import Core
 from gateway.services.intake import receive
+from gateway.services.one_store import OwnBlobs
 from gateway.services.restoring import Target, restore
-from gateway.store import audit, deliveries
+from gateway.services.story import case_story
+from gateway.store import audit, cases, deliveries, outbox, parties, resources
 from gateway.store.backups import MANIFEST, Backup, open_backup
 from gateway.store.blobs import BlobDirectory
 from gateway.store.engine import Database
 from gateway.store.schema import differences, upgrade
+from gateway.store.tables import audit as audit_rows
 from gateway.store.tables import instance, metadata
 from tests.integration.store.buckets import s3_blobs
-from tests.integration.store.stage import Stage
+from tests.integration.store.stage import Stage, update
 from tests.peers.generated import ct_series
 from tests.peers.moto import Moto
 from tests.peers.postgres import Postgres
@@ -106,6 +114,9 @@ def _mode(path: Path) -> int:
 
 
 def test_a_restored_gateway_has_every_row_and_every_blob(filled: Stage, empty: Gateway, tmp_path: Path) -> None:
+    with filled.core.database.write("test") as connection:
+        one_key.confirm(connection, filled.core.pseudonym_key, tmp_path / "key", now=filled.core.now())
+    OwnBlobs(filled.core.blobs, filled.core.database, "the old one").confirm()
     before = _rows(filled.core.database)
     made = _backed_up(filled.core, tmp_path / "backups")
     assert (
@@ -118,6 +129,14 @@ def test_a_restored_gateway_has_every_row_and_every_blob(filled: Stage, empty: G
     empty.restored(open_backup(tmp_path / "backups"))
     after = _rows(empty.database)
     added = {"audit", "audit_tail"}
+    with empty.database.write("test") as connection:
+        for clinic in parties.parties(connection, PartyKind.CLINIC):
+            assert clinic.restored_at is not None
+            parties.set_resumed(connection, clinic.id)
+    [(*unchanged, mark, at)], [(*key, new_mark, recorded_at)] = before["installation"], after["installation"]
+    assert ([*unchanged, at], mark) == ([*key, recorded_at], filled.core.blobs.identity())
+    assert new_mark == empty.target.blobs.identity() != mark
+    after |= {"party": _rows(empty.database)["party"], "installation": before["installation"]}
     assert {name: rows for name, rows in after.items() if name not in added} == {
         name: rows for name, rows in before.items() if name not in added
     }
@@ -156,6 +175,98 @@ def test_a_case_says_that_it_came_from_a_backup(filled: Stage, empty: Gateway, t
     with empty.database.read() as connection:
         assert audit.restored_at(connection, case_id)
         assert {one.state for one in deliveries.listed(connection)} == {DeliveryState.PENDING}
+
+
+def test_nothing_leaves_a_restored_gateway_before_a_person_says_so(
+    filled: Stage, empty: Gateway, tmp_path: Path
+) -> None:
+    """Nor what is opened after the restore; a consent that was revoked meanwhile is known by then."""
+    _backed_up(filled.core, tmp_path / "backups")
+    empty.restored(open_backup(tmp_path / "backups"))
+    core = filled.core = replace(filled.core, database=empty.database, blobs=empty.target.blobs)
+    with core.database.read() as connection:
+        [images] = deliveries.listed(connection)
+        [document] = cases.documents(connection)
+    delivery_control.retry(core, images.id, actor="test")  # the stage took its sending for done
+    documents.approve(core, document.id, actor="nurse")
+    left = _Exit(core)
+    filled.work(send=left.send)
+    with core.database.read() as connection:
+        waiting = deliveries.listed(connection, case_id=images.case_id)
+        jobs = [outbox.unsettled(connection, JobKind.DELIVERY_SEND, one.id) for one in waiting]
+    assert len(waiting) == 2
+    assert [(job.state, job.last_error) for job in jobs if job] == [("pending", f"NotYet: {left.why}")] * 2
+    assert "has to send again" in left.why
+    remedy = "consilium backup resume ankara"
+    waits = case_story(core, images.case_id).waits
+    assert [one.who for one in waits] == [f"the clinic ankara, and then an administrator: {remedy}"]
+    assert all(remedy in one.waits_for for one in listing.delivery_lines(core, limit=9))
+
+    for consent in _consents(core, images.case_id):
+        filled.post(update(consent, status="inactive"))
+    assert resuming.resume(core, ["ankara"], actor="administrator") == ["ankara"]
+    filled.work(send=left.send)
+    assert left.sent == []
+    with core.database.read() as connection:
+        assert {one.state for one in deliveries.listed(connection)} == {DeliveryState.HELD}
+
+
+def test_what_waited_leaves_at_once_when_a_person_says_so(filled: Stage, empty: Gateway, tmp_path: Path) -> None:
+    """Its deadline counts from then."""
+    _backed_up(filled.core, tmp_path / "backups")
+    empty.restored(open_backup(tmp_path / "backups"))
+    core = filled.core = replace(filled.core, database=empty.database, blobs=empty.target.blobs)
+    with core.database.read() as connection:
+        [images] = deliveries.listed(connection)
+    delivery_control.retry(core, images.id, actor="test")
+    left = _Exit(core)
+    filled.work(send=left.send)
+    assert (left.sent, "has to send again" in left.why) == ([], True)
+    filled.ahead += timedelta(seconds=filled.core.retry.deadline_s * 2)
+    resuming.resume(core, [], actor="administrator")
+    with core.database.read() as connection:
+        job = outbox.unsettled(connection, JobKind.DELIVERY_SEND, images.id)
+    assert job is not None
+    assert job.created_at >= filled.core.now() - timedelta(minutes=1)
+    filled.work(send=left.send)
+    with core.database.read() as connection:
+        said = connection.execute(select(audit_rows.c.actor).where(audit_rows.c.action == "backup.resumed"))
+        assert said.scalars().all() == ["administrator"]
+    assert left.sent == [images.id]
+    with pytest.raises(Conflict, match="nothing is held back"):
+        resuming.resume(core, ["ankara"], actor="administrator")
+
+
+class _Exit:
+    """Takes the place of a sending: notes what is granted, or why nothing is."""
+
+    def __init__(self, core: Core) -> None:
+        self.core, self.why = core, ""
+        self.sent: list[str] = []
+
+    def send(self, job: Job) -> None:
+        try:
+            if egress.grant(self.core, job.subject_id):
+                self.sent.append(job.subject_id)
+        except NotYet as exc:
+            self.why = str(exc)
+            raise
+
+
+def _consents(core: Core, case_id: str) -> list[StoredResource]:
+    with core.database.read() as connection:
+        case = cases.by_id(connection, case_id)
+        return resources.referring(connection, case.clinic_id, "Consent", case.patient_id)
+
+
+def test_a_key_that_is_not_that_of_its_database_is_not_restored(filled: Stage, empty: Gateway, tmp_path: Path) -> None:
+    with filled.core.database.write("test") as connection:
+        one_key.confirm(connection, filled.core.pseudonym_key, tmp_path / "key", now=filled.core.now())
+    _backed_up(replace(filled.core, pseudonym_key=b"x" * 32), tmp_path / "backups")
+    with pytest.raises(Invalid, match="not the one that its database was used with"):
+        empty.restored(open_backup(tmp_path / "backups"))
+    with empty.database.read() as connection:
+        assert inspect(connection).get_table_names() == []
 
 
 def test_what_is_not_empty_is_refused_and_stays_as_it_was(filled: Stage, empty: Gateway, tmp_path: Path) -> None:

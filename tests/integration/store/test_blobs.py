@@ -129,3 +129,14 @@ def test_nothing_is_stored_inside_a_transaction(blobs: Blobs, database: Database
             blobs.put(b"a study")
         with pytest.raises(AssertionError, match="inside the transaction test"):
             blobs.adopt(spooled, _digest(b"a study"))
+
+
+def test_a_store_keeps_the_first_mark_it_gets_and_it_is_no_blob(open_blobs: OpenBlobs) -> None:
+    blobs = open_blobs(0)
+    assert blobs.identity() == ""
+    assert blobs.mark("first") == "first"
+    assert open_blobs(0).mark("second") == "first"
+    assert open_blobs(0).identity() == "first"
+    assert list(blobs.digests()) == []
+    assert blobs.remove_partial(before=time.time() + 3600) == 0
+    assert blobs.identity() == "first"

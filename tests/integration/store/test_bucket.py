@@ -21,7 +21,7 @@ from config.settings import Settings, load_settings
 from gateway.cli.checks import checked
 from gateway.demo import resources as demo
 from gateway.domain.delivery import DeliveryState
-from gateway.domain.errors import Full, GatewayError, Transient
+from gateway.domain.errors import Full, GatewayError, NotFound, Permanent, Transient
 from gateway.services import delivery
 from gateway.services.intake import receive
 from gateway.services.outside import Outside
@@ -30,7 +30,8 @@ from gateway.store import deliveries
 from gateway.store.blobs_s3 import S3Blobs
 from gateway.store.bucket import open_bucket, store_errors
 from gateway.store.engine import Database
-from gateway.wiring import open_core
+from gateway.store.schema import upgrade
+from gateway.wiring import open_blobs, open_core, open_database, start_core
 from tests.integration.store.buckets import LEFTOVER_AGE, now, s3_blobs
 from tests.integration.store.stage import Stage
 from tests.peers.generated import ct_series
@@ -255,8 +256,11 @@ def settings(moto: Moto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Set
 
 
 def test_the_settings_open_the_bucket(settings: Settings) -> None:
+    database = open_database(settings)
+    upgrade(database)
+    database.dispose()
     core = open_core(settings)
-    assert isinstance(core.blobs, S3Blobs)
+    assert isinstance(open_blobs(settings, core.database), S3Blobs)
     assert core.blobs.get(core.blobs.put(b"a study")) == b"a study"
     assert not settings.blob_dir.exists()
     core.database.dispose()
@@ -281,3 +285,25 @@ def test_a_key_file_that_is_empty_stops_the_start(tmp_path: Path, settings: Sett
     (tmp_path / "secret.key").write_text("")
     with pytest.raises(UnusableSettings, match=r"blobs\.secret_key_file: the file is empty"):
         open_core(settings)
+
+
+def test_what_is_missing_is_missing_however_full_the_spool_is(moto: Moto, database: Database, tmp_path: Path) -> None:
+    blobs = s3_blobs(moto.create_bucket(), tmp_path, turn=database.turn, min_free_bytes=1 << 62)
+    nothing = hashlib.sha256(b"nothing").hexdigest()
+    for read in (lambda: blobs.get(nothing), lambda: list(blobs.stream(nothing))):
+        with pytest.raises(NotFound):
+            read()
+
+
+def test_a_machine_with_another_bucket_or_none_does_not_start(settings: Settings, moto: Moto) -> None:
+    database = open_database(settings)
+    upgrade(database)
+    database.dispose()
+    for _ in range(2):  # it comes back to its own
+        core = start_core(settings)
+        core.blobs.check()
+        core.database.dispose()
+    for bucket in ("", moto.create_bucket().name):
+        elsewhere = settings.model_copy(update={"blobs": settings.blobs.model_copy(update={"bucket": bucket})})
+        with pytest.raises(Permanent, match="is not the blob store of this installation"):
+            start_core(elsewhere)

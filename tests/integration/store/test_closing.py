@@ -1,15 +1,20 @@
 """An order that is closed stops what has not been sent, and what it stopped goes on when it is opened again."""
 
+from functools import partial
+
 import pytest
+from pydicom.dataset import FileDataset
 
 from gateway.demo import resources as demo
 from gateway.domain.delivery import DeliveryState
 from gateway.domain.record import Delivery
 from gateway.domain.resource import StoredResource
-from gateway.services import delivery_control, documents
+from gateway.domain.work import JobKind
+from gateway.services import closing, delivery_control, documents, listing
 from gateway.services.intake import receive
 from gateway.services.story import case_story
-from gateway.store import audit, deliveries, outbox
+from gateway.store import audit, deliveries, outbox, resources
+from tests.integration.store.overlap import outcome, overlapping
 from tests.integration.store.stage import Stage, update
 from tests.peers.generated import ct_series
 
@@ -59,7 +64,7 @@ def test_what_an_order_cancelled_goes_on_when_it_is_opened_again(stage: Stage, o
     assert [(one.state, one.waits_for) for one in after] == [(DeliveryState.PENDING, "")] * 2
     assert "revoked" not in str(case_story(stage.core, order.id).waits)
     with stage.core.database.read() as connection:
-        assert all(outbox.unsettled(connection, one.id) for one in after)
+        assert all(outbox.unsettled(connection, JobKind.DELIVERY_SEND, one.id) for one in after)
 
 
 def test_what_a_person_cancelled_stays_cancelled(stage: Stage, order: StoredResource) -> None:
@@ -90,3 +95,45 @@ def test_a_document_that_was_cleared_while_the_order_was_closed_leaves_afterward
     with stage.core.database.read() as connection:
         [delivery] = deliveries.listed(connection, subject_id=document.id)
     assert delivery.payload_sha256
+
+
+def test_a_case_waits_for_what_is_being_stored_before_it_is_closed(stage: Stage) -> None:
+    stored = {one.type: one.id for one in stage.post(demo.clinic_bundle(stage.case_data(), PDF))}
+    [document] = listing.documents(stage.core, limit=1)
+    documents.reject(stage.core, document.id, actor="nurse")
+    another = demo.document(f"Patient/{stored['Patient']}", f"ServiceRequest/{stored['ServiceRequest']}", PDF)
+    close = partial(closing.close, stage.core, stored["ServiceRequest"], reason="over", actor="nurse")
+    _, became = overlapping(stage.core.database, partial(stage.post, another), partial(outcome, close))
+    assert became == "refused"
+
+
+def test_objects_that_come_after_the_case_was_closed_wait_until_it_is_opened_again(stage: Stage) -> None:
+    data = stage.case_data()
+    order = next(one for one in stage.post(demo.clinic_bundle(data, PDF)) if one.type == "ServiceRequest")
+    first, second = ct_series(slices=2, study_instance_uid=data.study_instance_uid, accession=data.accession_number)
+
+    def arrives(ds: FileDataset) -> None:
+        receive(stage.core, stage.arrival(ds))
+        stage.ahead += stage.core.quiet_period * 2
+        stage.work()
+
+    arrives(first)
+    [study] = listing.study_lines(stage.core, limit=2)
+    assert _image_count(stage, study.id) == 1
+    _set_status(stage, order, "revoked")
+    arrives(second)
+    assert f"consilium case reopen {order.id}" in listing.study_line(stage.core, study.id).waits_for
+    assert _image_count(stage, study.id) == 1
+    with stage.core.database.read() as connection:
+        [row] = audit.of_case(connection, order.id, actions=["study.late"])
+    assert (row.outcome, row.subject, row.details) == ("waiting", f"study/{study.id}", {"instances": 2})
+    _set_status(stage, order, "active")
+    stage.work()
+    assert listing.study_line(stage.core, study.id).waits_for == ""
+    assert _image_count(stage, study.id) == 2
+
+
+def _image_count(stage: Stage, study_id: str) -> int:
+    with stage.core.database.read() as connection:
+        found = resources.current(connection, stage.clinic.id, "ImagingStudy", study_id)
+    return int(found.content["numberOfInstances"])

@@ -70,6 +70,9 @@ def test_a_binary_that_is_not_there_or_no_pdf_is_refused_as_before(stage: Stage)
     document_at = partial(_document_at, patient_id=ids["Patient"], order_id=ids["ServiceRequest"])
     with pytest.raises(Unprocessable, match="no Binary of this id"):
         stage.post(document_at("Binary/nowhere"))
+    with pytest.raises(Unprocessable, match="no Binary here") as refused:
+        stage.post(document_at("https://elsewhere.example/fhir/Binary/1"))
+    assert refused.value.at.endswith("content.attachment.url")
     with pytest.raises(Unprocessable, match="does not begin like one"):
         stage.post(_binary(b"<html>"), document_at(full_url(0)))
     assert len(_documents(stage)) == 1

@@ -1,5 +1,7 @@
 """A reader sees one instant and writes nothing, an error carries no value, and upgrades take turns."""
 
+import os
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -107,3 +109,20 @@ def test_postgresql_refuses_what_a_column_cannot_hold_without_repeating_it(postg
         _add(database, name)
     database.dispose()
     assert "Ay" not in str(caught.value)
+
+
+def test_a_server_that_vanishes_is_given_up_within_half_a_minute(postgres: Postgres) -> None:
+    database = Database(postgres.create_database("vanishing"))
+    with database.read() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        with socket.socket(fileno=os.dup(driver.fileno())) as wire:
+            idle_s, interval_s, count = (
+                wire.getsockopt(socket.IPPROTO_TCP, option)
+                for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            )
+            unanswered_ms = wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+            assert wire.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    database.dispose()
+    assert idle_s + count * interval_s <= 30
+    assert 0 < unanswered_ms <= 30_000

@@ -5,12 +5,15 @@ from functools import partial
 
 from pydicom.dataset import FileDataset
 from pydicom.uid import generate_uid
+from sqlalchemy import select
 
 from gateway.domain import hooks
 from gateway.domain.record import Instance
 from gateway.domain.study import InstanceState
+from gateway.domain.work import JobKind
 from gateway.services.intake import receive
-from gateway.store import outbox, studies
+from gateway.store import studies
+from gateway.store.tables import outbox as jobs
 from tests.integration.store.overlap import overlapping
 from tests.integration.store.stage import Stage
 from tests.peers.generated import ct_series
@@ -38,8 +41,7 @@ def test_a_new_study_on_two_associations_is_one_study_at_the_first_attempt(stage
     assert reached.count("intake.before_commit") == reached.count("intake.after_commit") == 2
     with stage.core.database.read() as connection:
         [study] = studies.listed(connection, clinic_id=stage.pacs.party_id)
-        assert outbox.depth(connection) == {"pending": 1}
-        assert outbox.unsettled(connection, study.id) is not None
+        assert connection.execute(select(jobs.c.kind, jobs.c.subject_id)).all() == [(JobKind.STUDY_SETTLE, study.id)]
 
 
 def test_the_same_object_on_two_associations_is_kept_once(stage: Stage) -> None:

@@ -113,7 +113,7 @@ def test_a_job_comes_back_at_the_time_the_database_keeps(database: Database) -> 
     assert _due(database, NOW + timedelta(seconds=19)) == []
     assert _due(database, again) == [job_id]
     with database.read() as connection:
-        row = outbox.unsettled(connection, "d1")
+        row = outbox.unsettled(connection, KIND, "d1")
     assert row is not None and row.last_error == "Transient: away"
 
 
@@ -136,6 +136,27 @@ def test_two_rows_of_one_subject_are_not_done_at_once(database: Database) -> Non
         outbox.postpone(connection, job, next_try_at=NOW, error="")
     taken = overlapping(database, lambda: _claimed(database, first, "a"), lambda: _claimed(database, second, "b"))
     assert [job.id for job in taken if job is not None] == [first]
+
+
+def test_a_row_whose_twin_is_being_done_is_not_rung_for(database: Database) -> None:
+    first = _enqueued(database)
+    assert _claimed(database, first, "w") is not None
+    second = _enqueued(database)
+    assert _due(database, NOW) == []
+    assert set(_due(database, NOW + timedelta(seconds=11))) == {first, second}
+
+
+def test_a_row_that_was_refused_for_its_twin_is_rung_for_again_at_once(database: Database) -> None:
+    first = _enqueued(database)
+    job = _claimed(database, first, "w")
+    assert job is not None
+    second, wait = _enqueued(database), timedelta(seconds=30)
+    with database.write("test") as connection:
+        doorbell.rung(connection, [second], NOW)
+    assert _claimed(database, second, "b") is None
+    with database.write("test") as connection:
+        outbox.settle(connection, job, now=NOW)
+    assert _due(database, NOW, wait) == [second]
 
 
 def test_a_claim_waits_for_whoever_moves_the_row(database: Database) -> None:

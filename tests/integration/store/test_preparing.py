@@ -9,6 +9,7 @@ from gateway.domain.delivery import DeliveryState
 from gateway.domain.errors import Invalid
 from gateway.domain.record import Delivery
 from gateway.domain.resource import StoredResource
+from gateway.domain.work import JobKind
 from gateway.services import delivery_control, document_release, documents, quarantine, release
 from gateway.services.intake import receive
 from gateway.store import deliveries, outbox, studies
@@ -44,7 +45,7 @@ def _only_delivery(stage: Stage) -> Delivery:
 
 def _is_on_its_way(stage: Stage, delivery: Delivery) -> bool:
     with stage.core.database.read() as connection:
-        return outbox.unsettled(connection, delivery.id) is not None
+        return outbox.unsettled(connection, JobKind.DELIVERY_SEND, delivery.id) is not None
 
 
 def _meanwhile(monkeypatch: pytest.MonkeyPatch, module: object, name: str, happens: Callable[[], None]) -> None:

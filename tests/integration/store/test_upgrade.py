@@ -2,26 +2,34 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import MetaData, Table, insert, select
+from sqlalchemy.exc import ProgrammingError
 
+from dicom_node.deidentify import pseudonym_token
+from gateway.domain.errors import Permanent, Transient
 from gateway.domain.study import StudyState
+from gateway.services import one_key
 from gateway.services.intake import receive
-from gateway.store import audit, studies
+from gateway.store import audit, studies, workers
 from gateway.store.engine import Database
+from gateway.store.installation import known_fingerprint
+from gateway.store.keys import fingerprint_of
 from gateway.store.readiness import database_problems
 from gateway.store.schema import differences, upgrade, upgrade_within
 from gateway.store.tables import Instant, metadata
+from tests.integration.store.overlap import overlapping
 from tests.integration.store.stage import Stage
 from tests.peers.generated import ct_series
 from tests.peers.postgres import Postgres
+from workers.presence import Presence
 
-PREVIOUS = "0002"
+PREVIOUS = "0003"
 MOMENT = datetime(2026, 3, 2, 9, 0, 0, 123456, tzinfo=UTC)
 _numbers = count(1)
 
@@ -90,6 +98,57 @@ def test_a_filled_database_of_the_previous_version_is_upgraded(database: Databas
     assert _rows(database, tables) == before
     assert differences(database) == []
     assert database_problems(database) == []
+
+
+def test_the_first_program_after_the_upgrade_records_the_key_of_the_cases(database: Database, tmp_path: Path) -> None:
+    """Whichever program is first, a machine with another key is not, and one that is comes back to its own."""
+    key, path = b"k" * 32, tmp_path / "pseudonym.key"
+    tables, case_id = {table.name: table for table in _reflected(database)}, "case0"
+    pseudonym = pseudonym_token(key, "case", case_id, prefix="X")
+    with database.write("test") as connection:
+        for name in ("party", "resource", "case"):
+            row = {one.name: _value(tables[name], one.name) for one in tables[name].columns}
+            row |= {"id": case_id, "pseudonym": pseudonym} if name == "case" else {}
+            connection.execute(insert(tables[name]).values(row))
+    with pytest.raises(Transient, match="consilium db upgrade"), database.write("test") as connection:
+        one_key.confirm(connection, key, path, now=MOMENT)
+
+    upgrade(database)
+
+    assert known_fingerprint(database) is None
+    with pytest.raises(Permanent, match="the one its pseudonyms were made with"), database.write("test") as connection:
+        one_key.confirm(connection, b"x" * 32, path, now=MOMENT)
+    assert known_fingerprint(database) is None
+
+    def first() -> None:
+        with database.write("test") as connection:
+            one_key.confirm(connection, key, path, now=MOMENT)
+
+    overlapping(database, first, first)
+    assert known_fingerprint(database) == fingerprint_of(key)
+    assert one_key.known_problem(database, key, path) == ""
+    assert "is not that of this installation" in one_key.known_problem(database, b"x" * 32, path)
+
+
+def test_a_worker_shows_itself_once_its_table_is_there(database: Database) -> None:
+    """Until then it does its work unseen, as those of the previous version do."""
+    with database.write("test") as connection:
+        upgrade_within(connection, "0004")
+    presence = Presence(database, now=lambda: MOMENT, queues=["match"], waits_for=lambda: "")
+    with pytest.raises((Transient, ProgrammingError), match=r"worker|consilium db upgrade"):
+        presence.show()
+
+    upgrade(database)
+
+    presence.show()
+    presence.show()
+    with database.read() as connection:
+        [shown] = workers.present(connection, MOMENT)
+        assert workers.present(connection, MOMENT + timedelta(minutes=1)) == ()
+    assert shown.queues == {"match"}
+    presence.leave()
+    with database.read() as connection:
+        assert workers.present(connection, MOMENT) == ()
 
 
 def test_the_gateway_works_on_what_was_there_before_the_upgrade(database: Database, tmp_path: Path) -> None:

@@ -199,3 +199,29 @@ def test_a_worker_without_a_relay_needs_a_broker(monkeypatch: pytest.MonkeyPatch
         load_settings()
     monkeypatch.setenv("CONSILIUM_BROKER_URL", "amqp://broker.example//")
     assert not load_settings().worker.relay
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("", None),
+        ("amqp://mq.example//", ("mq.example", 5672)),
+        ("amqps://consilium@mq.example//", ("mq.example", 5671)),
+        ("amqps://mq.example:5673//", ("mq.example", 5673)),
+    ],
+)
+def test_the_brokers_port_goes_with_its_scheme(
+    monkeypatch: pytest.MonkeyPatch, url: str, address: tuple[str, int] | None
+) -> None:
+    monkeypatch.setenv("CONSILIUM_BROKER_URL", url)
+    assert load_settings().broker_address == address
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://me:hunter2@mq.example", "hunter2", "amqp:///", "amqp://me:hunter2@mq:99999//"]
+)
+def test_a_broker_that_cannot_be_is_refused_without_its_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("CONSILIUM_BROKER_URL", url)
+    with pytest.raises(UnusableSettings, match="broker_url: ") as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)

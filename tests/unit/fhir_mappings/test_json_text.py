@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from fhir_mappings.json_text import read_json, write_json
+from fhir_mappings.json_text import read_json, read_own_json, write_json
 from gateway.domain.errors import Invalid
 
 
@@ -16,6 +16,7 @@ from gateway.domain.errors import Invalid
 )
 def test_what_is_read_is_written_again_as_it_was(text: str) -> None:
     assert write_json(read_json(text.encode())).decode() == text
+    assert write_json(read_own_json(text.encode())).decode() == text
 
 
 def test_a_number_is_a_decimal() -> None:

@@ -48,6 +48,20 @@ def test_what_another_system_began_is_continued(exporter: InMemorySpanExporter) 
     assert (f"{span.parent.trace_id:032x}", f"{span.parent.span_id:016x}") == (ID, ABOVE)
 
 
+def test_a_span_has_an_id_by_which_another_process_can_follow_it(exporter: InMemorySpanExporter) -> None:
+    assert trace.current_span_id() == ""
+    with trace.within(ID), trace.span("job"):
+        span_id = trace.current_span_id()
+    assert trace.current_span_id() == ""
+    with trace.within(ID), trace.span("job", parent_id=span_id):
+        pass
+    trace.flush()
+    above, below = exporter.get_finished_spans()
+    assert f"{above.context.span_id:016x}" == span_id
+    assert below.parent is not None
+    assert (below.parent.span_id, below.context.trace_id) == (above.context.span_id, above.context.trace_id)
+
+
 def test_an_error_is_named_and_not_quoted(exporter: InMemorySpanExporter) -> None:
     with pytest.raises(RuntimeError), trace.within(ID), trace.span("intake"):
         raise RuntimeError("Ayşe Öztürk")

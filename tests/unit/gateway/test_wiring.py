@@ -1,13 +1,18 @@
 """What a machine must bring with it before it may start."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
-from config.settings import load_settings
-from gateway.domain.errors import Permanent
-from gateway.store.keys import key_or_new
-from gateway.wiring import open_core
+from config.settings import Settings, load_settings
+from gateway.domain.errors import Permanent, Transient
+from gateway.services.core import Core
+from gateway.store import audit
+from gateway.store.keys import fingerprint_of, key_or_new
+from gateway.store.schema import upgrade
+from gateway.wiring import key_problem, open_core, open_database, start_core
 
 SERVER = "postgresql+psycopg://consilium@127.0.0.1:1/consilium"
 
@@ -38,3 +43,136 @@ def test_a_key_that_was_brought_is_used(tmp_path: Path, monkeypatch: pytest.Monk
     core = open_core(load_settings())
     core.database.dispose()
     assert core.pseudonym_key == key
+
+
+def _another_machine(monkeypatch: pytest.MonkeyPatch, folder: Path, key: bytes) -> Path:
+    """Of the same installation, with a key file of its own."""
+    path = folder / "another.key"
+    path.write_bytes(key)
+    path.chmod(0o600)
+    monkeypatch.setenv("CONSILIUM_PSEUDONYM__KEY_FILE", str(path))
+    return path
+
+
+def _written(core: Core) -> None:
+    with core.database.write("test") as connection:
+        audit.record(connection, at=core.now(), actor="test", action="test")
+    core.database.dispose()
+
+
+def _upgraded() -> None:
+    database = open_database(load_settings())
+    upgrade(database)
+    database.dispose()
+
+
+def test_a_machine_with_another_key_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _upgraded()
+    first = open_core(load_settings())
+    _written(first)
+    path = _another_machine(monkeypatch, tmp_path, b"x" * 32)
+    with pytest.raises(Permanent, match=f"the key in {path} .* is not that of this installation") as refused:
+        open_core(load_settings())
+    assert "replace the file by the copy" in str(refused.value)
+    assert fingerprint_of(first.pseudonym_key)[:16] in str(refused.value)
+    _another_machine(monkeypatch, tmp_path, first.pseudonym_key)
+    _written(open_core(load_settings()))
+
+
+def test_whoever_starts_before_the_database_is_there_writes_nothing_with_another_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _another_machine(monkeypatch, tmp_path, b"x" * 32)
+    early = open_core(load_settings())
+    with pytest.raises(Transient, match="consilium db upgrade"):
+        _written(early)
+    monkeypatch.delenv("CONSILIUM_PSEUDONYM__KEY_FILE")
+    _upgraded()
+    _written(open_core(load_settings()))
+    with pytest.raises(Transient, match="is not that of this installation"):
+        _written(early)
+    with pytest.raises(Transient, match="is not that of this installation"):
+        _written(early)
+    monkeypatch.setenv("CONSILIUM_PSEUDONYM__KEY_FILE", str(tmp_path / "another.key"))
+    assert "is not that of this installation" in key_problem(load_settings(), early)
+    early.database.dispose()
+
+
+def test_a_key_that_was_lost_is_not_made_anew(tmp_path: Path) -> None:
+    _upgraded()
+    _written(open_core(load_settings()))
+    key = tmp_path / "data" / "keys" / "pseudonym.key"
+    key.unlink()
+    with pytest.raises(Permanent, match="copy it from its safe"):
+        open_core(load_settings())
+    assert not key.exists()
+
+
+def _machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> Settings:
+    """One of several that share a database and the key, each with a data folder of its own and no bucket."""
+    monkeypatch.setenv("CONSILIUM_DATABASE_URL", f"sqlite:///{tmp_path}/shared.db")
+    monkeypatch.setenv("CONSILIUM_DATA_DIR", str(tmp_path / name))
+    if not (tmp_path / "another.key").exists():
+        _another_machine(monkeypatch, tmp_path, b"k" * 32)
+    return load_settings()
+
+
+def test_a_machine_with_a_blob_store_of_its_own_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = _machine(monkeypatch, tmp_path, "first")
+    _upgraded()
+    for _ in range(2):  # it comes back to its own
+        core = start_core(first)
+        core.blobs.put(b"a study")
+        core.database.dispose()
+    second = _machine(monkeypatch, tmp_path, "second")
+    with pytest.raises(Permanent, match=r"second/blobs is not the blob store of .* it has no mark; .* one bucket, "):
+        start_core(second)
+    (tmp_path / "first" / "blobs").rename(tmp_path / "moved")
+    (tmp_path / "second" / "blobs").rename(tmp_path / "away")
+    (tmp_path / "moved").rename(tmp_path / "second" / "blobs")  # the mark goes along with the blobs
+    core = start_core(second)
+    assert list(core.blobs.digests())
+    core.database.dispose()
+
+
+def test_whoever_starts_before_the_database_is_there_touches_no_blob_of_another_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    early = start_core(_machine(monkeypatch, tmp_path, "early"))
+    with pytest.raises(Transient, match="consilium db upgrade"):
+        early.blobs.put(b"a study")
+    _upgraded()
+    first = start_core(_machine(monkeypatch, tmp_path, "first"))
+    digest = first.blobs.put(b"a study")
+    first.database.dispose()
+    for touch in (
+        lambda: early.blobs.put(b"a study"),
+        lambda: early.blobs.get(digest),
+        lambda: list(early.blobs.stream(digest)),
+        lambda: early.blobs.remove_stale(digest, before=0),
+        early.blobs.check,
+    ):
+        with pytest.raises(Transient, match=r"early/blobs is not the blob store of this installation"):
+            touch()
+    assert not [each for each in (tmp_path / "early" / "blobs").rglob("*") if each.is_file()]
+    early.database.dispose()
+
+
+def test_of_two_machines_that_start_at_once_one_records_its_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines = [_machine(monkeypatch, tmp_path, name) for name in ("first", "second")]
+    _upgraded()
+    barrier = Barrier(2)
+
+    def start(settings: Settings) -> str:
+        barrier.wait()
+        try:
+            core = start_core(settings)
+        except Permanent:
+            return "refused"
+        core.database.dispose()
+        return "started"
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(start, machines)) == ["refused", "started"]

@@ -11,10 +11,12 @@ from config.settings import load_settings
 from gateway.cli import checks
 from gateway.domain.breaker import DestinationPolicy
 from gateway.domain.diagnosis import Step
-from gateway.domain.work import JobKind
-from gateway.store import outbox
+from gateway.domain.work import JobKind, WorkerPresence
+from gateway.store import outbox, workers
 from gateway.store.engine import Database
+from gateway.store.keys import shown
 from gateway.store.schema import upgrade
+from gateway.wiring import open_core, start_core
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -73,15 +75,54 @@ def test_a_key_that_other_machines_have_is_not_made_here(monkeypatch: pytest.Mon
     assert "another machine" in step.remedy
 
 
+@pytest.mark.parametrize("setting", ["DATABASE_PASSWORD_FILE", "BLOBS__SECRET_KEY_FILE"])
 @pytest.mark.parametrize(("mode", "is_private"), [(0o600, True), (0o440, True), (0o444, False), (0o660, False)])
 def test_a_password_may_be_shared_with_its_server(
-    mode: int, is_private: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    setting: str, mode: int, is_private: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     password = tmp_path / "database.txt"
     password.write_text("secret\n")
     password.chmod(mode)
-    monkeypatch.setenv("CONSILIUM_DATABASE_PASSWORD_FILE", str(password))
+    monkeypatch.setenv(f"CONSILIUM_{setting}", str(password))
+    if setting.startswith("BLOBS"):
+        monkeypatch.setenv("CONSILIUM_BLOBS__ACCESS_KEY_FILE", str(password))
     assert found()["privacy"].is_ok is is_private
+
+
+def test_a_key_that_is_not_the_installations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "installation's key"
+    assert found()[name].detail == "not compared; this machine has no key yet"
+    database = Database(f"sqlite:///{tmp_path}/data/consilium.db")
+    upgrade(database)
+    database.dispose()
+    core = open_core(load_settings())
+    assert "recorded by the first program that starts" in found()[name].detail
+    with core.database.write("test"):
+        pass
+    core.database.dispose()
+    assert found()[name] == Step(name, True, f"fingerprint {shown(core.pseudonym_key)}, that of this installation")
+    other = tmp_path / "other.key"
+    other.write_bytes(b"x" * 32)
+    other.chmod(0o600)
+    monkeypatch.setenv("CONSILIUM_PSEUDONYM__KEY_FILE", str(other))
+    step = found()[name]
+    assert not step.is_ok
+    assert f"the key in {other}" in step.remedy
+
+
+def test_a_blob_store_that_is_not_the_installations(tmp_path: Path) -> None:
+    name = "installation's blob store"
+    assert "the database comes first" in found()[name].detail
+    database = Database(f"sqlite:///{tmp_path}/data/consilium.db")
+    upgrade(database)
+    database.dispose()
+    assert "recorded by the first program that starts" in found()[name].detail
+    start_core(load_settings()).database.dispose()
+    assert found()[name] == Step(name, True, "that of this installation")
+    (tmp_path / "data" / "blobs").rename(tmp_path / "data" / "before")
+    step = found()[name]
+    assert not step.is_ok
+    assert "has no mark" in step.remedy
 
 
 def test_a_port_that_is_taken(monkeypatch: pytest.MonkeyPatch, taken_port: int) -> None:
@@ -131,3 +172,33 @@ def test_work_that_gave_up(tmp_path: Path) -> None:
         outbox.stop(connection, job, now=NOW, error="Permanent: no room")
     database.dispose()
     assert found()["work"] == Step("work", False, "1 jobs gave up", "Run: consilium job list")
+
+
+def test_a_broker_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "broker" not in found()
+    monkeypatch.setenv("CONSILIUM_BROKER_URL", "amqp://consilium:secret@nowhere.invalid//")
+    step = found()["broker"]
+    assert (step.is_ok, step.detail) == (False, "nowhere.invalid has no address.")
+    assert "secret" not in step.detail + step.remedy
+
+
+def test_a_queue_with_due_work_and_no_worker(tmp_path: Path) -> None:
+    assert found()["workers"].is_ok
+    (tmp_path / "data").mkdir(exist_ok=True)
+    database = Database(f"sqlite:///{tmp_path}/data/consilium.db")
+    upgrade(database)
+    assert found()["workers"].detail == "at work for deidentify 0, deliver 0, keep 0, match 0, render 0"
+    assert found()["workers"].is_ok
+    with database.write("test") as connection:
+        outbox.enqueue(connection, JobKind.STUDY_SETTLE, "study", case_id=None, now=NOW)
+    assert not found()["workers"].is_ok
+    now = datetime.now(UTC)
+    with database.write("test") as connection:
+        workers.show(connection, "one", WorkerPresence("machine", frozenset(["match"])), now=now)
+    assert found()["workers"].is_ok
+    assert "match 1" in found()["workers"].detail
+    with database.write("test") as connection:
+        workers.show(connection, "one", WorkerPresence("machine", frozenset(["match"]), "403 refused"), now=now)
+    step = found()["workers"]
+    assert (step.is_ok, step.detail.partition("; ")[2]) == (False, "machine waits for the broker: 403 refused")
+    database.dispose()

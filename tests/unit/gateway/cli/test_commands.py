@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from gateway.cli import main
 from gateway.cli.commands import COMMANDS
+from gateway.domain import trace
 from gateway.store import audit, parties, studies
 from gateway.store.engine import Database
 from gateway.store.schema import upgrade
@@ -54,6 +55,24 @@ def test_every_command_explains_itself(name: str) -> None:
 
 
 @pytest.mark.usefixtures("stores")
+def test_a_command_begins_a_trace_that_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    record = audit.record
+
+    def recorded(*arguments: Any, **details: Any) -> None:
+        seen.append(trace.current())
+        record(*arguments, **details)
+
+    monkeypatch.setattr(audit, "record", recorded)
+    run(*CLINIC, *PACS)
+    run("endpoint", "remove", "ankara-pacs")
+    first, second = seen[0], seen[-1]
+    assert len(first) == len(second) == 32
+    assert first != second
+    assert trace.current() == ""
+
+
+@pytest.mark.usefixtures("stores")
 @pytest.mark.parametrize("state", ["unmatched", "UNMATCHED"])
 def test_studies_are_chosen_by_their_state_as_it_is_shown(state: str) -> None:
     assert shown("study", "list", "--state", state) == []
@@ -62,6 +81,18 @@ def test_studies_are_chosen_by_their_state_as_it_is_shown(state: str) -> None:
 @pytest.mark.usefixtures("stores")
 def test_deliveries_are_chosen_by_their_states_as_they_are_shown() -> None:
     assert shown("delivery", "list", "--state", "ambiguous", "--state", "failed") == []
+
+
+@pytest.mark.usefixtures("stores")
+def test_deliveries_to_one_endpoint_are_listed_and_tried_again_together() -> None:
+    run(*CLINIC, *PACS)
+    assert shown("delivery", "list", "--endpoint", "ankara-pacs") == []
+    assert "no endpoint" in run("delivery", "list", "--endpoint", "nowhere", exit_code=1).stderr
+    assert (
+        "nothing to ankara-pacs has failed" in run("delivery", "retry", "--endpoint", "ankara-pacs", "--failed").stdout
+    )
+    for unclear in (["--failed"], ["--endpoint", "ankara-pacs"], ["x", "--endpoint", "ankara-pacs", "--failed"], []):
+        assert "--endpoint NAME --failed" in run("delivery", "retry", *unclear, exit_code=2).stderr
 
 
 def test_a_command_where_no_gateway_is_begins_none(data_folder: Path) -> None:
@@ -161,6 +192,7 @@ def test_a_client_secret_is_shown_once(stores: Database) -> None:
         ("quarantine", "show", "x"),
         ("quarantine", "accept", "x"),
         ("quarantine", "reject", "x"),
+        ("document", "show", "x"),
         ("document", "approve", "x"),
         ("document", "redact", "x", __file__),
         ("document", "reject", "x"),

@@ -1,7 +1,7 @@
 """A clinic with an EHR, a reviewer with a node, and a case between them whose study and report can be delivered."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 from sqlalchemy import insert
@@ -58,9 +58,19 @@ class Scenery:
             cases.add(connection, self.case)
             cases.replace_keys(connection, self.case, [(cases.STUDY_INSTANCE_UID, DATA.study_instance_uid)])
 
-    def consent(self, flow: Flow, *, status: str = "active", of: str = "", case: resources.CaseData = DATA) -> str:
+    def consent(
+        self,
+        flow: Flow,
+        *,
+        status: str = "active",
+        of: str = "",
+        case: resources.CaseData = DATA,
+        ends: datetime | None = None,
+    ) -> str:
         """The clinic stores a consent of the patient, or a new version of the one named by `of`; gives its id."""
         content = resources.consent(case, flow, f"Patient/{self.case.patient_id}", status)
+        if ends is not None:
+            content["provision"]["period"] = {"end": ends.isoformat()}
         with self.core.database.write("test") as connection:
             stored = store_internal(connection, "ankara", content | ({"id": of} if of else {}), now=self.clock())
             revocation.consent_stored(connection, replace_client(stored))

@@ -1,14 +1,16 @@
 """What a delivery knows of its earlier attempts, what a person can say of them, and what silence does."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import cast
 
 import pytest
 
+from gateway.domain import hooks
 from gateway.domain.breaker import CLOSED
 from gateway.domain.delivery import DeliveryState, Receipt
-from gateway.domain.errors import Ambiguous, Conflict, GatewayError, Permanent, Unreachable
+from gateway.domain.errors import Ambiguous, Conflict, GatewayError, Permanent, Transient, Unanswered, Unreachable
 from gateway.domain.record import Delivery
 from gateway.domain.work import Job, JobKind
 from gateway.services import delivery as sending
@@ -28,7 +30,7 @@ Exit = Callable[[Core, Sending, Outside], Receipt]
 class _Destination:
     """Fails with each of the errors in turn, then takes what it is sent; remembers what each attempt knew."""
 
-    def __init__(self, *errors: GatewayError) -> None:
+    def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
         self.may_have_left: list[bool] = []
 
@@ -45,9 +47,7 @@ def images(scenery: Scenery) -> Delivery:
     return scenery.images("1.1")
 
 
-def _put_in(
-    scenery: Scenery, delivery: Delivery, monkeypatch: pytest.MonkeyPatch, *errors: GatewayError
-) -> _Destination:
+def _put_in(scenery: Scenery, delivery: Delivery, monkeypatch: pytest.MonkeyPatch, *errors: Exception) -> _Destination:
     destination = _Destination(*errors)
     monkeypatch.setitem(sending.EXITS, delivery.kind, cast(Exit, destination))
     _enqueue(scenery, delivery)
@@ -103,6 +103,80 @@ def test_so_does_a_worker_that_ended_without_a_word(
     assert destination.may_have_left == [True]
 
 
+def test_what_was_sent_and_could_not_be_settled_is_looked_for(
+    scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    destination = _put_in(scenery, images, monkeypatch)
+
+    def refuse(name: str) -> None:
+        if name == "job.settle.before_commit":
+            raise Transient("the database is busy")
+
+    hooks.observe(refuse)
+    try:
+        with pytest.raises(Transient):
+            _attempt(scenery, images)
+    finally:
+        hooks.forget(refuse)
+    assert scenery.delivery(images.id).state is DeliveryState.PENDING
+    scenery.clock.forward(seconds=120)
+    _attempt(scenery, images)
+    assert destination.may_have_left == [False, True]
+    assert scenery.delivery(images.id).state is DeliveryState.DELIVERED
+
+
+@pytest.mark.parametrize("error", [Ambiguous("not there yet"), Unanswered("no answer"), RuntimeError("ours")])
+def test_what_may_have_left_is_looked_for_although_it_could_not_be_noted(
+    scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    destination = _put_in(scenery, images, monkeypatch, error)
+    refused: list[str] = []
+
+    def refuse_once(name: str) -> None:
+        if destination.may_have_left and name.endswith(".before_commit") and not refused:
+            refused.append(name)
+            raise Transient("the database is busy")
+
+    hooks.observe(refuse_once)
+    try:
+        with suppress(Transient):
+            _attempt(scenery, images)
+    finally:
+        hooks.forget(refuse_once)
+    assert refused
+    scenery.clock.forward(seconds=120)
+    _attempt(scenery, images)
+    assert destination.may_have_left == [False, True]
+
+
+def test_an_unexpected_error_leaves_it_open(
+    scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    destination = _put_in(scenery, images, monkeypatch, RuntimeError("ours"))
+    _attempt(scenery, images)
+    assert scenery.delivery(images.id).is_ambiguous
+    _attempt(scenery, images)
+    assert destination.may_have_left == [False, True]
+
+
+def test_what_arrived_counts_although_the_breaker_could_not_be_closed(
+    scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _put_in(scenery, images, monkeypatch, Unreachable("away"))
+    _attempt(scenery, images)
+
+    def refuse(name: str) -> None:
+        if name == "destination.answered.before_commit":
+            raise Transient("the database is busy")
+
+    hooks.observe(refuse)
+    try:
+        _attempt(scenery, images)
+    finally:
+        hooks.forget(refuse)
+    assert scenery.delivery(images.id).state is DeliveryState.DELIVERED
+
+
 @pytest.fixture
 def in_doubt(scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch) -> _Destination:
     destination = _put_in(scenery, images, monkeypatch, Ambiguous("nobody can look", is_for_person=True))
@@ -146,7 +220,7 @@ def _failures(scenery: Scenery, delivery: Delivery) -> int:
         return breakers.by_endpoint(connection, delivery.endpoint_id).failures
 
 
-@pytest.mark.parametrize("error", [Unreachable("no connection"), Ambiguous("no answer")])
+@pytest.mark.parametrize("error", [Unreachable("no connection"), Unanswered("no answer")])
 def test_silence_counts_against_the_destination_and_an_answer_clears_it(
     scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch, error: GatewayError
 ) -> None:
@@ -177,9 +251,20 @@ def test_after_the_deadline_a_person_is_asked(
     assert scenery.delivery(images.id).state is DeliveryState.FAILED
 
 
+def test_what_a_person_retries_has_its_whole_deadline_before_it(
+    scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _put_in(scenery, images, monkeypatch, *[Unreachable("no connection")] * 2)
+    _attempt(scenery, images)
+    scenery.clock.forward(hours=73)
+    delivery_control.retry(scenery.core, images.id, actor="cli:test")
+    _attempt(scenery, images)
+    assert scenery.delivery(images.id).state is DeliveryState.PENDING
+
+
 def _enqueue_unmoved(scenery: Scenery, delivery: Delivery) -> str:
     with scenery.core.database.read() as connection:
-        row = outbox.unsettled(connection, delivery.id)
+        row = outbox.unsettled(connection, JobKind.DELIVERY_SEND, delivery.id)
     assert row is not None
     return str(row.id)
 

@@ -1,5 +1,7 @@
 """A person holds a delivery back, whatever the consents say, and lets it go on."""
 
+from collections.abc import Callable
+from datetime import timedelta
 from typing import cast
 
 import pytest
@@ -41,7 +43,7 @@ def _sent(scenery: Scenery, delivery: Delivery, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setitem(sending.EXITS, delivery.kind, take)
     with scenery.core.database.read() as connection:
-        job = outbox.unsettled(connection, delivery.id)
+        job = outbox.unsettled(connection, JobKind.DELIVERY_SEND, delivery.id)
     assert job is not None
     outside = cast(Outside, None)
     run_job(scenery.core, job.id, {JobKind.DELIVERY_SEND: lambda one: sending.send(scenery.core, one, outside=outside)})
@@ -93,11 +95,11 @@ def test_released_without_a_consent_it_waits_for_one(scenery: Scenery, monkeypat
 
 
 def test_what_runs_under_a_grant_ends(scenery: Scenery, images: Delivery) -> None:
-    granted = egress.grant(scenery.core, images.id)
+    granted, job = egress.grant(scenery.core, images.id), scenery.claimed(JobKind.DELIVERY_SEND, images.id)
     assert granted is not None
     _hold(scenery, images)
     with pytest.raises(Conflict, match="nothing more is sent"):
-        egress.require_open(scenery.core, granted)
+        egress.require_open(scenery.core, job, granted)
 
 
 def test_retrying_does_not_get_round_it(scenery: Scenery, images: Delivery) -> None:
@@ -118,3 +120,17 @@ def test_what_has_arrived_is_not_held(scenery: Scenery, images: Delivery) -> Non
         deliveries.set_receipt(connection, images.id, Receipt(scenery.clock(), "0x0000", "NODE", "0" * 64))
     with pytest.raises(Conflict, match="is delivered"):
         _hold(scenery, images)
+
+
+@pytest.mark.parametrize("decide", [delivery_control.cancel, delivery_control.confirm])
+def test_what_a_person_ends_lets_the_next_version_go(scenery: Scenery, decide: Callable[..., None]) -> None:
+    scenery.study("matched")
+    first, second = scenery.report_to_pacs(1), scenery.report_to_pacs(2)
+    job = scenery.claimed(JobKind.DELIVERY_SEND, second.id)
+    with scenery.core.database.write("test") as connection:
+        deliveries.change(connection, first.id, now=scenery.clock(), state=DeliveryState.AMBIGUOUS)
+        outbox.postpone(connection, job, next_try_at=scenery.clock() + timedelta(minutes=15), error="NotYet: in turn")
+    decide(scenery.core, first.id, actor=ACTOR)
+    with scenery.core.database.read() as connection:
+        waiting = outbox.unsettled(connection, JobKind.DELIVERY_SEND, second.id)
+    assert waiting is not None and waiting.next_try_at == scenery.clock()

@@ -35,6 +35,11 @@ def test_a_study_without_any_case_shows_it_too(scenery: Scenery) -> None:
     assert f"consilium job retry {job_id}" in listing.study_line(scenery.core, study_id).waits_for
 
 
+def test_a_job_that_gave_up_is_a_wait_of_its_own_study_alone(scenery: Scenery) -> None:
+    scenery.stop(JobKind.STUDY_SETTLE, "another")
+    assert listing.study_line(scenery.core, scenery.study()).waits_for == "the study to go quiet"
+
+
 def test_retry_gives_it_all_its_attempts_and_is_audited(scenery: Scenery) -> None:
     study_id = scenery.study()
     job_id = scenery.stop(JobKind.STUDY_SETTLE, study_id)

@@ -7,9 +7,12 @@ from gateway.domain.errors import Conflict, NotFound
 from gateway.domain.ids import new_id
 from gateway.domain.party import Identifier, Party, PartyKind
 from gateway.domain.record import Case
+from gateway.services.case_finding import find_case
 from gateway.services.linking import link
+from gateway.services.quarantine import reject
 from gateway.services.resources import store_internal
-from gateway.store import cases, parties, tables
+from gateway.store import cases, parties, studies, tables
+from gateway.store.studies import Place
 from tests.core import START
 from tests.unit.gateway.services.scenery import DATA, Scenery
 
@@ -72,3 +75,25 @@ def test_a_closed_case_and_a_matched_study_stay_as_they_are(
         connection.execute(changed.update().where(changed.c.id == row_id).values(state=state))
     with pytest.raises(Conflict, match=state):
         link(scenery.core, study_id, scenery.case.id, actor=ACTOR)
+
+
+def test_the_last_link_counts_and_the_others_are_gone(scenery: Scenery, study_id: str) -> None:
+    meant = Case(new_id(), "ankara", None, scenery.case.patient_id, "CS-3", "open", START)
+    with scenery.core.database.write("test") as connection:
+        cases.add(connection, meant)
+    for case_id in (scenery.case.id, scenery.case.id, meant.id, meant.id):
+        link(scenery.core, study_id, case_id, actor=ACTOR)
+    with scenery.core.database.read() as connection:
+        found = find_case(connection, studies.by_id(connection, study_id))
+        assert cases.keys(connection, scenery.case.id, cases.LINKED_STUDY) == []
+    assert (found.case, found.because) == (meant, "a person's link")
+
+
+def test_a_link_goes_with_the_identity_that_a_person_rejects(scenery: Scenery, study_id: str) -> None:
+    link(scenery.core, study_id, scenery.case.id, actor=ACTOR)
+    with scenery.core.database.write("test") as connection:
+        place = Place(scenery.case.id, study_id, None)
+        entry_id = studies.put_in_quarantine(connection, "identity", "birth date", place, now=START)
+    reject(scenery.core, entry_id, actor=ACTOR)
+    with scenery.core.database.read() as connection:
+        assert cases.keys(connection, scenery.case.id, cases.LINKED_STUDY) == []

@@ -1,5 +1,7 @@
 """A recall notice says what is known to have left, waits for a coordinator, and ends with an audit row."""
 
+from datetime import timedelta
+
 import pytest
 
 from gateway.domain.delivery import Receipt
@@ -136,3 +138,61 @@ def test_an_acknowledged_notice_stands_anew_only_when_more_was_granted(scenery: 
     scenery.consent(DISCLOSE, status="inactive", of=consent_id)
     [again] = _open(scenery)
     assert (again.id, again.created_at, again.acknowledged_at) == (notice.id, scenery.clock(), None)
+
+
+def _left_under(scenery: Scenery) -> str:
+    """The id of the consent under which images left, and which the patient then takes back."""
+    first = scenery.consent(DISCLOSE)
+    assert egress.grant(scenery.core, scenery.images("1.1").id) is not None
+    return first
+
+
+def _takes_back(scenery: Scenery, consent_id: str) -> None:
+    scenery.clock.forward(hours=1)
+    scenery.consent(DISCLOSE, status="inactive", of=consent_id)
+
+
+@pytest.mark.parametrize("is_second_there_at_the_grant", [True, False])
+@pytest.mark.parametrize("is_first_taken_back_first", [True, False])
+def test_the_last_consent_that_permitted_is_recalled_whichever_it_is(
+    scenery: Scenery, is_second_there_at_the_grant: bool, is_first_taken_back_first: bool
+) -> None:
+    second = scenery.consent(DISCLOSE) if is_second_there_at_the_grant else ""
+    first = _left_under(scenery)
+    second = second or scenery.consent(DISCLOSE)
+    before, last = (first, second) if is_first_taken_back_first else (second, first)
+    _takes_back(scenery, before)
+    assert _open(scenery) == []
+    _takes_back(scenery, last)
+    [notice] = _open(scenery)
+    assert notice.reason.startswith(f"consent {last} version 2")
+
+
+def test_a_consent_that_permitted_since_the_first_one_ended_is_recalled(scenery: Scenery) -> None:
+    """Time ended the one under which it left; the patient takes back the other one."""
+    scenery.consent(DISCLOSE, ends=scenery.clock() + timedelta(days=1))
+    assert egress.grant(scenery.core, scenery.images("1.1").id) is not None
+    second = scenery.consent(DISCLOSE)
+    scenery.clock.forward(days=2)
+    assert _open(scenery) == []
+    _takes_back(scenery, second)
+    assert len(_open(scenery)) == 1
+
+
+def test_a_consent_that_had_ended_before_is_not_missed(scenery: Scenery) -> None:
+    """A consent that never covered what left is taken back after time ended the one that did: nothing is recalled."""
+    scenery.consent(DISCLOSE, ends=scenery.clock() + timedelta(days=1))
+    assert egress.grant(scenery.core, scenery.images("1.1").id) is not None
+    second = scenery.consent(DISCLOSE, ends=scenery.clock() + timedelta(days=1))
+    scenery.clock.forward(days=2)
+    _takes_back(scenery, second)
+    assert _open(scenery) == []
+
+
+def test_another_flow_recalls_nothing(scenery: Scenery) -> None:
+    scenery.consent(DISCLOSE, ends=scenery.clock() + timedelta(days=1))
+    assert egress.grant(scenery.core, scenery.images("1.1").id) is not None
+    other = scenery.consent(RETURN)
+    scenery.clock.forward(days=2)
+    scenery.consent(RETURN, status="inactive", of=other)
+    assert _open(scenery) == []

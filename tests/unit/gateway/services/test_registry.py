@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
+from gateway.domain.breaker import CLOSED, Breaker
 from gateway.domain.errors import Conflict, Invalid, NotFound
 from gateway.domain.party import DicomAddress, EndpointRole, FhirAddress, Identifier, PartyKind
 from gateway.services import registry
 from gateway.services.registry import NewEndpoint, Registration
-from gateway.store import parties
+from gateway.store import breakers, parties
 from gateway.store.engine import Database
 from gateway.store.tables import audit
 
@@ -136,6 +137,9 @@ def test_an_endpoint_in_use_moves_and_keeps_its_id(database: Database) -> None:
         assert parties.pacs_by_ae_title(connection, "NEWPACS") == after
         assert parties.pacs_by_ae_title(connection, "ANKPACS") is None
     assert audited(database)[-1] == ("endpoint.change", "cli:test")
+    with database.read() as connection:
+        details = connection.execute(select(audit.c.details).order_by(audit.c.id.desc()).limit(1)).scalar_one()
+    assert details == {"from": "ANKPACS@10.0.0.5:104", "to": "NEWPACS@10.0.0.6:104"}
 
 
 def test_a_clinic_is_not_found_among_the_reviewers(database: Database) -> None:
@@ -158,3 +162,14 @@ def test_the_ca_file_of_a_node_is_kept_with_its_address(database: Database) -> N
     secure = replace(PACS, dicom=DicomAddress("ANKPACS", "10.0.0.5", 2762, is_tls=True, ca_file="/etc/ca.pem"))
     clinic(database, endpoints=[secure])
     assert registry.endpoint(database, PACS.name).endpoint.dicom == secure.dicom
+
+
+def test_a_new_address_is_not_held_against_what_failed_at_the_old_one(database: Database) -> None:
+    [ehr] = [one for one in clinic(database).endpoints if one.name == EHR.name]
+    with database.write("test") as connection:
+        breakers.lock(connection, ehr.id)
+        breakers.keep(connection, ehr.id, Breaker(9, NOW, NOW))
+    moved = replace(EHR, fhir=FhirAddress("https://other.example/fhir"))
+    registry.register_endpoint(database, party_name="ankara", new=moved, actor="cli:test", now=NOW)
+    with database.read() as connection:
+        assert breakers.by_endpoint(connection, ehr.id) == CLOSED

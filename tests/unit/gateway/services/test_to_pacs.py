@@ -1,5 +1,6 @@
 """The PACS is asked and written to only while the permission holds, and an amendment names what is there."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from io import BytesIO
@@ -10,11 +11,11 @@ import pytest
 
 from dicom_node.encapsulated_pdf import StudyIdentity
 from gateway.domain.delivery import DeliveryState, Receipt
-from gateway.domain.errors import Ambiguous, Conflict
+from gateway.domain.errors import Ambiguous, Conflict, Lacking, Permanent, Transient, Unreachable
 from gateway.domain.record import Delivery
 from gateway.services.sending import Sending
 from gateway.services.to_pacs import send_to_pacs
-from gateway.store import deliveries
+from gateway.store import deliveries, reports
 from tests.unit.gateway.services.scenery import DATA, Scenery
 
 DUPLICATE = 0x0111
@@ -25,6 +26,7 @@ STUDY = StudyIdentity(
     patient_name="Öztürk^Ayşe",
     accession_number="A1",
     study_id="",
+    character_set="ISO_IR 192",
 )
 
 
@@ -43,13 +45,20 @@ class _Permission:
 class _Pacs:
     """Answers each question with what it was made with; notes each and keeps what it is sent."""
 
-    def __init__(self, log: list[str], *, has: Sequence[bool] = (), status: int = 0x0000) -> None:
-        self.log, self.has, self.status = log, list(has), status
+    def __init__(
+        self,
+        log: list[str],
+        *,
+        has: Sequence[bool] = (),
+        status: int = 0x0000,
+        studies: Sequence[StudyIdentity] = (STUDY,),
+    ) -> None:
+        self.log, self.has, self.status, self.studies = log, list(has), status, list(studies)
         self.received: list[pydicom.Dataset] = []
 
     def find_study(self, *_: object) -> list[StudyIdentity]:
         self.log.append("find study")
-        return [STUDY]
+        return self.studies
 
     def has_instance(self, *_: object) -> bool:
         self.log.append("find instance")
@@ -96,11 +105,82 @@ def test_without_a_permission_nobody_is_asked_anything(scenery: Scenery, log: li
     assert log == ["require"]
 
 
+def test_an_open_answer_stays_open_when_the_pacs_cannot_be_asked(
+    scenery: Scenery, log: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: object) -> bool:
+        raise Unreachable("PACS cannot be reached")
+
+    scenery.study("matched")
+    pacs = _Pacs(log, status=DUPLICATE)
+    monkeypatch.setattr(pacs, "has_instance", unreachable)
+    with pytest.raises(Ambiguous):
+        _send(scenery, scenery.report_to_pacs(), _Permission(log), pacs)
+
+
 def test_an_open_answer_stays_open_when_the_permission_ended(scenery: Scenery, log: list[str]) -> None:
     scenery.study("matched")
     with pytest.raises(Ambiguous):
         _send(scenery, scenery.report_to_pacs(), _Permission(log, holds=2), _Pacs(log, status=DUPLICATE))
     assert log == ["require", "find study", "require", "store", "require"]
+
+
+def test_a_study_that_is_not_there_yet_is_waited_for(scenery: Scenery, log: list[str]) -> None:
+    scenery.study("matched")
+    with pytest.raises(Lacking, match=r"the PACS does not have study .* yet, or not any more"):
+        _send(scenery, scenery.report_to_pacs(), _Permission(log), _Pacs(log, studies=[]))
+    assert "store" not in log
+
+
+@pytest.mark.parametrize(
+    ("studies", "told"),
+    [
+        ((STUDY, STUDY), "the PACS has 2 studies of that UID"),
+        ((replace(STUDY, patient_name="Kaya^Zehra"),), r"names another patient for the study \(name\)"),
+    ],
+)
+def test_two_studies_or_another_patient_are_for_a_person(
+    scenery: Scenery, log: list[str], studies: Sequence[StudyIdentity], told: str
+) -> None:
+    scenery.study("matched")
+    with pytest.raises(Permanent, match=told):
+        _send(scenery, scenery.report_to_pacs(), _Permission(log), _Pacs(log, studies=studies))
+    assert "store" not in log
+
+
+def test_a_name_that_the_pacs_cannot_spell_is_not_another_patient(scenery: Scenery, log: list[str]) -> None:
+    """Orthanc as it is installed: DefaultEncoding Latin1, and the letters that it does not have are dropped."""
+    scenery.study("matched")
+    dropped = replace(STUDY, patient_name="Öztürk^Aye Il", character_set="ISO_IR 100")
+    with pytest.raises(Permanent, match="answered in ISO_IR 100, which cannot spell the name") as refused:
+        _send(scenery, scenery.report_to_pacs(), _Permission(log), _Pacs(log, studies=[dropped]))
+    assert "another patient" not in str(refused.value)
+    assert "UTF-8 (ISO_IR 192) or Latin-5 (ISO_IR 148); in Orthanc: DefaultEncoding" in str(refused.value)
+    assert "ztürk" not in str(refused.value)
+    assert "store" not in log
+
+
+@pytest.mark.parametrize(
+    "differing", [{"character_set": "ISO_IR 192"}, {"character_set": "ISO_IR 100", "birth_date": "19000101"}]
+)
+def test_another_patient_is_one_in_any_character_set(
+    scenery: Scenery, log: list[str], differing: dict[str, str]
+) -> None:
+    scenery.study("matched")
+    other = replace(STUDY, patient_name="Kaya^Zehra", **differing)
+    with pytest.raises(Permanent, match="names another patient"):
+        _send(scenery, scenery.report_to_pacs(), _Permission(log), _Pacs(log, studies=[other]))
+
+
+def test_a_pdf_that_the_store_does_not_have_is_waited_for(scenery: Scenery, log: list[str]) -> None:
+    scenery.study("matched")
+    delivery = scenery.report_to_pacs()
+    with scenery.core.database.read() as connection:
+        pdf = str(reports.by_id(connection, delivery.subject_id).pdf_sha256)
+    assert scenery.core.blobs.remove_stale(pdf, before=time.time() + 60)
+    with pytest.raises(Transient, match=f"blob {pdf[:12]} is not in the store, .*consilium doctor"):
+        _send(scenery, delivery, _Permission(log), _Pacs(log))
+    assert "store" not in log
 
 
 @pytest.mark.parametrize("is_confirmed_by_a_person", [True, False])

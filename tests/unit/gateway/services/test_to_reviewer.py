@@ -6,7 +6,8 @@ from typing import cast
 
 import pytest
 
-from gateway.domain.errors import GatewayError, Unreachable
+from gateway.domain import hooks
+from gateway.domain.errors import Ambiguous, GatewayError, Transient, Unreachable
 from gateway.domain.party import DicomAddress
 from gateway.domain.record import Delivery, DeliveryItem
 from gateway.domain.work import JobKind
@@ -41,18 +42,26 @@ def images(scenery: Scenery) -> Delivery:
     return scenery.images("1.1", "1.2")
 
 
-def _attempt(scenery: Scenery, delivery: Delivery, *answers: int | GatewayError) -> list[DeliveryItem]:
-    """The objects after one attempt at a node that answers so."""
+def _send(scenery: Scenery, delivery: Delivery, *answers: int | GatewayError) -> None:
+    """To a node that answers so."""
     granted = egress.grant(scenery.core, delivery.id)
     assert granted is not None
     job = scenery.claimed(JobKind.DELIVERY_SEND, delivery.id)
     never = cast(Outside, None)
     outside = Outside(_Node(*answers).open, *[never] * 4)  # type: ignore[arg-type]  # nothing else is asked
     attempt = Sending(delivery, Permission(scenery.core, job, granted), may_have_left=False)
-    with suppress(GatewayError):
+    try:
         send_to_reviewer(scenery.core, attempt, outside)
+    finally:
+        with scenery.core.database.write("test") as connection:
+            outbox.settle(connection, job, now=scenery.clock())
+
+
+def _attempt(scenery: Scenery, delivery: Delivery, *answers: int | GatewayError) -> list[DeliveryItem]:
+    """The objects after one attempt."""
+    with suppress(GatewayError):
+        _send(scenery, delivery, *answers)
     with scenery.core.database.write("test") as connection:
-        outbox.settle(connection, job, now=scenery.clock())
         return deliveries.items(connection, delivery.id)
 
 
@@ -74,3 +83,16 @@ def test_a_refusal_stays_with_its_object(scenery: Scenery, images: Delivery) -> 
     assert first.status is None
     assert first.last_error.startswith("Permanent: ")
     assert (second.attempts, second.last_error) == (0, "")
+
+
+def test_an_object_whose_answer_could_not_be_noted_may_be_there(scenery: Scenery, images: Delivery) -> None:
+    def refuse(name: str) -> None:
+        if name == "delivery.item.before_commit":
+            raise Transient("the database is busy")
+
+    hooks.observe(refuse)
+    try:
+        with pytest.raises(Ambiguous, match="could not be noted"):
+            _send(scenery, images, 0x0000)
+    finally:
+        hooks.forget(refuse)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,42 @@ def test_a_job_of_no_trace_begins_one(core: Core) -> None:
     assert kept(core, job_id) is None
     run_job(core, job_id, {SETTLE: lambda _job: seen.append(trace.current())})
     assert len(seen[0]) == 32
+
+
+class _Recorded:
+    """Says which span the current work is part of, and keeps below which one a span began."""
+
+    def __init__(self) -> None:
+        self.current, self.parents = "a" * 16, list[str]()
+
+    def span(self, _name: str, parent_id: str, _ids: trace.Ids) -> AbstractContextManager[None]:
+        self.parents.append(parent_id)
+        return nullcontext()
+
+    def note(self, ids: trace.Ids) -> None:
+        assert "outcome" in ids
+
+    def current_span_id(self) -> str:
+        return self.current
+
+    def flush(self) -> None:
+        raise AssertionError("nobody asked for it")
+
+
+def test_a_job_is_a_span_below_what_enqueued_or_moved_it(core: Core) -> None:
+    recorded = _Recorded()
+    trace.install(recorded)
+    try:
+        with trace.within(FIRST):
+            job_id = enqueue(core)
+            recorded.current = "b" * 16
+            assert enqueue(core) == job_id
+        recorded.current = "c" * 16
+        assert enqueue(core) == job_id  # outside of any trace
+        run_job(core, job_id, {SETTLE: lambda _job: None})
+    finally:
+        trace.uninstall(recorded)
+    assert recorded.parents == ["b" * 16]
 
 
 @pytest.mark.usefixtures("_lines_as_a_program_writes_them")

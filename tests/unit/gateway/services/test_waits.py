@@ -7,10 +7,13 @@ import pytest
 
 from gateway.domain.breaker import Breaker
 from gateway.domain.delivery import DeliveryState
+from gateway.domain.errors import NotFound
 from gateway.domain.work import JobKind
 from gateway.services import delivery_control, egress, listing
+from gateway.services.second_look import MATCHED
+from gateway.services.story import case_story
 from gateway.services.waits import study_wait
-from gateway.store import breakers, deliveries, outbox, studies
+from gateway.store import audit, breakers, deliveries, outbox, studies
 from gateway.store.studies import Place
 from gateway.store.tables import case, endpoint
 from tests.unit.gateway.services.scenery import DISCLOSE, Scenery
@@ -141,3 +144,107 @@ def test_a_delivery_without_work_says_so_in_the_list(scenery: Scenery) -> None:
     with scenery.core.database.write("test") as connection:
         egress.enqueue_next(connection, scenery.delivery(delivery.id), now=scenery.clock())
     assert listing.delivery_view(scenery.core, delivery.id).delivery.waits_for == ""
+
+
+def test_a_study_that_settles_again_does_not_move_a_delivery_whose_release_ended(scenery: Scenery) -> None:
+    delivery = scenery.images("1.1")
+    _change(scenery, delivery.id, payload_sha256="")
+    scenery.claimed(JobKind.STUDY_SETTLE, delivery.subject_id)
+    retry = f"consilium delivery retry {delivery.id}"
+    assert [who for what, who in scenery.waits().items() if "stopped" in what] == [f"an administrator: {retry}"]
+    assert retry in listing.delivery_view(scenery.core, delivery.id).delivery.waits_for
+
+
+def test_of_many_unmatched_studies_a_few_are_named_and_the_others_counted(scenery: Scenery) -> None:
+    with scenery.core.database.write("test") as connection:
+        for number in range(5):
+            moment = scenery.clock() + timedelta(seconds=number)
+            known: dict[str, Any] = {"clinic_id": "ankara", "endpoint_id": "ankara-pacs", "patient_id": "", "sex": ""}
+            known |= {"issuer_of_patient_id": "", "patient_names": [], "accession_number": "", "study_description": ""}
+            known |= {"first_received_at": moment, "last_received_at": moment, "accession_pseudonym": f"AC{number}"}
+            begun = studies.begun(connection, known | {"study_instance_uid": f"1.2.{number}"})
+            studies.change(connection, begun.id, state="unmatched")
+    who = scenery.waits()["the study"]
+    assert who.count("|") == 2
+    assert "and 2 more: consilium study list --state unmatched" in who
+
+
+def _line(scenery: Scenery) -> listing.deliveries.DeliveryLine:
+    [line] = listing.delivery_lines(scenery.core, limit=9, endpoint_name="board-node")
+    return line
+
+
+def test_the_list_says_why_a_delivery_has_not_arrived_and_when_it_is_tried(scenery: Scenery) -> None:
+    scenery.consent(DISCLOSE)
+    delivery, now = scenery.images("1.1"), scenery.clock()
+    job = scenery.claimed(JobKind.DELIVERY_SEND, delivery.id)
+    assert (_line(scenery).waits_for, _line(scenery).next_try_at) == ("", None)
+    due_at, probe_at = now + timedelta(minutes=1), now + timedelta(minutes=5)
+    with scenery.core.database.write("test") as connection:
+        outbox.postpone(connection, job, next_try_at=due_at, error="Transient: no study there")
+    backed_off = _line(scenery)
+    assert backed_off.next_try_at == due_at
+    assert backed_off.waits_for == f"the next try at {due_at:%Y-%m-%d %H:%M:%S} UTC after: Transient: no study there"
+    with scenery.core.database.write("test") as connection:
+        breakers.lock(connection, "board-node")
+        breakers.keep(connection, "board-node", Breaker(3, now, probe_at))
+    behind = _line(scenery)
+    assert behind.next_try_at == probe_at
+    assert behind.waits_for.startswith(f"the next try at {probe_at:%Y-%m-%d %H:%M:%S} UTC after: board-node has not")
+    assert listing.delivery_view(scenery.core, delivery.id).delivery == behind
+    assert f"study-to-reviewer: {behind.waits_for}" in scenery.waits()
+    assert listing.delivery_lines(scenery.core, limit=9, endpoint_name="ankara-ehr") == []
+
+
+def test_every_attempt_stays_visible_after_a_retry(scenery: Scenery) -> None:
+    delivery = scenery.images("1.1")
+    with scenery.core.database.write("test") as connection:
+        audit.record(
+            connection,
+            at=scenery.clock(),
+            actor="gateway",
+            action="delivery.attempt",
+            case_id=scenery.case.id,
+            subject=f"delivery/{delivery.id}",
+            outcome="failure",
+            details={"error": "Unreachable", "attempt": 7},
+        )
+    _change(scenery, delivery.id, state=DeliveryState.FAILED, waits_for="an administrator: away", attempts=7)
+    delivery_control.retry(scenery.core, delivery.id, actor="cli:test")
+    told = [(one.action, one.attempt, one.error) for one in listing.delivery_view(scenery.core, delivery.id).history]
+    assert told[-2:] == [("delivery.attempt", 7, "Unreachable"), ("delivery.retry", None, "")]
+
+
+def test_after_an_outage_all_that_failed_to_an_endpoint_is_tried_again(scenery: Scenery) -> None:
+    failed, other = [scenery.report_to_pacs(version) for version in (1, 2)], scenery.images("1.1")
+    held = scenery.report_to_pacs(3)
+    for one in (*failed, other):
+        _change(scenery, one.id, state=DeliveryState.FAILED, waits_for="an administrator: away")
+    _change(scenery, held.id, state=DeliveryState.HELD, waits_for="a consent")
+    tried = delivery_control.retry_failed(scenery.core, "ankara-pacs", actor="cli:test")
+    assert sorted(tried) == sorted(one.id for one in failed)
+    assert {scenery.delivery(one.id).state for one in failed} == {DeliveryState.PENDING}
+    assert scenery.delivery(other.id).state is DeliveryState.FAILED
+    assert scenery.delivery(held.id).state is DeliveryState.HELD
+    with pytest.raises(NotFound):
+        delivery_control.retry_failed(scenery.core, "nowhere", actor="cli:test")
+
+
+def test_each_time_a_study_was_complete_stays_in_the_story(scenery: Scenery) -> None:
+    study_id = scenery.study("matched")
+    with scenery.core.database.write("test") as connection:
+        for instances in (1, 2):
+            audit.record(
+                connection,
+                at=scenery.clock(),
+                actor="matching",
+                action=MATCHED,
+                case_id=scenery.case.id,
+                subject=f"study/{study_id}",
+                details={"by": "StudyInstanceUID", "instances": instances},
+            )
+            scenery.clock.forward(seconds=60)
+    told = [(one.what, one.outcome) for one in case_story(scenery.core, scenery.case.id).stations]
+    earlier = "study was complete for then (assumed: it went quiet)"
+    assert [outcome for what, outcome in told if what == earlier] == ["1 objects", "2 objects"]
+    assert [outcome for what, outcome in told if what.startswith("study complete for now")] == ["0 objects"]

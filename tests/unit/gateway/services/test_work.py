@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 from sqlalchemy import select
 
 from gateway.domain import hooks
@@ -67,6 +68,23 @@ def test_what_may_succeed_later_comes_back(core: Core, job_id: str, error: Excep
     assert (row.state, row.attempts) == ("pending", 1)
     assert START <= row.next_try_at < START + timedelta(seconds=POLICY.base_s)
     assert type(error).__name__ in row.last_error
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "outcome"),
+    [
+        (Transient("the EHR answered HTTP 503"), "Transient: the EHR answered HTTP 503", "postponed"),
+        (Permanent("refused with 0x0122"), "Permanent: refused with 0x0122", "dead"),
+        (ValueError("Yilmaz^Ayse"), "ValueError: unexpected ValueError", "postponed"),
+    ],
+)
+def test_a_failure_is_logged_with_its_reason_and_what_becomes_of_it(
+    core: Core, job_id: str, error: Exception, reason: str, outcome: str
+) -> None:
+    with structlog.testing.capture_logs() as lines:
+        run_job(core, job_id, {KIND: _failing(error)})
+    [line] = [line for line in lines if line["event"] == "job.failed"]
+    assert (line["reason"], line["outcome"]) == (reason, outcome)
 
 
 def test_the_other_sides_wish_is_the_least_to_wait(core: Core, job_id: str) -> None:
@@ -139,6 +157,19 @@ def test_waiting_for_its_turn_is_no_failed_attempt_however_long(core: Core, job_
         run_job(core, job_id, {KIND: _failing(NotYet("an earlier one comes first"))})
         clock.time += timedelta(hours=1)
     assert _row(core, job_id).state == "pending"
+
+
+def test_a_sending_that_waited_for_its_turn_has_its_whole_deadline_before_it(core: Core, clock: Clock) -> None:
+    with core.database.write("test") as connection:
+        job_id = outbox.enqueue(connection, JobKind.DELIVERY_SEND, "amendment", case_id=None, now=START)
+    clock.forward(seconds=POLICY.deadline_s + 1)
+    for error in (NotYet("an earlier one comes first"), Transient("away")):
+        run_job(core, job_id, {JobKind.DELIVERY_SEND: _failing(error)})
+        clock.forward(seconds=POLICY.cap_s)
+    assert _row(core, job_id).state == "pending"
+    clock.forward(seconds=POLICY.deadline_s + 1)
+    run_job(core, job_id, {JobKind.DELIVERY_SEND: _failing(Transient("away"))})
+    assert _row(core, job_id).state == "dead"
 
 
 @pytest.mark.parametrize("error", [Transient("away"), Permanent("refused")])

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from dicom_node.deidentify import pseudonymous_uid
 from gateway.domain.errors import Permanent
-from gateway.store.keys import existing_key, key_or_new
+from gateway.store.keys import existing_key, fingerprint_of, key_or_new, shown
 
 
 def test_processes_that_start_together_end_with_one_key(tmp_path: Path) -> None:
@@ -22,6 +23,17 @@ def test_processes_that_start_together_end_with_one_key(tmp_path: Path) -> None:
 def test_a_key_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "pseudonym.key"
     assert key_or_new(path) == key_or_new(path) == existing_key(path)
+
+
+def test_a_fingerprint_tells_keys_apart_and_is_nothing_that_leaves() -> None:
+    key = bytes(range(32))
+    fingerprints = {fingerprint_of(one) for one in (key, key[::-1], key + b"x")}
+    assert len(fingerprints) == 3
+    assert fingerprint_of(key) == fingerprint_of(bytes(key))
+    assert shown(key) == fingerprint_of(key)[:16]
+    assert str(int(fingerprint_of(key)[:32], 16)) not in pseudonymous_uid(
+        key, "", "consilium pseudonym key fingerprint"
+    )
 
 
 def test_a_missing_key_is_not_made_up(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """A gateway with two clinics and a reviewer, and a client of each, over Flask's test client."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,10 +16,11 @@ from gateway.domain.errors import Full
 from gateway.domain.ids import new_id
 from gateway.domain.party import Identifier, Party, PartyKind
 from gateway.domain.resource import StoredResource
+from gateway.domain.work import QUEUES, WorkerPresence
 from gateway.services.clients import add_client
 from gateway.services.resource_transaction import Effect
 from gateway.services.tokens import issue_token
-from gateway.store import parties
+from gateway.store import parties, workers
 from gateway.store.engine import Database
 from gateway.store.tables import audit
 from gateway.web.application import create_application
@@ -85,10 +86,17 @@ class World:
             base_url=BASE,
             max_body_bytes=1_000_000,
             token_lifetime_s=300,
-            surroundings=Surroundings(folder, 0, None, 600),
+            surroundings=Surroundings(folder, 0, None, 600, lambda: ""),
         )
+        self.worker_shows()
         self.application: Flask = create_application(self.edge)
         self.http: FlaskClient = self.application.test_client()
+
+    def worker_shows(self, waits_for: str = "", queues: Iterable[str] = QUEUES.values()) -> None:
+        """The one worker of this gateway is there at this moment."""
+        presence = WorkerPresence("machine", frozenset(queues), waits_for)
+        with self.database.write("test.worker") as connection:
+            workers.show(connection, "worker", presence, now=self.clock())
 
     def token(self, name: str = "clinic") -> str:
         """A token that the party fetched at this time."""

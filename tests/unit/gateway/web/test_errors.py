@@ -116,10 +116,13 @@ def test_a_full_disk_is_refused_before_anything_is_read(world: World) -> None:
 
 
 def test_unknown_routes_and_methods_get_an_outcome_too(world: World) -> None:
-    assert problem(world.http.get("/nothing/here"))[:2] == (404, "not-found")
-    refused = world.ask("DELETE", "/Patient/x")
-    assert problem(refused)[:2] == (405, "not-supported")
-    assert "GET" in refused.headers["Allow"]
+    absent = world.http.get("/nothing/here")
+    assert problem(absent)[:2] == (404, "not-found")
+    assert "FHIR is below /fhir" in absent.text
+    for refused in (world.ask("DELETE", "/Patient/x"), world.http.delete("/readyz")):
+        assert problem(refused)[:2] == (405, "not-supported")
+        assert "the header Allow names those" in refused.text
+        assert "GET" in refused.headers["Allow"]
 
 
 def test_what_passes_says_when_to_come_back(world: World) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from gateway.domain.work import JobKind
+from gateway.domain.work import QUEUES, JobKind
 from gateway.store import audit, outbox
 from gateway.store.engine import Database
 from gateway.store.readiness import newest_revision
@@ -76,6 +76,11 @@ def test_a_disk_below_the_reserve_is_a_problem(world: World) -> None:
     assert "storage.min_free_bytes" in answered.get_json()["problems"]["disk"][0]
 
 
+def test_a_key_of_another_installation_is_a_problem(world: World) -> None:
+    answered = around(world, key_problem=lambda: "replace the key")
+    assert (answered.status_code, answered.get_json()["problems"]) == (503, {"key": ["replace the key"]})
+
+
 def test_a_broker_that_is_away_is_a_warning(world: World) -> None:
     answered = around(world, broker=("nowhere.invalid", 5672))
     assert (answered.status_code, answered.get_json()["status"]) == (200, "ready")
@@ -106,7 +111,29 @@ def test_a_worker_that_died_and_has_no_successor_is_a_warning(world: World) -> N
         taken = outbox.claim(connection, job_id, owner="dead", now=world.clock(), lease_s=60, policy=policy)
     assert taken is not None
     world.clock.forward(seconds=119)
+    world.worker_shows()
     assert world.http.get("/readyz").get_json() == {"status": "ready"}
     world.clock.forward(seconds=1)
     [sentence] = world.http.get("/readyz").get_json()["warnings"]["workers"]
     assert "1 jobs were left by a worker that died" in sentence
+
+
+def test_queues_without_a_worker_are_a_warning_within_a_minute(world: World) -> None:
+    world.clock.forward(seconds=30)
+    assert world.http.get("/readyz").get_json() == {"status": "ready"}
+    world.clock.forward(seconds=30)
+    answered = world.http.get("/readyz")
+    assert (answered.status_code, answered.get_json()["status"]) == (200, "ready")
+    assert len(answered.get_json()["warnings"]["workers"]) == len(set(QUEUES.values()))
+    world.worker_shows(queues=set(QUEUES.values()) - {"render"})
+    [sentence] = world.http.get("/readyz").get_json()["warnings"]["workers"]
+    assert sentence.startswith("no worker does the queue render: run consilium worker")
+
+
+def test_a_worker_that_its_broker_does_not_let_in_is_a_warning_with_the_reason(world: World) -> None:
+    world.worker_shows("403 ACCESS_REFUSED - Login was refused")
+    answered = world.http.get("/readyz")
+    assert answered.status_code == 200
+    ((name, [sentence]),) = answered.get_json()["warnings"].items()
+    assert name == "broker"
+    assert "a worker on machine waits for the broker: 403 ACCESS_REFUSED" in sentence

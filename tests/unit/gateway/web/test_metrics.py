@@ -16,7 +16,7 @@ from sqlalchemy import update
 
 from gateway.domain.breaker import Breaker
 from gateway.domain.delivery import DeliveryState
-from gateway.domain.work import JobKind
+from gateway.domain.work import QUEUES, JobKind
 from gateway.process import with_trace
 from gateway.services import egress
 from gateway.store import audit, breakers, deliveries, outbox, studies, tables
@@ -69,6 +69,36 @@ def test_jobs_by_queue_and_how_long_they_have_been_due(database: Database, tmp_p
     assert found["outbox_orphaned_jobs",] == 0
     scenery.clock.forward(seconds=60)
     assert scraped(world)["outbox_orphaned_jobs",] == 1
+
+
+def test_a_dead_sending_counts_while_its_delivery_waits_for_a_person(database: Database, tmp_path: Path) -> None:
+    """Rows of tries that gave up stay in the outbox after somebody has set the delivery going again."""
+    scenery = Scenery(database, tmp_path)
+    world, sent = world_of(scenery, tmp_path), scenery.report()
+    with database.write("test") as connection:
+        egress.enqueue_next(connection, sent, now=scenery.clock())
+        gave_up = {"state": outbox.DEAD, "settled_at": scenery.clock()}
+        connection.execute(update(tables.outbox).values(gave_up))
+        deliveries.change(connection, sent.id, now=scenery.clock(), state=DeliveryState.FAILED)
+    assert scraped(world)["outbox_jobs", "deliver", "dead"] == 1
+    with database.write("test") as connection:
+        deliveries.change(connection, sent.id, now=scenery.clock(), state=DeliveryState.DELIVERED)
+    assert ("outbox_jobs", "deliver", "dead") not in scraped(world)
+    with database.write("test") as connection:
+        deliveries.change(connection, sent.id, now=scenery.clock(), state=DeliveryState.FAILED)
+        egress.enqueue_next(connection, sent, now=scenery.clock())
+    assert ("outbox_jobs", "deliver", "dead") not in scraped(world)
+
+
+def test_workers_by_queue(world: World) -> None:
+    found = scraped(world)
+    assert {found["workers", queue] for queue in QUEUES.values()} == {1}
+    world.worker_shows("403 refused")
+    assert scraped(world)["workers", "match"] == 0
+    world.worker_shows(queues=["match"])
+    assert (scraped(world)["workers", "match"], scraped(world)["workers", "deliver"]) == (1, 0)
+    world.clock.forward(minutes=1)
+    assert scraped(world)["workers", "match"] == 0
 
 
 def test_what_waits_for_a_destination_that_fails_is_not_overdue(database: Database, tmp_path: Path) -> None:
