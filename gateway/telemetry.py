@@ -34,7 +34,7 @@ class OpenTelemetry:
         ) as begun:
             try:
                 yield
-            except Exception as exc:
+            except Exception as exc:  # it goes on upwards; its words may hold anything, so the span gets the class
                 begun.set_status(Status(StatusCode.ERROR, type(exc).__name__))
                 raise
 
