@@ -11,6 +11,8 @@ INSTALLED := $(STAMPS)/installed
 RUNTIME_LIBRARIES := $(STAMPS)/runtime-libraries
 TEST_LIBRARIES := $(STAMPS)/test-libraries
 TOWNS ?= $(shell echo $$((2 * $$(nproc))))
+# Empty: Python keeps its bytecode. Else every program of every test compiles all that it imports.
+export PYTHONDONTWRITEBYTECODE :=
 PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
