@@ -10,6 +10,8 @@ STAMPS := $(VENV)/stamps
 INSTALLED := $(STAMPS)/installed
 RUNTIME_LIBRARIES := $(STAMPS)/runtime-libraries
 TEST_LIBRARIES := $(STAMPS)/test-libraries
+COMPILED := $(STAMPS)/compiled
+NOT_COMPILED := /(STU3|faker|mypy|mypyc|moto|pip|prompt_toolkit|pygments|setuptools|testing|tests)/
 TOWNS ?= $(shell echo $$((2 * $$(nproc))))
 # Empty: Python keeps its bytecode. Else every program of every test compiles all that it imports.
 export PYTHONDONTWRITEBYTECODE :=
@@ -28,7 +30,7 @@ run: $(RUNTIME_LIBRARIES) $(INSTALLED) ## Start the gateway here, with its data 
 	@$(BIN)/consilium up
 
 .PHONY: test
-test: $(TEST_LIBRARIES) $(INSTALLED) ## Run the whole suite; PYTEST_ARGS chooses, as in PYTEST_ARGS=tests/unit
+test: $(TEST_LIBRARIES) $(INSTALLED) $(COMPILED) ## Run the whole suite; PYTEST_ARGS chooses, as in PYTEST_ARGS=tests/unit
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: check
@@ -78,4 +80,10 @@ $(INSTALLED): requirements.lock pyproject.toml | $(RUNTIME_LIBRARIES)
 	@echo "installing the locked dependencies into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@mkdir -p $(@D) && touch $@
+
+# The tests start many programs at once: each would compile the same thousands of modules before it answers.
+$(COMPILED): $(INSTALLED)
+	@echo "compiling the dependencies"
+	@$(BIN)/python -m compileall -q -j 0 -x '$(NOT_COMPILED)' $(VENV)/lib
 	@mkdir -p $(@D) && touch $@
