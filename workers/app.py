@@ -28,6 +28,7 @@ from workers.ehr.capability import CapabilityCache
 from workers.ehr.client import Wiring
 from workers.ehr.exchange import Limits
 from workers.ehr.report import deliver_report
+from workers.listener import keep_listening
 from workers.metrics import WorkerMetrics
 from workers.pools import PatientConsumer, queue_pools
 from workers.presence import Presence
@@ -113,6 +114,11 @@ class Worker:
         repeat = partial(keep_swept, once, ended, period_s=storage.sweep_period_s)
         threading.Thread(target=repeat, name="sweeper", daemon=True).start()
 
+    def begin_listening(self, ended: threading.Event) -> None:
+        """Hear in a thread beside the work of what other processes put into the outbox, where the relay is to know."""
+        listened = [self.core.database, self._news, ended]
+        threading.Thread(target=keep_listening, args=listened, name="listener", daemon=True).start()
+
     def begin_recurring(self, ended: threading.Event) -> None:
         """See in a thread beside the work that what comes back by itself has its rows."""
         begin = partial(begin_recurring, self.core)
@@ -149,6 +155,7 @@ def _run_embedded(worker: Worker) -> None:
     executor = Executor(worker.queues, threads=options.threads, in_flight=options.in_flight)
     worker.begin_sweeping(ended)
     worker.begin_recurring(ended)
+    worker.begin_listening(ended)
     worker.relay(executor).run(ended)
     executor.stop()
 
@@ -160,6 +167,7 @@ def _run_on_broker(worker: Worker) -> None:
     relay = threading.Thread(target=worker.relay(broker).run, args=[ended], name="relay", daemon=True)
     worker.listen_to_broker(broker)
     if options.relay:
+        worker.begin_listening(ended)
         relay.start()
     worker.begin_sweeping(ended)
     worker.begin_recurring(ended)

@@ -22,6 +22,15 @@ class JobKind(StrEnum):
     RETENTION = "retention"  # subject: gateway; recurring: destroy what has been kept long enough
 
 
+class JobState(StrEnum):
+    """What has become of a job."""
+
+    PENDING = "pending"  # due now or later
+    CLAIMED = "claimed"  # a worker does it, as long as its lease runs
+    DONE = "done"
+    DEAD = "dead"  # it gave up; a person decides
+
+
 QUEUES: Mapping[JobKind, str] = {
     JobKind.STUDY_SETTLE: "match",
     JobKind.STUDY_RELEASE: "deidentify",
@@ -49,7 +58,7 @@ class Job:
 
     `attempt` counts from 1 and was committed before the work began; `failures` of the earlier ones ended with an
     error, the others never ended. `trace_id` is of what enqueued or moved it last, '' where that belonged to no trace;
-    `span_id` is of the same, '' where no spans are recorded.
+    `span_id` is of the same, '' where no spans are recorded. `endpoint_id` is the destination of what is sent.
     """
 
     id: str
@@ -62,6 +71,7 @@ class Job:
     owner: str
     trace_id: str = ""
     span_id: str = ""
+    endpoint_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -52,11 +52,11 @@ def send(core: Core, job: Job, *, outside: Outside) -> Settlement | None:
         with trace.span("delivery.send", **ids), watched(core, delivery.endpoint_id):
             receipt = EXITS[delivery.kind](core, sending, outside)
     except Conflict as exc:  # the grant was cancelled: revocation has held the delivery already
-        return partial(_note, delivery, job, exc, core.now())
+        return Settlement(partial(_note, delivery, job, exc, core.now()))
     except Exception as exc:  # it may have left: an error unknown to us is noted as well, then raised
-        raise Failed(exc, partial(_note, delivery, job, exc, core.now())) from exc
-    _log.info("delivery.delivered", delivery=delivery.id, endpoint=delivery.endpoint_id, status=receipt.status)
-    return partial(_settle, delivery, job, receipt)
+        raise Failed(exc, Settlement(partial(_note, delivery, job, exc, core.now()))) from exc
+    told = {"delivery": delivery.id, "endpoint": delivery.endpoint_id, "status": receipt.status}
+    return Settlement(partial(_settle, delivery, job, receipt), partial(_log.info, "delivery.delivered", **told))
 
 
 def _require_turn(earlier: list[Delivery]) -> None:

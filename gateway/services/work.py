@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import copy_context
+from dataclasses import dataclass
 from enum import StrEnum
 
 import structlog
 from sqlalchemy import Connection
 
+from gateway.alarms import alarms
 from gateway.domain import trace
 from gateway.domain.errors import Ambiguous, Full, GatewayError, NotYet, Permanent, Transient
 from gateway.domain.ids import new_id
@@ -28,7 +30,14 @@ class JobOutcome(StrEnum):
     LOST = "lost"
 
 
-Settlement = Callable[[Connection], None]
+@dataclass(frozen=True)
+class Settlement:
+    """What is committed together with the end of an attempt; `tell` is called once that stands."""
+
+    write: Callable[[Connection], None]
+    tell: Callable[[], None] = lambda: None
+
+
 Handler = Callable[[Job], Settlement | None]
 """Does a job, and gives what is to be committed together with its end."""
 
@@ -83,6 +92,7 @@ def run_job(
 def _attempt(core: Core, job: Job, handlers: Mapping[JobKind, Handler]) -> JobOutcome:
     """Where its end cannot be committed the claim stays: whoever takes it over sees that it never said how it ended."""
     log = _log.bind(job=job.id, kind=str(job.kind), subject=job.subject_id, case=job.case_id, attempt=job.attempt)
+    log = log.bind(endpoint=job.endpoint_id) if job.endpoint_id else log
     try:
         _require_hope(core, job)
         with _heartbeat(core, job):
@@ -98,8 +108,10 @@ def _attempt(core: Core, job: Job, handlers: Mapping[JobKind, Handler]) -> JobOu
         return outcome
     with core.database.write("job.settle") as connection:
         if settlement is not None:
-            settlement(connection)
+            settlement.write(connection)
         is_ours = outbox.settle(connection, job, now=core.now())
+    if settlement is not None:
+        settlement.tell()
     log.info("job.done" if is_ours else "job.lost")
     return JobOutcome.DONE if is_ours else JobOutcome.LOST
 
@@ -122,7 +134,7 @@ def _failed(core: Core, job: Job, exc: Exception, settlement: Settlement | None)
     with core.database.write("job.fail") as connection:
         now = core.now()
         if settlement is not None:
-            settlement(connection)
+            settlement.write(connection)
         if not _is_hopeless(core, job, exc):
             wish_s = exc.retry_after_s if isinstance(exc, Transient | Ambiguous) else None
             again_at = core.retry.next_try(now, job.attempt, random.random(), wish_s)  # noqa: S311  # jitter, no secret
@@ -157,24 +169,29 @@ def _is_hopeless(core: Core, job: Job, exc: Exception) -> bool:
 
 @contextmanager
 def _heartbeat(core: Core, job: Job) -> Iterator[None]:
-    """Renew the lease at a third of its length until the work ends."""
-    ended = threading.Event()
+    """Renew the lease at a third of its length until the work ends; a thread of its own begins with the first time."""
+    period_s, ended, context = core.retry.lease_s / 3, threading.Event(), copy_context()
 
     def beat() -> None:
-        while not ended.wait(core.retry.lease_s / 3):
-            try:
-                with core.database.write("job.heartbeat") as connection:
-                    is_mine = outbox.extend(connection, job, now=core.now(), lease_s=core.retry.lease_s)
-            except Exception as exc:  # noqa: BLE001  # the edge of a thread: the next beat may reach the database
-                _log.warning("job.heartbeat.missed", job=job.id, error=type(exc).__name__)
-                continue
-            if not is_mine:
-                return
+        while not ended.is_set() and _is_renewed(core, job):
+            ended.wait(period_s)
 
-    thread = threading.Thread(target=copy_context().run, args=[beat], name=f"lease-{job.id}", daemon=True)
-    thread.start()
+    thread = threading.Thread(target=context.run, args=[beat], name=f"lease-{job.id}", daemon=True)
+    first = alarms.after(period_s, thread.start)
     try:
         yield
     finally:
         ended.set()
-        thread.join()
+        first.call_off()
+        if thread.ident is not None:
+            thread.join()
+
+
+def _is_renewed(core: Core, job: Job) -> bool:
+    """False once the lease is lost; where the database is not reached, the next beat may reach it."""
+    try:
+        with core.database.write("job.heartbeat") as connection:
+            return outbox.extend(connection, job, now=core.now(), lease_s=core.retry.lease_s)
+    except Exception as exc:  # noqa: BLE001  # the edge of a thread
+        _log.warning("job.heartbeat.missed", job=job.id, error=type(exc).__name__)
+        return True

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select
 
 from gateway.domain.breaker import CLOSED, Breaker, DestinationPolicy
+from gateway.domain.work import JobState
 from gateway.store.tables import breaker, outbox
 from gateway.store.turns import take_turn
 
@@ -14,7 +15,7 @@ from gateway.store.turns import take_turn
 _BY_ENDPOINT = select(breaker).where(breaker.c.endpoint_id == bindparam("of_endpoint"))
 _CLAIMED = select(func.count()).where(
     outbox.c.endpoint_id == bindparam("of_endpoint"),
-    outbox.c.state == "claimed",
+    outbox.c.state == JobState.CLAIMED,
     outbox.c.lease_until > bindparam("now"),
 )
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, case, func, insert, select, update
 
 from gateway.domain.delivery import DeliveryKind, DeliveryState, EgressGrant, Flow, Receipt
 from gateway.domain.errors import NotFound
@@ -21,6 +21,17 @@ _OF_CASE = (
     select(*_FIELDS).where(delivery.c.case_id == bindparam("of_case")).order_by(delivery.c.created_at, delivery.c.id)
 )
 _RECEIPTS = select(delivery.c.id, delivery.c.receipt).where(delivery.c.case_id == bindparam("of_case"))
+_CHANGE = (
+    update(delivery)
+    .where(delivery.c.id == bindparam("of_delivery"))
+    .values(
+        changed_at=case(
+            (delivery.c.state == func.coalesce(bindparam("to_state"), delivery.c.state), delivery.c.changed_at),
+            else_=bindparam("now"),
+        )
+    )
+)
+"""Sets what else is handed to it, too."""
 _ADD_DECISION = insert(decision)
 _ADD_GRANT = insert(egress_grant)
 _GRANTED = select(egress_grant.c.id).where(egress_grant.c.delivery_id == bindparam("of_delivery")).limit(1)
@@ -97,9 +108,8 @@ def earlier_receipts(connection: Connection, of: Delivery) -> list[dict[str, Any
 
 def change(connection: Connection, delivery_id: str, *, now: datetime, **values: object) -> None:
     """Set columns of one delivery; `changed_at` is since when it has been in its state."""
-    is_same = delivery.c.state == values.get("state", delivery.c.state)
-    since = case((is_same, delivery.c.changed_at), else_=now)
-    connection.execute(update(delivery).where(delivery.c.id == delivery_id).values(changed_at=since, **values))
+    is_it = {"of_delivery": delivery_id, "to_state": values.get("state"), "now": now}
+    connection.execute(_CHANGE, is_it | values)
 
 
 def give_up(connection: Connection, delivery_id: str, *, now: datetime, error: str) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway.domain.hooks import reach
 from gateway.store.failures import explained
+from gateway.store.limits import OPTIONS
 from gateway.store.turns import take_turn
 
 BUSY_TIMEOUT_S = 20
@@ -27,6 +28,7 @@ _PATIENCE = {
     "keepalives_interval": 5,
     "keepalives_count": 4,
     "tcp_user_timeout": 30_000,  # ms
+    "options": OPTIONS,
 }
 """A server that vanished without a word is given up after 30 s, not after the quarter of an hour of the kernel.
 
@@ -88,6 +90,13 @@ class Database:
         with _translated(self.url), self._writer.connect() as connection, connection.begin():
             take_turn(connection, name)
             yield
+
+    @contextmanager
+    def aside(self) -> Iterator[Any]:
+        """A connection of the driver's own, in no transaction, which nobody else gets. Raises Transient."""
+        with _translated(self.url), self._writer.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").detach()
+            yield connection.connection.dbapi_connection
 
     def dispose(self) -> None:
         """Close every pooled connection (before a fork, at the end)."""

@@ -12,6 +12,8 @@ _SENTENCES = {
     "unable to open database file": f"cannot be opened; {_RIGHTS}",
     "readonly database": f"is not writable; {_RIGHTS}",
     "database is locked": "is busy; try again, and look for a process that holds it",
+    "lock timeout": "is busy; try again, and look for a process that holds it",
+    "statement timeout": "took too long; try again, and look at what keeps it busy",
     "disk I/O error": "cannot be read or written; look at the disk",
     "no such table": "is not of this version; run: consilium db upgrade",
     "no such column": "is not of this version; run: consilium db upgrade",

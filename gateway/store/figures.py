@@ -14,9 +14,8 @@ from sqlalchemy import Connection, func, select
 
 from gateway.domain.breaker import Breaker
 from gateway.domain.study import StudyState
-from gateway.domain.work import QUEUES, JobKind, WorkerPresence
+from gateway.domain.work import QUEUES, JobKind, JobState, WorkerPresence
 from gateway.store import breakers, outbox, workers
-from gateway.store.outbox import CLAIMED, DEAD, PENDING
 from gateway.store.tables import (
     audit,
     audit_tail,
@@ -76,7 +75,7 @@ class Backlog:
         due: dict[JobKind, datetime] = {}
         for rows in self.unsettled:
             is_held_back = rows.endpoint_id in self.breakers
-            if rows.state == PENDING and rows.next_try_at <= now and not is_held_back:
+            if rows.state == JobState.PENDING and rows.next_try_at <= now and not is_held_back:
                 due[rows.kind] = min(due.get(rows.kind, now), rows.next_try_at)
         return due
 
@@ -94,7 +93,7 @@ class Census:
 
 def backlog(connection: Connection, now: datetime) -> Backlog:
     """As it is at this moment. `orphans` are jobs whose lease ran out a minute ago and which nobody has taken over."""
-    orphans = select(func.count()).where(jobs.c.state == CLAIMED, jobs.c.lease_until <= now - _GRACE)
+    orphans = select(func.count()).where(jobs.c.state == JobState.CLAIMED, jobs.c.lease_until <= now - _GRACE)
     unsealed = select(func.count(), func.min(audit_tail.c.audit_id))
     count, first = connection.execute(unsealed).one()
     return Backlog(
@@ -111,8 +110,8 @@ def backlog(connection: Connection, now: datetime) -> Backlog:
 def _unsettled(connection: Connection) -> Iterator[Unsettled]:
     """One state after the other: asked for several at once, SQLite may prefer to read the whole table."""
     sums = (func.count(), func.min(jobs.c.next_try_at), func.min(jobs.c.created_at), func.sum(jobs.c.attempts))
-    for state in (PENDING, CLAIMED, DEAD):
-        is_its = outbox.waits_for_person() if state == DEAD else jobs.c.state == state
+    for state in (JobState.PENDING, JobState.CLAIMED, JobState.DEAD):
+        is_its = outbox.waits_for_person() if state == JobState.DEAD else jobs.c.state == state
         groups = select(jobs.c.kind, jobs.c.endpoint_id, *sums).where(is_its)
         for kind, endpoint_id, *found in connection.execute(groups.group_by(jobs.c.kind, jobs.c.endpoint_id)):
             yield Unsettled(JobKind(kind), state, endpoint_id, *found)

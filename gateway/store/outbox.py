@@ -14,12 +14,12 @@ from gateway.domain import trace
 from gateway.domain.breaker import DestinationPolicy
 from gateway.domain.delivery import DeliveryState
 from gateway.domain.ids import new_id
-from gateway.domain.work import Job, JobKind, StoppedJob
-from gateway.store import breakers
+from gateway.domain.work import Job, JobKind, JobState, StoppedJob
+from gateway.store import breakers, news
 from gateway.store.tables import case as cases
 from gateway.store.tables import delivery, outbox
 
-PENDING, CLAIMED, DONE, DEAD = "pending", "claimed", "done", "dead"
+PENDING, CLAIMED, DONE, DEAD = JobState
 _STUCK = (DeliveryState.FAILED, DeliveryState.AMBIGUOUS)
 
 # Built once: these run for every received object and for every job.
@@ -81,6 +81,8 @@ def enqueue(
     `endpoint_id` is the destination of what is sent; its breaker and its limit hold the job back. The job belongs to
     the current trace; without one, a job that is moved stays in its own.
     """
+    if due_at is None or due_at <= now:
+        news.tell(connection)
     due_at, trace_id, span_id = due_at or now, trace.current() or None, trace.current_span_id() or None
     moved = {"of_subject": subject_id, "of_kind": kind, "next_try_at": due_at, "case_id": case_id}
     if trace_id is None:
@@ -148,6 +150,7 @@ def claim(
         owner=owner,
         trace_id=row.trace_id or "",
         span_id=row.span_id or "",
+        endpoint_id=endpoint_id,
     )
 
 
@@ -215,6 +218,12 @@ def stopped(
         query = query.where(outbox.c.subject_id.in_(subjects))
     rows = connection.execute(query.order_by(outbox.c.settled_at, outbox.c.id).limit(limit))
     return [_stopped(row) for row in rows]
+
+
+def stopped_by_id(connection: Connection, job_id: str) -> StoppedJob | None:
+    """The one of them that has this id."""
+    row = connection.execute(select(outbox).where(_has_stopped(), outbox.c.id == job_id)).one_or_none()
+    return None if row is None else _stopped(row)
 
 
 def stopped_by_kind(connection: Connection) -> dict[JobKind, int]:

@@ -7,6 +7,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
 from gateway.store.engine import Database
+from gateway.store.limits import take_time
 from gateway.store.readiness import REVISIONS
 from gateway.store.tables import metadata
 from gateway.store.turns import take_turn
@@ -20,6 +21,7 @@ def upgrade(database: Database) -> None:
 
 def upgrade_within(connection: Connection, revision: str = "head") -> None:
     """The same up to one revision, in a transaction of the caller's."""
+    take_time(connection)
     take_turn(connection, "schema")
     config = _config()
     config.attributes["connection"] = connection

@@ -1,11 +1,12 @@
 """A bound on one HTTP request as a whole: per-operation time-outs never end a peer that sends a byte now and then."""
 
 import socket
-import threading
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
+
+from gateway.alarms import Alarm, alarms
 
 
 class Deadline:
@@ -18,8 +19,8 @@ class Deadline:
     def __init__(self, request: httpx.Request, seconds: float) -> None:
         self.has_passed = False
         self._socket: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
+        self._seconds = seconds
+        self._alarm: Alarm | None = None
         request.extensions = {**request.extensions, "trace": self._note}
 
     def _note(self, event: str, info: dict[str, Any]) -> None:
@@ -42,10 +43,11 @@ class Deadline:
             return  # closed already: the request has ended by itself
 
     def __enter__(self) -> Self:
-        self._timer.start()
+        self._alarm = alarms.after(self._seconds, self._cut)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._timer.cancel()
+        if self._alarm is not None:
+            self._alarm.call_off()

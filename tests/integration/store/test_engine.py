@@ -3,21 +3,27 @@
 import os
 import socket
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from gateway.domain.errors import Transient, Unprocessable
 from gateway.store.engine import Database
+from gateway.store.limits import take_time
 from gateway.store.readiness import is_current, newest_revision
-from gateway.store.schema import differences, upgrade
+from gateway.store.schema import differences, upgrade, upgrade_within
 from gateway.store.tables import party
 from tests.peers.postgres import Postgres
+from tests.peers.processes import wait_until
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -109,6 +115,63 @@ def test_postgresql_refuses_what_a_column_cannot_hold_without_repeating_it(postg
         _add(database, name)
     database.dispose()
     assert "Ay" not in str(caught.value)
+
+
+def _limits(connection: Connection) -> dict[str, str]:
+    names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+    return {name: str(connection.exec_driver_sql(f"SHOW {name}").scalar()) for name in names}
+
+
+def test_nothing_is_waited_for_without_end_but_what_may_take_long(postgres: Postgres) -> None:
+    database = Database(postgres.create_database("limited", template="with_schema"))
+    usual = {"lock_timeout": "1min", "statement_timeout": "5min", "idle_in_transaction_session_timeout": "15min"}
+    with database.write("test") as writer, database.read() as reader:
+        assert _limits(writer) == _limits(reader) == usual
+    begins: tuple[Callable[[], AbstractContextManager[Connection]], ...]
+    begins = (partial(database.write, "test"), database.read)
+    for begin in begins:
+        with begin() as connection:
+            take_time(connection)
+            assert set(_limits(connection).values()) == {"0"}
+        with begin() as connection:
+            assert _limits(connection) == usual
+    with database.write("test") as connection:
+        upgrade_within(connection)
+        assert set(_limits(connection).values()) == {"0"}
+    database.dispose()
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("lock_timeout=100ms", "is busy"),
+        ("statement_timeout=100ms", "took too long"),
+        ("idle_in_transaction_session_timeout=100ms", "did not answer"),
+    ],
+)
+def test_what_takes_too_long_is_given_up_and_tried_again(postgres: Postgres, option: str, said: str) -> None:
+    """The administrator's own limit counts instead of ours."""
+    name = option.partition("=")[0]
+    url = postgres.create_database(name, template="with_schema")
+    holder, hurried = Database(url), Database(f"{url}?options={quote(f'-c {option}')}")
+    _add(holder, "a")
+    with holder.write("test") as connection:
+        connection.execute(party.update().values(name="b"))
+        with pytest.raises(Transient, match=said), hurried.write("test") as waiting:
+            if name.startswith("idle"):
+                pid = waiting.execute(select(func.pg_backend_pid())).scalar_one()
+                wait_until(lambda: _is_gone(connection, pid), timeout_s=10, waiting_for="the server to end it")
+            waiting.execute(party.update().values(name="c"))
+    with hurried.read() as reader:
+        assert reader.execute(select(party.c.name)).scalar_one() == "b"
+    for one in (holder, hurried):
+        one.dispose()
+
+
+def _is_gone(connection: Connection, pid: int) -> bool:
+    alive = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid")
+    connection.execute(text("SELECT pg_stat_clear_snapshot()"))
+    return int(connection.execute(alive, {"pid": pid}).scalar_one()) == 0
 
 
 def test_a_server_that_vanishes_is_given_up_within_half_a_minute(postgres: Postgres) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import cast
 
 import pytest
+import structlog
 
 from gateway.domain import hooks
 from gateway.domain.breaker import CLOSED
@@ -77,6 +78,22 @@ def test_a_destination_that_was_not_reached_has_nothing(
     assert scenery.delivery(images.id).state is DeliveryState.DELIVERED
 
 
+def test_the_log_names_the_destination_and_what_it_answered(
+    scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _put_in(scenery, images, monkeypatch, Unreachable("no connection"))
+    with structlog.testing.capture_logs() as lines:
+        _attempt(scenery, images)
+        _attempt(scenery, images)
+    told = [(line["event"], line.get("endpoint"), line.get("status")) for line in lines]
+    endpoint = images.endpoint_id
+    assert told == [
+        ("job.failed", endpoint, None),
+        ("delivery.delivered", endpoint, "0x0000"),
+        ("job.done", endpoint, None),
+    ]
+
+
 def test_an_answer_that_did_not_come_leaves_it_open(
     scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,10 +131,11 @@ def test_what_was_sent_and_could_not_be_settled_is_looked_for(
 
     hooks.observe(refuse)
     try:
-        with pytest.raises(Transient):
+        with pytest.raises(Transient), structlog.testing.capture_logs() as lines:
             _attempt(scenery, images)
     finally:
         hooks.forget(refuse)
+    assert "delivery.delivered" not in [line["event"] for line in lines]
     assert scenery.delivery(images.id).state is DeliveryState.PENDING
     scenery.clock.forward(seconds=120)
     _attempt(scenery, images)
