@@ -16,11 +16,9 @@ _TAGS = {
     "SOPClassUID": 0x00080016,
     "SOPInstanceUID": 0x00080018,
     "StudyDate": 0x00080020,
-    "StudyTime": 0x00080030,
     "AccessionNumber": 0x00080050,
     "Modality": 0x00080060,
     "StudyDescription": 0x00081030,
-    "SeriesDescription": 0x0008103E,
     "PatientName": 0x00100010,
     "PatientID": 0x00100020,
     "IssuerOfPatientID": 0x00100021,
@@ -28,13 +26,11 @@ _TAGS = {
     "PatientSex": 0x00100040,
     "StudyInstanceUID": 0x0020000D,
     "SeriesInstanceUID": 0x0020000E,
-    "StudyID": 0x00200010,
     "SeriesNumber": 0x00200011,
     "InstanceNumber": 0x00200013,
 }
 _WANTED = frozenset(_TAGS.values())
 _DATE = re.compile(r"(\d{4})(\.?)(\d\d)\2(\d\d)", re.ASCII)  # PS3.5 6.2, with the dots of ACR-NEMA
-_TIME = re.compile(r"\d\d(:?\d\d(:?\d\d(\.\d{1,6})?)?)?", re.ASCII)
 
 
 def read_header(data_set: Buffer, transfer_syntax_uid: str) -> InstanceHeader:
@@ -58,10 +54,7 @@ def read_header(data_set: Buffer, transfer_syntax_uid: str) -> InstanceHeader:
         sex=SEX_BY_CODE.get(fields.plain("PatientSex"), ""),
         accession_number=fields.text("AccessionNumber"),
         study_date=fields.date("StudyDate"),
-        study_time=fields.time("StudyTime"),
-        study_id=fields.text("StudyID"),
         study_description=fields.text("StudyDescription"),
-        series_description=fields.text("SeriesDescription"),
         series_number=fields.integer("SeriesNumber"),
         instance_number=fields.integer("InstanceNumber"),
     )
@@ -103,10 +96,6 @@ class _Fields:
             return date(int(match[1]), int(match[3]), int(match[4]))
         except ValueError:
             return None
-
-    def time(self, keyword: str) -> str:
-        time = self.plain(keyword)
-        return time if _TIME.fullmatch(time) else ""
 
     def integer(self, keyword: str) -> int | None:
         text = self.plain(keyword)

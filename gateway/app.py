@@ -13,6 +13,7 @@ from gateway.process import prepare_process
 from gateway.services.effects import before_storing, effects
 from gateway.web.application import create_application
 from gateway.web.edge import Edge, Surroundings
+from gateway.web.server_log import ServerLog
 from gateway.wiring import key_problem, start_core
 
 
@@ -63,6 +64,8 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "threads": web.threads,
             "worker_class": "gthread",
             "graceful_timeout": 15,
+            "logger_class": ServerLog,
+            "errorlog": None,  # as `ServerLog` wants it
             "loglevel": "error",  # its warnings quote request lines, which may hold a name
             "proc_name": "consilium-web",
             "control_socket_disable": True,

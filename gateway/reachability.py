@@ -4,6 +4,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -62,7 +63,20 @@ def _read_context(ca_file: str, _states: object, _thread: int) -> ssl.SSLContext
     return context
 
 
-def reach_host(host: str, port: int, *, is_tls: bool, ca_file: str = "", timeout_s: float = 5.0) -> list[Step]:
+def _machine_now() -> datetime:
+    """The clock by which OpenSSL, too, decides whether a certificate is valid."""
+    return datetime.now(UTC)
+
+
+def reach_host(
+    host: str,
+    port: int,
+    *,
+    is_tls: bool,
+    ca_file: str = "",
+    timeout_s: float = 5.0,
+    now: Callable[[], datetime] = _machine_now,
+) -> list[Step]:
     """Name resolution, TCP and (with `is_tls`) the certificate and its expiry; ends with the first failed step.
 
     It opens one connection and sends nothing but a TLS handshake. All steps ok does not promise that the service
@@ -78,7 +92,7 @@ def reach_host(host: str, port: int, *, is_tls: bool, ca_file: str = "", timeout
         return steps
     with connection:
         if is_tls:
-            steps.append(_check_certificate(connection, host, ca_file))
+            steps.append(_check_certificate(connection, host, ca_file, now))
     return steps
 
 
@@ -117,11 +131,11 @@ def _describe_refusal(exc: OSError, address: str, port: int, timeout_s: float) -
     return Step("TCP", False, f"{address} port {port} cannot be reached ({exc.strerror or 'no route'}).", remedy)
 
 
-def _check_certificate(connection: socket.socket, host: str, ca_file: str) -> Step:
+def _check_certificate(connection: socket.socket, host: str, ca_file: str, now: Callable[[], datetime]) -> Step:
     name = "TLS certificate"
     try:
         with tls_context(ca_file).wrap_socket(connection, server_hostname=host) as secured:
-            return _describe_expiry(secured)
+            return _describe_expiry(secured, now())
     except Permanent as exc:
         return Step(name, False, str(exc), "Name a readable PEM file.")
     except ssl.SSLCertVerificationError as exc:
@@ -134,10 +148,10 @@ def _check_certificate(connection: socket.socket, host: str, ca_file: str) -> St
         return Step(name, False, f"No TLS handshake ({reason}).", "Check that this port speaks TLS 1.2 or newer.")
 
 
-def _describe_expiry(secured: ssl.SSLSocket) -> Step:
+def _describe_expiry(secured: ssl.SSLSocket, now: datetime) -> Step:
     certificate = secured.getpeercert() or {}
     expires = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
-    days = (expires - datetime.now(UTC)).days
+    days = (expires - now).days
     detail = f"{secured.version()}, valid until {expires:%Y-%m-%d} ({days} days)."
     remedy = "Ask the other side to renew its certificate soon." if days < RENEW_WITHIN_DAYS else ""
     return Step("TLS certificate", True, detail, remedy)

@@ -20,7 +20,7 @@ from gateway.services.one_store import OwnBlobs
 from gateway.store.blobs import BlobDirectory
 from gateway.store.engine import Database
 from gateway.store.installation import known_fingerprint
-from gateway.store.keys import existing_key, key_or_new
+from gateway.store.keys import existing_key, fingerprint_of, key_or_new
 
 if TYPE_CHECKING:
     from gateway.store.blobs_s3 import S3Blobs  # its library is loaded where there is a bucket
@@ -32,7 +32,8 @@ def open_core(settings: Settings) -> Core:
     Raises Permanent for an unusable data folder or key file, and for a key that is not that of the installation.
     """
     database = open_database(settings)
-    return _core(settings, database, own_blobs(settings, database))
+    key = _confirmed_key(settings, database)
+    return _core(settings, database, own_blobs(settings, database, key), key)
 
 
 def start_core(settings: Settings) -> Core:
@@ -41,8 +42,9 @@ def start_core(settings: Settings) -> Core:
     Raises as `open_core`, and Permanent for a blob store that is not that of the installation.
     """
     database = open_database(settings)
-    blobs = own_blobs(settings, database)
-    core = _core(settings, database, blobs)
+    key = _confirmed_key(settings, database)
+    blobs = own_blobs(settings, database, key)
+    core = _core(settings, database, blobs, key)
     try:
         blobs.confirm()
     except Permanent:
@@ -53,13 +55,13 @@ def start_core(settings: Settings) -> Core:
     return core
 
 
-def _core(settings: Settings, database: Database, blobs: Blobs) -> Core:
+def _core(settings: Settings, database: Database, blobs: Blobs, key: bytes) -> Core:
     retry, institution = settings.retry, settings.institution
     return Core(
         database=database,
         blobs=blobs,
         now=clock(settings),
-        pseudonym_key=_confirmed_key(settings, database),
+        pseudonym_key=key,
         token_prefix=settings.pseudonym.prefix,
         quiet_period=timedelta(seconds=settings.study.quiet_period_s),
         retry=RetryPolicy(
@@ -89,10 +91,13 @@ def open_database(settings: Settings) -> Database:
         return Database(settings.database_url_resolved)
 
 
-def own_blobs(settings: Settings, database: Database) -> OwnBlobs:
-    """The same as `open_blobs`, used only where it is the one of the installation."""
+def own_blobs(settings: Settings, database: Database, key: bytes | None) -> OwnBlobs:
+    """The same as `open_blobs`, used only where it is the one of the installation that has this key.
+
+    Without a key (a machine that has none yet) it can be compared, and must not be used.
+    """
     where = f"the bucket {settings.blobs.bucket}" if settings.blobs.bucket else f"the folder {settings.blob_dir}"
-    return OwnBlobs(open_blobs(settings, database), database, where)
+    return OwnBlobs(open_blobs(settings, database), database, where, key_fingerprint=fingerprint_of(key) if key else "")
 
 
 def open_blobs(settings: Settings, database: Database) -> Blobs:

@@ -4,10 +4,9 @@ import click
 
 from gateway.cli.office import Office, pass_office
 from gateway.cli.output import json_option, limit_option, print_fields, print_json, print_page, print_table, readable
+from gateway.cli.parameters import reason_option
 from gateway.domain.story import CaseStory
 from gateway.services import legal_hold, listing, story
-
-_reason_option = click.option("--reason", required=True, help="Why, for the audit trail; without patient data.")
 
 
 @click.group()
@@ -50,7 +49,7 @@ def assign_case(office: Office, case_id: str, reviewer_name: str) -> None:
 
 @case.command("close")
 @click.argument("case_id", metavar="ID")
-@_reason_option
+@reason_option
 @pass_office
 def close_case(office: Office, case_id: str, reason: str) -> None:
     """End the case: nothing more joins it. Refused while anything is undelivered or waits for a person."""
@@ -73,7 +72,7 @@ def reopen_case(office: Office, case_id: str) -> None:
 
 @case.command("hold")
 @click.argument("case_id", metavar="ID")
-@_reason_option
+@reason_option
 @pass_office
 def hold_case(office: Office, case_id: str, reason: str) -> None:
     """Legal hold: nothing of the case is destroyed while it stands."""

@@ -1,5 +1,6 @@
 """Values that a command line writes in one word: `SYSTEM|VALUE` and `AE@host:port`."""
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -46,3 +47,6 @@ class DicomAddressType(click.ParamType[DicomAddress]):
 
 IDENTIFIER = IdentifierType()
 DICOM_ADDRESS = DicomAddressType()
+reason_option: Callable[..., Any] = click.option(
+    "--reason", required=True, help="Why, for the audit trail; without patient data."
+)

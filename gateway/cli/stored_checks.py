@@ -10,7 +10,7 @@ from config.settings import Settings
 from gateway.cli.worker_checks import workers
 from gateway.domain.diagnosis import Step, step
 from gateway.domain.errors import GatewayError
-from gateway.services import one_key
+from gateway.services import one_key, second_look
 from gateway.services.restored import held_back
 from gateway.store import installation, outbox
 from gateway.store.engine import Database
@@ -18,6 +18,8 @@ from gateway.store.figures import backlog
 from gateway.store.keys import existing_key, shown
 from gateway.store.readiness import database_problems
 from gateway.wiring import clock, open_bucket_of, open_database, own_blobs
+
+_NAMED = 3
 
 
 def stored(settings: Settings) -> Iterator[Step]:
@@ -29,6 +31,7 @@ def stored(settings: Settings) -> Iterator[Step]:
         yield _bucket(settings)
     yield _workers(settings)
     yield _work(settings)
+    yield _late(settings)
     yield _restored(settings)
 
 
@@ -65,12 +68,13 @@ def _installation_store(settings: Settings) -> Step:
     """The blob store of this machine beside what the installation has recorded."""
     name = "installation's blob store"
     try:
+        key = existing_key(settings.pseudonym_key_path) if settings.pseudonym_key_path.exists() else None
         with _asked(settings) as connection:
             if connection is None:
                 return Step(name, True, "not compared; the database comes first")
             recorded = installation.blob_store(connection)
         with _opened(settings) as database:
-            found = own_blobs(settings, database).known_problem()
+            found = own_blobs(settings, database, key).known_problem()
     except (GatewayError, UnusableSettings) as exc:
         return Step(name, True, f"not compared: {exc}")
     state = "that of this installation" if recorded else "recorded by the first program that starts"
@@ -111,6 +115,18 @@ def _work(settings: Settings) -> Step:
     except GatewayError as exc:
         return Step("work", True, f"not looked at; the database comes first ({exc})")
     return step("work", not stopped, f"{stopped} jobs gave up", "Run: consilium job list")
+
+
+def _late(settings: Settings) -> Step:
+    """Closed cases for which objects still came: they are kept until a person has said what becomes of those."""
+    try:
+        with _asked(settings) as connection:
+            found = second_look.late(connection) if connection is not None else []
+    except GatewayError as exc:
+        return Step("late objects", True, f"not looked at; the database comes first ({exc})")
+    named = ", ".join(one.study_id for one in found[:_NAMED])
+    detail = f"of {len(found)} studies, which came when their case was closed: {named}" if found else "none"
+    return step("late objects", not found, detail, "Run for each: consilium study show ID")
 
 
 def _restored(settings: Settings) -> Step:

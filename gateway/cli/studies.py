@@ -4,8 +4,9 @@ import click
 
 from gateway.cli.office import Office, pass_office
 from gateway.cli.output import json_option, limit_option, print_fields, print_json, print_page
+from gateway.cli.parameters import reason_option
 from gateway.domain.study import StudyState
-from gateway.services import linking, listing
+from gateway.services import linking, listing, second_look
 
 _COLUMNS = {
     "id": "id",
@@ -57,3 +58,13 @@ def link_study(office: Office, study_id: str, case_id: str) -> None:
     """Tie an unmatched study to its case; the patient's identity is still compared."""
     linking.link(office.core, study_id, case_id, actor=office.actor)
     click.echo(f"study {study_id} is matched with case {case_id} next")
+
+
+@study.command("leave-out")
+@click.argument("study_id", metavar="STUDY")
+@reason_option
+@pass_office
+def leave_out(office: Office, study_id: str, reason: str) -> None:
+    """What came of it when its case was closed is not needed: it goes when the case is destroyed."""
+    second_look.leave_out(office.core, study_id, reason=reason, actor=office.actor)
+    click.echo(f"what came too late of study {study_id} stays out")

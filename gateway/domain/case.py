@@ -6,9 +6,26 @@ lead to stored resources, and to those of the sender, is for a service to find o
 
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 
 from gateway.domain.identity import PersonIdentity
 from gateway.domain.party import Identifier
+
+
+class CaseState(StrEnum):
+    """A closed case takes nothing new and discloses nothing more."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class DocumentState(StrEnum):
+    """A document waits until a person has said that it may leave, as it is or redacted, or that it may not."""
+
+    WAITING = "waiting"
+    CLEARED = "cleared"
+    REJECTED = "rejected"
+
 
 CLOSING_STATUS = ("revoked", "completed", "entered-in-error")
 """Of an order: from then on nothing more is disclosed for it."""

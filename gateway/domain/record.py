@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from gateway.domain.case import CaseState, DocumentState
 from gateway.domain.delivery import DeliveryKind, DeliveryState
-from gateway.domain.study import StudyState
+from gateway.domain.study import InstanceState, StudyState
 
 
 @dataclass(frozen=True)
 class Case:
     """One order for a second opinion; `id` is the logical id of the clinic's ServiceRequest.
 
-    Reviewers know its patient by `pseudonym`, on every object. `state` is `open` or `closed`; `legal_hold` says why
+    Reviewers know its patient by `pseudonym`, on every object. `legal_hold` says why
     nothing of it may be destroyed. From `destroyed_at` on nothing of its patient is left.
     """
 
@@ -20,7 +21,7 @@ class Case:
     reviewer_id: str | None
     patient_id: str
     pseudonym: str
-    state: str
+    state: CaseState
     created_at: datetime
     closed_at: datetime | None = None
     legal_hold: str | None = None
@@ -66,7 +67,7 @@ class Instance:
     modality: str
     series_number: int | None
     instance_number: int | None
-    state: str
+    state: InstanceState
     blob_sha256: str
     size_bytes: int
 
@@ -80,7 +81,7 @@ class CaseDocument:
 
     id: str
     case_id: str
-    state: str
+    state: DocumentState
     title: str
     loinc: str
     clinical_date: date

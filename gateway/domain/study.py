@@ -45,9 +45,6 @@ class InstanceHeader:
     sex: str
     accession_number: str
     study_date: date | None
-    study_time: str
-    study_id: str
     study_description: str
-    series_description: str
     series_number: int | None
     instance_number: int | None

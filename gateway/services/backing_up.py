@@ -11,6 +11,7 @@ from gateway.store import audit, backups
 from gateway.store.backups import Backup, Manifest, copy_blob, finish, table_file, unfinished
 from gateway.store.blob_references import referenced, referenced_among
 from gateway.store.blobs import BlobDirectory
+from gateway.store.limits import take_time
 from gateway.store.portable import read_table, write_table
 from gateway.store.readiness import applied_revision, newest_revision
 from gateway.store.tables import metadata
@@ -74,6 +75,7 @@ def verify(backup: Backup, advance: Advance) -> None:
 def _written(core: Core, written: Path, software: str) -> Manifest:
     """Everything but the blobs, as one snapshot has it."""
     with core.database.read() as connection:
+        take_time(connection)
         revision = applied_revision(connection)
         if revision != newest_revision():
             raise Permanent(f"the database is at revision {revision}; use the version of the gateway that upgraded it")

@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 
 from dicom_node.deidentify import pseudonym_token
 from fhir_mappings.service_request import order_from_fhir
-from gateway.domain.case import CLOSING_STATUS, Order
+from gateway.domain.case import CLOSING_STATUS, CaseState, Order
 from gateway.domain.delivery import DeliveryState, Flow
 from gateway.domain.errors import Conflict, Unprocessable
 from gateway.domain.party import Party, PartyKind
@@ -66,7 +66,7 @@ def _opened(core: Core, connection: Connection, stored: StoredResource, order: O
         reviewer_id=reviewer.id if reviewer else None,
         patient_id=patient_id,
         pseudonym=pseudonym_token(core.pseudonym_key, "case", stored.id, prefix=core.token_prefix),
-        state="closed" if is_closed else "open",
+        state=CaseState.CLOSED if is_closed else CaseState.OPEN,
         created_at=stored.stored_at,
         closed_at=stored.stored_at if is_closed else None,
     )
@@ -94,11 +94,11 @@ def _change_state(connection: Connection, case: Case, order: Order, stored: Stor
 
     Raises Unprocessable for a later version of an order whose case the centre has closed, unless it ends the order.
     """
-    state = "closed" if order.status in CLOSING_STATUS else "open"
+    state = CaseState.CLOSED if order.status in CLOSING_STATUS else CaseState.OPEN
     if state == case.state:
         return
     who, now = stored.client_id, stored.stored_at
-    if state == "closed":
+    if state is CaseState.CLOSED:
         closing.set_closed(connection, case, reason=f"the order is {order.status}", actor=who, now=now)
         _cancel_disclosures(connection, case, order, stored)
         return
@@ -144,12 +144,5 @@ def _revive_disclosures(connection: Connection, case: Case, order: Order, stored
 def _audit_delivery(
     connection: Connection, delivery: Delivery, action: str, order: Order, stored: StoredResource
 ) -> None:
-    audit.record(
-        connection,
-        at=stored.stored_at,
-        actor=stored.client_id,
-        action=action,
-        case_id=delivery.case_id,
-        subject=f"delivery/{delivery.id}",
-        details={"order": order.status},
-    )
+    who, at, details = stored.client_id, stored.stored_at, {"order": order.status}
+    audit.record_of_delivery(connection, delivery, action, at=at, actor=who, details=details)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from fhir_mappings.service_request import order_from_fhir
-from gateway.domain.case import CLOSING_STATUS
+from gateway.domain.case import CLOSING_STATUS, CaseState
 from gateway.domain.destruction import RetentionPolicy
 from gateway.domain.errors import Conflict
 from gateway.domain.record import Case
@@ -27,7 +27,7 @@ def close(core: Core, case_id: str, *, reason: str, actor: str) -> None:
     """Nothing more joins the case. Raises NotFound, and Conflict naming what is undelivered or waits for a person."""
     with core.database.write("case.close") as connection:
         case = lock_whole(connection, case_id)
-        if case.state != "open":
+        if case.state != CaseState.OPEN:
             raise Conflict(f"case {case_id} is {case.state} already")
         if open_ends := [*undelivered(connection, case), *unanswered(connection, case)]:
             more = f" and {len(open_ends) - _NAMED} more" if len(open_ends) > _NAMED else ""
@@ -42,7 +42,7 @@ def reopen(core: Core, case_id: str, *, actor: str) -> None:
     """
     with core.database.write("case.reopen") as connection:
         case, now = cases.lock(connection, case_id), core.now()
-        if case.state == "open":
+        if case.state == CaseState.OPEN:
             raise Conflict(f"case {case_id} is open")
         if destructions.has_begun(connection, case_id):
             raise Conflict(f"the content of case {case_id} was destroyed; the clinic sends a new order")
@@ -57,14 +57,15 @@ def reopen(core: Core, case_id: str, *, actor: str) -> None:
 def set_closed(connection: Connection, case: Case, *, reason: str, actor: str, now: datetime) -> None:
     """From now on the retention period runs. The caller has locked the case row."""
     cases.close(connection, case.id, now)
-    _audit(connection, case, CLOSED, actor=actor, now=now, details={"status": "closed", "reason": reason})
+    details = {"status": CaseState.CLOSED, "reason": reason}
+    audit.record_of_case(connection, case.id, CLOSED, at=now, actor=actor, details=details)
 
 
 def set_open(connection: Connection, case: Case, *, actor: str, now: datetime) -> None:
     """The follow-up begins anew, with what came meanwhile. The caller has locked the case row."""
     cases.reopen(connection, case.id)
     take_up_late(connection, case, now=now)
-    _audit(connection, case, REOPENED, actor=actor, now=now, details={"status": "open"})
+    audit.record_of_case(connection, case.id, REOPENED, at=now, actor=actor, details={"status": CaseState.OPEN})
 
 
 def close_due(core: Core, job: Job, *, policy: RetentionPolicy) -> None:
@@ -100,10 +101,3 @@ def _is_over(connection: Connection, case: Case, before: datetime) -> bool:
     if reopened and reopened[-1].at > before:
         return False
     return not any(undelivered(connection, case)) and not any(unanswered(connection, case))
-
-
-def _audit(
-    connection: Connection, case: Case, action: str, *, actor: str, now: datetime, details: dict[str, str]
-) -> None:
-    subject = f"case/{case.id}"
-    audit.record(connection, at=now, actor=actor, action=action, case_id=case.id, subject=subject, details=details)

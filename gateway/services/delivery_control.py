@@ -29,7 +29,7 @@ def retry(core: Core, delivery_id: str, *, actor: str) -> None:
             raise Conflict(f"delivery {delivery_id} is {delivery.state}")
         deliveries.change(connection, delivery.id, now=now, state=DeliveryState.PENDING, waits_for="", last_error="")
         _set_going(connection, delivery, now)
-        _audit(connection, delivery, "delivery.retry", actor=actor, now=now)
+        audit.record_of_delivery(connection, delivery, "delivery.retry", at=now, actor=actor)
 
 
 def retry_failed(core: Core, endpoint_name: str, *, actor: str) -> list[str]:
@@ -58,7 +58,7 @@ def resend(core: Core, delivery_id: str, *, actor: str) -> None:
         anew = {"state": DeliveryState.PENDING, "waits_for": "", "is_ambiguous": False, "sent_anew_at": now}
         deliveries.change(connection, delivery.id, now=now, **anew)
         _set_going(connection, delivery, now)
-        _audit(connection, delivery, "delivery.resend", actor=actor, now=now)
+        audit.record_of_delivery(connection, delivery, "delivery.resend", at=now, actor=actor)
 
 
 def confirm(core: Core, delivery_id: str, *, actor: str) -> None:
@@ -72,7 +72,7 @@ def confirm(core: Core, delivery_id: str, *, actor: str) -> None:
         receipt = Receipt(now, "confirmed", "", delivery.payload_sha256, f"seen at the destination by {actor}")
         deliveries.set_receipt(connection, delivery.id, receipt)
         egress.give_turn(connection, delivery, now=now)
-        _audit(connection, delivery, "delivery.confirmed", actor=actor, now=now)
+        audit.record_of_delivery(connection, delivery, "delivery.confirmed", at=now, actor=actor)
 
 
 def hold(core: Core, delivery_id: str, reason: str, *, actor: str) -> None:
@@ -88,7 +88,7 @@ def hold(core: Core, delivery_id: str, reason: str, *, actor: str) -> None:
         deliveries.cancel_grants(connection, delivery.id, now)
         held = {"state": DeliveryState.HELD, "stopped_by": actor, "waits_for": f"{actor}: {reason}"}
         deliveries.change(connection, delivery.id, now=now, **held)
-        _audit(connection, delivery, "delivery.hold", actor=actor, now=now)
+        audit.record_of_delivery(connection, delivery, "delivery.hold", at=now, actor=actor)
 
 
 def release(core: Core, delivery_id: str, *, actor: str) -> None:
@@ -100,7 +100,7 @@ def release(core: Core, delivery_id: str, *, actor: str) -> None:
         going = {"state": DeliveryState.PENDING, "stopped_by": None, "waits_for": ""}
         deliveries.change(connection, delivery.id, now=now, **going)
         _set_going(connection, delivery, now)
-        _audit(connection, delivery, "delivery.release", actor=actor, now=now)
+        audit.record_of_delivery(connection, delivery, "delivery.release", at=now, actor=actor)
 
 
 def cancel(core: Core, delivery_id: str, *, actor: str) -> None:
@@ -114,7 +114,7 @@ def cancel(core: Core, delivery_id: str, *, actor: str) -> None:
             connection, delivery.id, now=now, state=DeliveryState.CANCELLED, waits_for=f"{actor}: cancelled it"
         )
         egress.give_turn(connection, delivery, now=now)
-        _audit(connection, delivery, "delivery.cancel", actor=actor, now=now)
+        audit.record_of_delivery(connection, delivery, "delivery.cancel", at=now, actor=actor)
 
 
 def _locked(connection: Connection, delivery_id: str) -> Delivery:
@@ -134,14 +134,3 @@ def _ambiguous(connection: Connection, delivery_id: str) -> Delivery:
     if delivery.state is not DeliveryState.AMBIGUOUS:
         raise Conflict(f"delivery {delivery_id} is {delivery.state}, not {DeliveryState.AMBIGUOUS}")
     return delivery
-
-
-def _audit(connection: Connection, delivery: Delivery, action: str, *, actor: str, now: datetime) -> None:
-    audit.record(
-        connection,
-        at=now,
-        actor=actor,
-        action=action,
-        case_id=delivery.case_id,
-        subject=f"delivery/{delivery.id}",
-    )

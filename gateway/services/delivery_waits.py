@@ -5,10 +5,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from gateway.domain.case import CaseState
 from gateway.domain.delivery import DeliveryState, Flow
 from gateway.domain.record import Case, Delivery
 from gateway.domain.story import ADMINISTRATOR, COORDINATOR, Wait
-from gateway.domain.work import StoppedJob, next_job
+from gateway.domain.work import JobState, StoppedJob, next_job
 from gateway.services.restored import restored_wait
 from gateway.store import breakers, cases, deliveries, outbox, parties, studies
 
@@ -18,7 +19,7 @@ def delivery_waits(connection: Connection, case: Case, stopped: Sequence[Stopped
 
     After a restore one for all that would leave otherwise. Of a closed case only a report is still on its way.
     """
-    told, is_open = {(job.kind, job.subject_id) for job in stopped}, case.state == "open"
+    told, is_open = {(job.kind, job.subject_id) for job in stopped}, case.state == CaseState.OPEN
     waiting = [
         one
         for one in deliveries.listed(connection, case_id=case.id)
@@ -56,7 +57,7 @@ def delivery_wait(connection: Connection, delivery: Delivery) -> str:
 def next_try_at(connection: Connection, delivery: Delivery) -> datetime | None:
     """When it will be tried next; None while it is being tried and when it is not going to be."""
     job = outbox.unsettled(connection, *next_job(delivery))
-    if job is None or job.state == outbox.CLAIMED:
+    if job is None or job.state == JobState.CLAIMED:
         return None
     probe_at = breakers.by_endpoint(connection, delivery.endpoint_id).probe_at
     due_at: datetime = job.next_try_at

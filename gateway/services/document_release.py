@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from dicom_node.deidentify import pseudonymous_uid
 from dicom_node.encapsulated_pdf import CONTEXT, PdfDocument, StudyIdentity, build_encapsulated_pdf
+from gateway.domain.case import CaseState, DocumentState
 from gateway.domain.delivery import DeliveryKind
 from gateway.domain.party import Endpoint
 from gateway.domain.record import Case, CaseDocument, Delivery, DeliveryItem, Study
@@ -50,7 +51,7 @@ def _permitted(core: Core, job: Job) -> _Permitted | None:
         case = cases.lock(connection, document.case_id)
         study = _study_of(connection, case)
         node = reviewer_node(connection, case) if case.reviewer_id else None
-        if document.state != "cleared" or case.state != "open" or node is None or study is None:
+        if document.state != DocumentState.CLEARED or case.state != CaseState.OPEN or node is None or study is None:
             return None
         delivery = _open_delivery(core, connection, case, document, node)
         if delivery.payload_sha256:

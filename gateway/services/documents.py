@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from fhir_mappings.binary import binary_data
 from fhir_mappings.document_reference import check_pdf, document_from_fhir, patient_and_order
-from gateway.domain.case import IncomingDocument
+from gateway.domain.case import CaseState, DocumentState, IncomingDocument
 from gateway.domain.errors import Conflict, Gone, NotFound, Transient, Unprocessable
 from gateway.domain.record import Case, CaseDocument
 from gateway.domain.resource import StoredResource
@@ -63,7 +63,7 @@ def _document_stored(document: IncomingDocument, sha256: str, connection: Connec
     waiting = CaseDocument(
         id=stored.id,
         case_id=case.id,
-        state="waiting",
+        state=DocumentState.WAITING,
         title=document.title,
         loinc=document.loinc,
         clinical_date=document.clinical_date,
@@ -93,7 +93,7 @@ def _case_of(connection: Connection, stored: StoredResource) -> Case:
         raise Unprocessable("the order is not one of this clinic", at="DocumentReference.context.related")
     if patient_reference != f"Patient/{case.patient_id}":
         raise Unprocessable("the document is of another patient than its order", at="DocumentReference.subject")
-    if case.state != "open":
+    if case.state != CaseState.OPEN:
         at = "DocumentReference.context.related"
         raise Unprocessable("the case is closed; send a new order, or ask the centre to open it again", at=at)
     return case
@@ -169,7 +169,7 @@ def _waiting(connection: Connection, document_id: str) -> CaseDocument:
     """The document, its case locked: people who decide on it at once take turns."""
     cases.lock(connection, cases.document_by_id(connection, document_id).case_id)
     document = _kept(connection, document_id)
-    if document.state != "waiting":
+    if document.state != DocumentState.WAITING:
         raise Conflict(f"document {document_id} is {document.state} already")
     return document
 

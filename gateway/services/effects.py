@@ -1,16 +1,11 @@
 """What storing a resource sets in motion, inside the transaction that stores it, and what it needs done before."""
 
-from collections.abc import Callable
 from functools import partial
 
-from sqlalchemy import Connection
-
-from gateway.domain.resource import StoredResource
 from gateway.services import cases, consents, documents, revocation, signing
 from gateway.services.core import Core
+from gateway.services.resource_transaction import Effect
 from gateway.services.resources import Preparation
-
-Effect = Callable[[Connection, StoredResource], None]
 
 
 def effects(core: Core) -> dict[str, Effect]:

@@ -18,7 +18,7 @@ def retry(core: Core, job_id: str, *, actor: str) -> StoppedJob:
     Raises NotFound for one that did not give up, or that a later one has replaced.
     """
     with core.database.write("job.retry") as connection:
-        job = next((one for one in outbox.stopped(connection) if one.id == job_id), None)
+        job = outbox.stopped_by_id(connection, job_id)
         if job is None:
             raise NotFound(f"no job {job_id} has given up; see: consilium job list")
         outbox.revive(connection, job.id, now=core.now())

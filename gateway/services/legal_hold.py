@@ -15,10 +15,7 @@ def hold(core: Core, case_id: str, *, reason: str, actor: str) -> None:
             raise Conflict(f"the content of case {case_id} was destroyed")
         cases.set_legal_hold(connection, case_id, reason)
         details = {"status": "held", "reason": reason}
-        subject = f"case/{case_id}"
-        audit.record(
-            connection, at=now, actor=actor, action="case.hold", case_id=case_id, subject=subject, details=details
-        )
+        audit.record_of_case(connection, case_id, "case.hold", at=now, actor=actor, details=details)
 
 
 def unhold(core: Core, case_id: str, *, actor: str) -> None:
@@ -28,4 +25,4 @@ def unhold(core: Core, case_id: str, *, actor: str) -> None:
         if case.legal_hold is None:
             raise Conflict(f"case {case_id} is not held")
         cases.set_legal_hold(connection, case_id, None)
-        audit.record(connection, at=now, actor=actor, action="case.unhold", case_id=case_id, subject=f"case/{case_id}")
+        audit.record_of_case(connection, case_id, "case.unhold", at=now, actor=actor)

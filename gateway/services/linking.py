@@ -1,5 +1,6 @@
 """A person ties a study that nobody could match to its case."""
 
+from gateway.domain.case import CaseState
 from gateway.domain.errors import Conflict
 from gateway.domain.study import StudyState
 from gateway.domain.work import JobKind
@@ -21,7 +22,7 @@ def link(core: Core, study_id: str, case_id: str, *, actor: str) -> None:
             raise Conflict(f"study {study.id} is {study.state}; only an unmatched one can be linked")
         if case.clinic_id != study.clinic_id:
             raise Conflict(f"case {case.id} belongs to another clinic than study {study.id}")
-        if case.state != "open":
+        if case.state != CaseState.OPEN:
             raise Conflict(f"case {case.id} is {case.state}")
         cases.unlink(connection, study.clinic_id, study.study_instance_uid)
         cases.add_key(connection, case, cases.LINKED_STUDY, study.study_instance_uid)

@@ -3,6 +3,7 @@
 from sqlalchemy import Connection
 
 from fhir_mappings.imaging_study import imaging_study_to_fhir
+from gateway.domain.case import CaseState
 from gateway.domain.identity import Contradiction, PersonIdentity, contradictions
 from gateway.domain.record import Case, Study
 from gateway.domain.study import InstanceState, StudyState
@@ -33,7 +34,7 @@ def settle(core: Core, job: Job) -> None:
 
 def _add(core: Core, connection: Connection, study: Study, case: Case) -> None:
     """More objects of a matched study; a closed case takes none, and they wait until it is opened again."""
-    if case.state == "open":
+    if case.state == CaseState.OPEN:
         _matched(core, connection, study, case, "addition to a matched study")
         return
     audit.record(

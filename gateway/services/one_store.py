@@ -1,7 +1,8 @@
 """An installation has one blob store: the first program records which, and every program compares its own.
 
 With a folder on each machine a study's objects would lie on the one that received them, and work that another machine
-takes over would not find them.
+takes over would not find them. The other way round, two installations that shared one store would sweep away what only
+the other one refers to: a mark says by whose key's fingerprint it was made, and a new installation refuses another's.
 """
 
 from collections.abc import Iterator
@@ -12,16 +13,31 @@ from gateway.domain.errors import Permanent, Transient
 from gateway.domain.ids import new_id
 from gateway.store import installation
 from gateway.store.engine import Database
+from gateway.store.keys import FINGERPRINT_SHOWN
+
+_PART = "."
+
+
+def new_mark(key_fingerprint: str) -> str:
+    """A fresh one, by which a store is told from any other, and its installation from any other."""
+    return f"{new_id()}{_PART}{key_fingerprint[:FINGERPRINT_SHOWN]}"
+
+
+def maker_of(mark: str) -> str:
+    """The beginning of the fingerprint of the key of whoever made it; '' for no mark, or one of an earlier version."""
+    return mark.partition(_PART)[2]
 
 
 class OwnBlobs:
     """A blob store (`gateway.domain.blobs`) in which nothing is kept, read or removed unless it is the installation's.
 
-    `where` is what people call it. Besides what the store raises, each method raises Transient for another one.
+    `where` is what people call it, and the fingerprint is that of the installation's key, '' where that is not
+    known. Besides what the store raises, each method raises Transient for another one.
     """
 
-    def __init__(self, store: Blobs, database: Database, where: str) -> None:
+    def __init__(self, store: Blobs, database: Database, where: str, *, key_fingerprint: str) -> None:
         self._store, self._database, self._where = store, database, where
+        self._key_fingerprint = key_fingerprint
         self._is_confirmed = False
 
     def confirm(self) -> None:
@@ -32,7 +48,10 @@ class OwnBlobs:
         if not self._is_confirmed:
             recorded = self._recorded()
             if recorded is None:
-                recorded = self._record(self._store.mark(new_id()))
+                mark = self._store.mark(new_mark(self._key_fingerprint))
+                if found := self._belongs_to_another(mark):
+                    raise Permanent(found)
+                recorded = self._record(mark)
             if found := self._problem(recorded):
                 raise Permanent(found)
             self._is_confirmed = True
@@ -93,7 +112,7 @@ class OwnBlobs:
             recorded = self._recorded()
         except Transient:
             return ""
-        return self._problem(recorded) if recorded else ""
+        return self._problem(recorded) if recorded else self._belongs_to_another(self._store.identity())
 
     @property
     def _own(self) -> Blobs:
@@ -124,6 +143,17 @@ class OwnBlobs:
             if recorded is None:
                 installation.record_blob_store(connection, mark)
             return recorded or mark
+
+    def _belongs_to_another(self, mark: str) -> str:
+        """Why a store that is marked must not become that of a new installation; '' where that may be."""
+        own, maker = self._key_fingerprint[:FINGERPRINT_SHOWN], maker_of(mark)
+        if mark == "" or own in ("", maker):
+            return ""
+        return (
+            f"{self._where} is the blob store of another installation (key fingerprint {maker or 'unknown'}, here "
+            f"{own}); name a bucket or a prefix in [blobs], or a folder, that is this installation's alone; where no "
+            "other one uses it any more, remove `installation` in it; then start again"
+        )
 
     def _problem(self, recorded: str) -> str:
         found = self._store.identity()

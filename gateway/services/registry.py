@@ -21,6 +21,7 @@ from gateway.domain.errors import Conflict, Invalid, NotFound
 from gateway.domain.ids import new_id
 from gateway.domain.party import DicomAddress, Endpoint, EndpointRole, FhirAddress, Identifier, Party, PartyKind
 from gateway.domain.work import JobKind
+from gateway.services.listing.names import party_names
 from gateway.services.second_look import look_again
 from gateway.store import audit, breakers, cases, outbox, parties, reports
 from gateway.store.engine import Database
@@ -144,7 +145,7 @@ def endpoint(database: Database, name: str) -> OwnedEndpoint:
 def endpoints(database: Database) -> list[OwnedEndpoint]:
     """All of them, by name."""
     with database.read() as connection:
-        names = {party.id: party.name for party in parties.parties(connection)}
+        names = party_names(connection)
         return [OwnedEndpoint(one, names[one.party_id]) for one in parties.endpoints(connection)]
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from dicom_node.deidentify import Finding, Pseudonyms, deidentify, pseudonymous_uid
 from dicom_node.part10 import object_bytes, read_object
+from gateway.domain.case import CaseState
 from gateway.domain.delivery import DeliveryKind, DeliveryState
 from gateway.domain.errors import Invalid
 from gateway.domain.party import Endpoint, EndpointRole
@@ -99,7 +100,7 @@ def _may_go_on(connection: Connection, case: Case, study: Study) -> bool:
     """False while nobody reviews the open case, or a person has to look at an object of the study first."""
     waiting = studies.quarantined(connection, study_id=study.id)
     is_held = any(one.kind == "deidentification" for one in waiting)
-    return case.reviewer_id is not None and case.state == "open" and not is_held
+    return case.reviewer_id is not None and case.state == CaseState.OPEN and not is_held
 
 
 def _open_delivery(core: Core, connection: Connection, case: Case, study: Study) -> Delivery | None:

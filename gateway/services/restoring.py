@@ -14,13 +14,14 @@ from sqlalchemy import Connection, func, inspect, literal, select, table
 
 from gateway.domain.blobs import Blobs
 from gateway.domain.errors import Conflict, Invalid, Permanent
-from gateway.domain.ids import new_id
 from gateway.services import one_key
 from gateway.services.backing_up import Advance, verify
+from gateway.services.one_store import maker_of, new_mark
 from gateway.store import audit, installation, parties
 from gateway.store.backups import Backup, copy_blob
 from gateway.store.engine import Database
-from gateway.store.keys import place_key
+from gateway.store.keys import fingerprint_of, place_key, shown
+from gateway.store.limits import take_time
 from gateway.store.portable import load_table
 from gateway.store.readiness import applied_revision, newest_revision
 from gateway.store.schema import upgrade_within
@@ -51,13 +52,15 @@ def restore(backup: Backup, target: Target, *, actor: str, advance: Advance) -> 
     with target.database.read() as connection:
         _require_empty(connection, backup)
     verify(backup, advance)
+    _require_own_store(backup, target)
     place_key(target.key_path, backup.key())
     source = backup.blobs
     for digest in backup.digests():
         copy_blob(source, digest, target.blobs, by_way_of=target.spool_folder / "restore")
         advance(1)
-    mark = target.blobs.mark(new_id())
+    mark = target.blobs.mark(new_mark(fingerprint_of(backup.key())))
     with target.database.write("backup.restored") as connection:
+        take_time(connection)
         _require_empty(connection, backup)
         upgrade_within(connection, backup.manifest.revision)
         for one in backup.manifest.tables:
@@ -80,6 +83,16 @@ def _require_empty(connection: Connection, backup: Backup) -> None:
         raise Conflict(
             f"the empty database is at revision {revision} and the backup at {backup.manifest.revision}; "
             "name a database without any tables"
+        )
+
+
+def _require_own_store(backup: Backup, target: Target) -> None:
+    """Empty, or that of the installation whose backup it is: another one's sweeper would remove what is copied."""
+    maker = maker_of(target.blobs.identity())
+    if maker not in ("", shown(backup.key())):
+        raise Conflict(
+            f"the blob store is that of another installation (key fingerprint {maker}; the backup's is "
+            f"{shown(backup.key())}); name another bucket, prefix or folder in the settings"
         )
 
 

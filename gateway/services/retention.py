@@ -15,6 +15,7 @@ from gateway.domain.record import Case
 from gateway.domain.work import Job
 from gateway.services import scheduling
 from gateway.services.core import Core
+from gateway.services.second_look import late
 from gateway.services.unfinished import lock_whole, undelivered
 from gateway.store import audit, cases, destructions, forgetting, retention
 
@@ -44,7 +45,7 @@ def destroy_due(core: Core, job: Job, *, policy: RetentionPolicy) -> None:
 
 
 def destroy(core: Core, case_id: str, *, keep: timedelta) -> bool:
-    """Destroy what is left of one case; False where it is not over, held, or anything of it is undelivered."""
+    """Destroy what is left of one case; False where it is not over, held, or anything of it is undelivered or late."""
     while things := _measured(core, case_id, keep):
         with core.database.write("retention.blobs") as connection:
             case, now = cases.lock(connection, case_id), core.now()
@@ -76,7 +77,9 @@ def _size_bytes(core: Core, sha256: str) -> int:
 
 
 def _may_go(connection: Connection, case: Case, before: datetime) -> bool:
-    return retention.is_closed_since(connection, case.id, before) and not any(undelivered(connection, case))
+    if not retention.is_closed_since(connection, case.id, before) or late(connection, case.id):
+        return False
+    return not any(undelivered(connection, case))
 
 
 def _is_finished(core: Core, connection: Connection, case_id: str, keep: timedelta) -> bool:
@@ -98,15 +101,7 @@ def _is_finished(core: Core, connection: Connection, case_id: str, keep: timedel
 def _audit(connection: Connection, case: Case, keep: timedelta, now: datetime) -> None:
     things, size_bytes = destructions.total(connection, case.id)
     details = {"status": "destroyed", "rule": _rule(keep), "things": things, "bytes": size_bytes}
-    audit.record(
-        connection,
-        at=now,
-        actor="retention",
-        action="case.destroyed",
-        case_id=case.id,
-        subject=f"case/{case.id}",
-        details=details,
-    )
+    audit.record_of_case(connection, case.id, "case.destroyed", at=now, actor="retention", details=details)
 
 
 def _rule(keep: timedelta) -> str:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from fhir_mappings.diagnostic_report import report_from_fhir, report_identifier
 from fhir_mappings.literal_references import search_targets
+from gateway.domain.case import CaseState
 from gateway.domain.errors import Conflict, Unprocessable
 from gateway.domain.ids import new_id
 from gateway.domain.record import Case, ReportVersion
@@ -92,7 +93,7 @@ def _case(connection: Connection, stored: StoredResource, report: Report) -> Cas
     case = cases.by_pseudonym(connection, report.pseudonym)
     if case is None or case.reviewer_id != stored.party_id:
         raise Unprocessable("no case of yours has this pseudonym", at="DiagnosticReport.subject.identifier")
-    if case.state != "open":
+    if case.state != CaseState.OPEN:
         at = "DiagnosticReport.subject.identifier"
         raise Unprocessable("the case is closed; ask the centre to open it again", at=at)
     return case

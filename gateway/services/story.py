@@ -8,7 +8,7 @@ from gateway.domain.record import Case
 from gateway.domain.story import CaseStory, Station
 from gateway.services.core import Core
 from gateway.services.disclosure import asked
-from gateway.services.second_look import LATE, MATCHED
+from gateway.services.second_look import LATE, LEFT_OUT, MATCHED
 from gateway.services.waits import waits_of
 from gateway.store import audit, cases, deliveries, parties, reports, studies
 
@@ -19,6 +19,7 @@ _TOLD = {
     "recall.withdrawn": "recall withdrawn",
     "job.dead": "work gave up",
     "job.retry": "work begun again by a person",
+    LEFT_OUT: "what came too late left out",
     "case.close": "case closed",
     "case.reopen": "case opened again",
     "case.hold": "legal hold began",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
+from gateway.domain.case import DocumentState
 from gateway.domain.delivery import DeliveryState
 from gateway.domain.record import Case
 from gateway.services.waits import arriving_studies, ehr_command
@@ -40,7 +41,7 @@ def unanswered(connection: Connection, case: Case) -> Iterator[str]:
     """Each thing about which a person has not decided yet, or that is still arriving."""
     of_case = [study.id for study in studies.listed(connection, case_id=case.id)]
     for document in cases.documents(connection, case_id=case.id):
-        if document.state == "waiting":
+        if document.state == DocumentState.WAITING:
             yield f"document {document.id} waits to be cleared"
     waiting = {entry.id for entry in studies.quarantined(connection, case_id=case.id)}
     for study_id in of_case:

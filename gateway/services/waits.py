@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection
 
+from gateway.domain.case import CaseState, DocumentState
 from gateway.domain.delivery import DeliveryKind, DeliveryState
 from gateway.domain.party import EndpointRole, PartyKind
 from gateway.domain.record import Case, Study
@@ -13,7 +14,7 @@ from gateway.domain.work import JobKind, StoppedJob
 from gateway.services import recall
 from gateway.services.case_finding import why_unmatched
 from gateway.services.delivery_waits import delivery_waits
-from gateway.services.second_look import is_late
+from gateway.services.second_look import late
 from gateway.store import cases, deliveries, outbox, parties, recalls, reports, studies
 
 _QUIET = "the study to go quiet"
@@ -23,7 +24,7 @@ _NAMED = 3
 def waits_of(connection: Connection, case: Case) -> Iterator[Wait]:
     """Nothing for a case whose report has arrived everywhere; a closed one may still wait for that, or for a recall."""
     yield from _recall_waits(connection, case)
-    if case.state == "open":
+    if case.state == CaseState.OPEN:
         of_case, arriving = studies.listed(connection, case_id=case.id), arriving_studies(connection, case)
         stopped = outbox.stopped(connection, case_id=case.id, subjects=[study.id for study in (*of_case, *arriving)])
         yield from _reviewer_waits(connection, case)
@@ -31,6 +32,7 @@ def waits_of(connection: Connection, case: Case) -> Iterator[Wait]:
         yield from _document_waits(connection, case)
     else:
         stopped = [one for one in outbox.stopped(connection, case_id=case.id) if one.kind is JobKind.REPORT_RENDER]
+        yield from _late_waits(connection, case)
     yield from delivery_waits(connection, case, stopped)
     yield from _report_waits(connection, case, stopped)
     for job in stopped:
@@ -51,8 +53,8 @@ def study_wait(connection: Connection, study: Study) -> str:
         return _send_again(connection, study)
     entries = studies.quarantined(connection, study_id=study.id)
     sentences = [f"consilium quarantine show {entry.id}: {entry.reason}" for entry in entries]
-    if study.case_id and cases.by_id(connection, study.case_id).state == "closed" and is_late(connection, study):
-        sentences.append(f"consilium case reopen {study.case_id}: objects came when the case was closed")
+    if study.case_id and study.id in {one.study_id for one in late(connection, study.case_id)}:
+        sentences.append(f"{_take_up_or_not(study.case_id, study.id)}: objects came when the case was closed")
     return "; ".join(sentences)
 
 
@@ -99,6 +101,17 @@ def _study_waits(
         yield Wait("the study", case.created_at, _who_has_the_study(connection, case))
 
 
+def _late_waits(connection: Connection, case: Case) -> Iterator[Wait]:
+    """Until a person has decided, the case is not destroyed either."""
+    for one in late(connection, case.id):
+        what = f"a decision: objects of study {one.study_id} came when the case was closed"
+        yield Wait(what, one.since, f"{COORDINATOR}: {_take_up_or_not(case.id, one.study_id)}")
+
+
+def _take_up_or_not(case_id: str, study_id: str) -> str:
+    return f"consilium case reopen {case_id}, or consilium study leave-out {study_id} --reason WHY"
+
+
 def _rejected(connection: Connection, case: Case) -> list[Study]:
     """Studies that a person has kept out of this case."""
     entries = studies.quarantined(connection, case_id=case.id, is_open=False)
@@ -137,13 +150,13 @@ def arriving_studies(connection: Connection, case: Case) -> list[Study]:
 
 def _document_waits(connection: Connection, case: Case) -> Iterator[Wait]:
     for document in cases.documents(connection, case_id=case.id):
-        if document.state == "waiting":
+        if document.state == DocumentState.WAITING:
             remedy = f"{COORDINATOR}: consilium document approve|redact|reject {document.id}"
             yield Wait("a person to clear the document", document.created_at, remedy)
 
 
 def _report_waits(connection: Connection, case: Case, stopped: Sequence[StoppedJob]) -> Iterator[Wait]:
-    versions, is_open = reports.listed(connection, case.id), case.state == "open"
+    versions, is_open = reports.listed(connection, case.id), case.state == CaseState.OPEN
     if not versions and is_open:
         yield from _unwritten_report(connection, case)
     homeless = versions if is_open else reports.without_delivery(connection, case_id=case.id)

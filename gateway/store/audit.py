@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, delete, func, insert, select
+from sqlalchemy import Connection, Row, and_, bindparam, case, delete, func, insert, select
 
+from gateway.domain.case import CaseState
+from gateway.domain.record import Delivery
 from gateway.store.tables import audit, audit_seal, audit_tail
+from gateway.store.tables import case as cases
 from gateway.store.turns import take_turn
 
 GENESIS = "0" * 64
@@ -47,6 +50,43 @@ def record(
     values = row | {"subject": subject, "details": dict(details or {})}
     audit_id = connection.execute(_ADD, values).scalar_one()
     connection.execute(_ADD_TO_TAIL, {"audit_id": audit_id})
+
+
+def record_of_case(
+    connection: Connection,
+    case_id: str,
+    action: str,
+    *,
+    at: datetime,
+    actor: str,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """What became of the case itself."""
+    subject = f"case/{case_id}"
+    record(connection, at=at, actor=actor, action=action, case_id=case_id, subject=subject, details=details)
+
+
+def record_of_delivery(
+    connection: Connection,
+    of: Delivery,
+    action: str,
+    *,
+    at: datetime,
+    actor: str,
+    outcome: str = "success",
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """What became of one delivery."""
+    record(
+        connection,
+        at=at,
+        actor=actor,
+        action=action,
+        outcome=outcome,
+        case_id=of.case_id,
+        subject=f"delivery/{of.id}",
+        details=details,
+    )
 
 
 @dataclass(frozen=True)
@@ -105,6 +145,20 @@ def of_case(
     query = select(audit).where(audit.c.case_id == case_id).order_by(audit.c.id)
     query = query if subject is None else query.where(audit.c.subject == subject)
     return list(connection.execute(query.where(audit.c.action.in_(actions)) if actions else query).all())
+
+
+def last_in_closed_cases(
+    connection: Connection, actions: Sequence[str], *, case_id: str | None = None
+) -> list[Row[Any]]:
+    """The last row with one of these actions about each subject, oldest first.
+
+    Of the cases that are closed and not destroyed, or of that one if it is.
+    """
+    is_kept = and_(cases.c.state == CaseState.CLOSED, cases.c.destroyed_at.is_(None))
+    is_kept = is_kept if case_id is None else and_(is_kept, cases.c.id == case_id)
+    last = select(func.max(audit.c.id)).join(cases, cases.c.id == audit.c.case_id)
+    last = last.where(is_kept, audit.c.action.in_(actions)).group_by(audit.c.subject)
+    return list(connection.execute(select(audit).where(audit.c.id.in_(last)).order_by(audit.c.id)).all())
 
 
 def restored_at(connection: Connection, case_id: str) -> datetime | None:

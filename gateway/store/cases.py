@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
+from gateway.domain.case import CaseState, DocumentState
 from gateway.domain.errors import NotFound
 from gateway.domain.record import Case, CaseDocument
 from gateway.store.tables import case, case_key, document, resource_identifier
@@ -68,17 +69,17 @@ def listed(
 def open_of_party(connection: Connection, party_id: str) -> list[Case]:
     """Open cases of a clinic, or of a reviewer."""
     is_of = (case.c.clinic_id == party_id) | (case.c.reviewer_id == party_id)
-    return [_case(row) for row in connection.execute(select(case).where(is_of & (case.c.state == "open")))]
+    return [_case(row) for row in connection.execute(select(case).where(is_of & (case.c.state == CaseState.OPEN)))]
 
 
 def close(connection: Connection, case_id: str, now: datetime) -> None:
     """Nothing more joins it, and its retention period runs."""
-    connection.execute(update(case).where(case.c.id == case_id).values(state="closed", closed_at=now))
+    connection.execute(update(case).where(case.c.id == case_id).values(state=CaseState.CLOSED, closed_at=now))
 
 
 def reopen(connection: Connection, case_id: str) -> None:
     """As if it had never been closed."""
-    connection.execute(update(case).where(case.c.id == case_id).values(state="open", closed_at=None))
+    connection.execute(update(case).where(case.c.id == case_id).values(state=CaseState.OPEN, closed_at=None))
 
 
 def set_legal_hold(connection: Connection, case_id: str, reason: str | None) -> None:
@@ -119,7 +120,7 @@ def keys(connection: Connection, case_id: str, kind: str) -> list[str]:
 def open_by_key(connection: Connection, clinic_id: str, kind: str, value: str) -> list[Case]:
     """Open cases of the clinic whose order names this value."""
     is_it = (case_key.c.clinic_id == clinic_id) & (case_key.c.kind == kind) & (case_key.c.value == value)
-    query = select(case).join(case_key, case_key.c.case_id == case.c.id).where(is_it & (case.c.state == "open"))
+    query = select(case).join(case_key, case_key.c.case_id == case.c.id).where(is_it & (case.c.state == CaseState.OPEN))
     return [_case(row) for row in connection.execute(query)]
 
 
@@ -127,7 +128,7 @@ def open_by_patient_identifier(connection: Connection, clinic_id: str, value: st
     """Open cases of the clinic whose Patient carries this identifier value, whatever its system."""
     is_patient = (resource_identifier.c.party_id == clinic_id) & (resource_identifier.c.type == "Patient")
     patients = select(resource_identifier.c.resource_id).where(is_patient & (resource_identifier.c.value == value))
-    is_open = (case.c.clinic_id == clinic_id) & (case.c.state == "open")
+    is_open = (case.c.clinic_id == clinic_id) & (case.c.state == CaseState.OPEN)
     query = select(case).where(is_open & case.c.patient_id.in_(patients))
     return [_case(row) for row in connection.execute(query)]
 
@@ -142,7 +143,7 @@ def document_by_id(connection: Connection, document_id: str) -> CaseDocument:
     row = connection.execute(select(document).where(document.c.id == document_id)).one_or_none()
     if row is None:
         raise NotFound(f"no document {document_id}")
-    return CaseDocument(**row._mapping)
+    return _document(row)
 
 
 def documents(connection: Connection, *, case_id: str | None = None, newest: int | None = None) -> list[CaseDocument]:
@@ -151,20 +152,24 @@ def documents(connection: Connection, *, case_id: str | None = None, newest: int
     if newest is not None:
         query = select(document).order_by(document.c.created_at.desc(), document.c.id).limit(newest)
     query = query if case_id is None else query.where(document.c.case_id == case_id)
-    return [CaseDocument(**row._mapping) for row in connection.execute(query)]
+    return [_document(row) for row in connection.execute(query)]
 
 
 def clear_document(connection: Connection, document_id: str, *, sha256: str, by: str, now: datetime) -> None:
     """A person vouches for these bytes."""
-    cleared = {"state": "cleared", "cleared_sha256": sha256, "cleared_by": by, "cleared_at": now}
+    cleared = {"state": DocumentState.CLEARED, "cleared_sha256": sha256, "cleared_by": by, "cleared_at": now}
     connection.execute(update(document).where(document.c.id == document_id).values(cleared))
 
 
 def reject_document(connection: Connection, document_id: str, *, by: str, now: datetime) -> None:
     """A person keeps it from leaving."""
-    rejected = {"state": "rejected", "cleared_by": by, "cleared_at": now}
+    rejected = {"state": DocumentState.REJECTED, "cleared_by": by, "cleared_at": now}
     connection.execute(update(document).where(document.c.id == document_id).values(rejected))
 
 
 def _case(row: Row[Any]) -> Case:
-    return Case(**row._mapping)
+    return Case(**dict(row._mapping) | {"state": CaseState(row.state)})
+
+
+def _document(row: Row[Any]) -> CaseDocument:
+    return CaseDocument(**dict(row._mapping) | {"state": DocumentState(row.state)})

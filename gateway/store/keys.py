@@ -1,9 +1,12 @@
 """The secret key behind pseudonyms: a file of its own, readable by its owner only."""
 
+import fcntl
 import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.domain.errors import Conflict, Permanent
@@ -49,15 +52,17 @@ def key_or_new(path: Path) -> bytes:
 
     Processes that start at the same moment end with the same key: the file appears whole, and only once.
     """
-    if not path.exists():
-        _write(path, secrets.token_bytes(KEY_BYTES))
+    with _making(path):
+        if not path.exists():
+            _write(path, secrets.token_bytes(KEY_BYTES))
     return existing_key(path)
 
 
 def place_key(path: Path, key: bytes) -> None:
     """Have this key of a backup in `path`. Raises Conflict when another one is there; it is never overwritten."""
-    if not path.exists():
-        _write(path, key)
+    with _making(path):
+        if not path.exists():
+            _write(path, key)
     if existing_key(path) != key:
         raise Conflict(
             f"the key file {path} holds another key (fingerprint {shown(existing_key(path))}) than the backup "
@@ -65,9 +70,22 @@ def place_key(path: Path, key: bytes) -> None:
         )
 
 
-def _write(path: Path, key: bytes) -> None:
+@contextmanager
+def _making(path: Path) -> Iterator[None]:
+    """One process at a time, so that what lies there half made is of one that was killed: it holds a key, and goes."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        for left in path.parent.glob(f".{path.name}.*"):
+            left.unlink()
+        yield
+    finally:
+        os.close(folder)
+
+
+def _write(path: Path, key: bytes) -> None:
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(key)

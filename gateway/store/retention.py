@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, case, func, select, update
 
+from gateway.domain.case import CaseState
 from gateway.domain.delivery import DeliveryKind, DeliveryState
 from gateway.store.tables import case as cases
 from gateway.store.tables import delivery
@@ -18,7 +19,7 @@ def quiet_since(connection: Connection, before: datetime, *, case_id: str | None
     is_report = and_(delivery.c.kind.in_(_REPORTS), delivery.c.state == DeliveryState.DELIVERED)
     reports = func.sum(case((is_report, 1), else_=0))
     moving = func.sum(case((delivery.c.state.in_(_ENDED), 0), else_=1))
-    query = select(cases.c.id).join(delivery, delivery.c.case_id == cases.c.id).where(cases.c.state == "open")
+    query = select(cases.c.id).join(delivery, delivery.c.case_id == cases.c.id).where(cases.c.state == CaseState.OPEN)
     query = query if case_id is None else query.where(cases.c.id == case_id)
     query = query.group_by(cases.c.id).having(func.max(delivery.c.changed_at) <= before, reports > 0, moving == 0)
     return list(connection.execute(query.order_by(cases.c.id)).scalars())
@@ -36,7 +37,7 @@ def is_closed_since(connection: Connection, case_id: str, before: datetime) -> b
 
 def begin_period(connection: Connection, now: datetime) -> None:
     """Cases that were closed when nobody kept the time yet count from now."""
-    is_untimed = and_(cases.c.state == "closed", cases.c.closed_at.is_(None))
+    is_untimed = and_(cases.c.state == CaseState.CLOSED, cases.c.closed_at.is_(None))
     connection.execute(update(cases).where(is_untimed).values(closed_at=now))
 
 
@@ -48,5 +49,5 @@ def is_needed_by_another(connection: Connection, clinic_id: str, patient_id: str
 
 
 def _destroyable(before: datetime) -> Select[Any]:
-    query = select(cases.c.id).where(cases.c.state == "closed", cases.c.closed_at <= before)
+    query = select(cases.c.id).where(cases.c.state == CaseState.CLOSED, cases.c.closed_at <= before)
     return query.where(cases.c.legal_hold.is_(None), cases.c.destroyed_at.is_(None))

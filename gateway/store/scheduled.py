@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, bindparam, delete, select
 
-from gateway.domain.work import GATEWAY, JobKind
+from gateway.domain.work import GATEWAY, JobKind, JobState
 from gateway.store import outbox
 from gateway.store.tables import outbox as rows
 from gateway.store.turns import take_turn
@@ -12,7 +12,7 @@ from gateway.store.turns import take_turn
 _WAITING_BY = (
     select(rows.c.id)
     .where(rows.c.kind == bindparam("of_kind"), rows.c.subject_id == bindparam("of_subject"))
-    .where(rows.c.state == outbox.PENDING, rows.c.next_try_at <= bindparam("due_at"))
+    .where(rows.c.state == JobState.PENDING, rows.c.next_try_at <= bindparam("due_at"))
 )
 
 
@@ -20,7 +20,7 @@ def begin(connection: Connection, kind: JobKind, *, now: datetime) -> None:
     """See that there is a row of the kind: due now where none waits or is being done."""
     _take_turn(connection, kind)
     is_there = and_(rows.c.kind == kind, rows.c.subject_id == GATEWAY)
-    is_there = and_(is_there, rows.c.state.in_((outbox.PENDING, outbox.CLAIMED)))
+    is_there = and_(is_there, rows.c.state.in_((JobState.PENDING, JobState.CLAIMED)))
     if connection.execute(select(rows.c.id).where(is_there).limit(1)).scalar() is None:
         outbox.enqueue(connection, kind, GATEWAY, case_id=None, now=now)
 
@@ -28,7 +28,7 @@ def begin(connection: Connection, kind: JobKind, *, now: datetime) -> None:
 def put_back(connection: Connection, kind: JobKind, *, now: datetime, due_at: datetime) -> None:
     """It is due again at `due_at`; the rows of the times before, which are done, are forgotten."""
     _take_turn(connection, kind)
-    is_done = and_(rows.c.kind == kind, rows.c.subject_id == GATEWAY, rows.c.state == outbox.DONE)
+    is_done = and_(rows.c.kind == kind, rows.c.subject_id == GATEWAY, rows.c.state == JobState.DONE)
     connection.execute(delete(rows).where(is_done))
     outbox.enqueue(connection, kind, GATEWAY, case_id=None, now=now, due_at=due_at)
 
@@ -43,7 +43,7 @@ def bring_forward(connection: Connection, kind: JobKind, case_id: str, *, now: d
 def is_at_work(connection: Connection, case_id: str, subjects: list[str]) -> bool:
     """Whether a job of the case, or of one of the subjects, waits or is being done; a re-check by time is none."""
     is_its = (rows.c.case_id == case_id) | rows.c.subject_id.in_(subjects)
-    is_open = and_(rows.c.state.in_((outbox.PENDING, outbox.CLAIMED)), rows.c.kind != JobKind.CASE_RECHECK)
+    is_open = and_(rows.c.state.in_((JobState.PENDING, JobState.CLAIMED)), rows.c.kind != JobKind.CASE_RECHECK)
     return connection.execute(select(rows.c.id).where(is_its, is_open).limit(1)).scalar() is not None
 
 

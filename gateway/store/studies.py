@@ -120,7 +120,7 @@ def instances(connection: Connection, study_id: str, *, state: InstanceState | N
     order = (instance.c.series_number, instance.c.series_instance_uid, instance.c.instance_number, instance.c.id)
     query = select(*_INSTANCE_FIELDS).where(instance.c.study_id == study_id).order_by(*order)
     query = query if state is None else query.where(instance.c.state == state)
-    return [Instance(**row._mapping) for row in connection.execute(query)]
+    return [_instance(row) for row in connection.execute(query)]
 
 
 def instance_counts(connection: Connection, study_ids: Collection[str]) -> dict[str, int]:
@@ -132,7 +132,7 @@ def instance_counts(connection: Connection, study_ids: Collection[str]) -> dict[
 def same_sop_instance(connection: Connection, clinic_id: str, sop_instance_uid: str) -> list[Instance]:
     """Everything the clinic has sent under that SOP Instance UID."""
     rows = connection.execute(_SAME_SOP_INSTANCE, {"of_clinic": clinic_id, "uid": sop_instance_uid})
-    return [Instance(**row._mapping) for row in rows]
+    return [_instance(row) for row in rows]
 
 
 def reject_instances(connection: Connection, study_id: str) -> None:
@@ -258,3 +258,7 @@ def _shared_uid(connection: Connection, instance_id: int) -> tuple[str, str]:
 def _study(row: Row[Any]) -> Study:
     values = dict(row._mapping)
     return Study(**values | {"state": StudyState(row.state), "patient_names": tuple(row.patient_names)})
+
+
+def _instance(row: Row[Any]) -> Instance:
+    return Instance(**dict(row._mapping) | {"state": InstanceState(row.state)})

@@ -51,6 +51,7 @@ instance = Table(
     Column("received_at", Instant, nullable=False),
     UniqueConstraint("clinic_id", "sop_instance_uid", "blob_sha256"),
     Index(None, "study_id"),
+    sqlite_autoincrement=True,  # the audit trail names an instance by its id, also when it is no more
 )
 _IS_OPEN = text("resolved_at IS NULL")
 quarantine = Table(
@@ -70,4 +71,5 @@ quarantine = Table(
     Index(None, "kind", sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
     Index(None, "study_id"),
     Index(None, "case_id"),
+    Index(None, "instance_id"),
 )

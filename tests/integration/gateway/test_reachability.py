@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,15 @@ def test_a_certificate_that_ends_soon_passes_with_a_remedy(authority: Authority)
         step = reach_host("127.0.0.1", port, is_tls=True, ca_file=str(authority.file))[-1]
 
     assert step.is_ok
+    assert "renew" in step.remedy
+
+
+def test_the_days_left_are_counted_from_the_given_moment(authority: Authority) -> None:
+    later = datetime.now(UTC) + timedelta(days=80)
+    with listening(authority.server_context(days=90)) as port:
+        step = reach_host("127.0.0.1", port, is_tls=True, ca_file=str(authority.file), now=lambda: later)[-1]
+
+    assert "(10 days)" in step.detail
     assert "renew" in step.remedy
 
 

@@ -25,13 +25,14 @@ from gateway.services import delivery_control, documents, egress, listing, one_k
 from gateway.services.backing_up import Advance, Made, create, verify
 from gateway.services.core import Core
 from gateway.services.intake import receive
-from gateway.services.one_store import OwnBlobs
+from gateway.services.one_store import OwnBlobs, new_mark
 from gateway.services.restoring import Target, restore
 from gateway.services.story import case_story
 from gateway.store import audit, cases, deliveries, outbox, parties, resources
 from gateway.store.backups import MANIFEST, Backup, open_backup
 from gateway.store.blobs import BlobDirectory
 from gateway.store.engine import Database
+from gateway.store.keys import fingerprint_of, shown
 from gateway.store.schema import differences, upgrade
 from gateway.store.tables import audit as audit_rows
 from gateway.store.tables import instance, metadata
@@ -116,7 +117,8 @@ def _mode(path: Path) -> int:
 def test_a_restored_gateway_has_every_row_and_every_blob(filled: Stage, empty: Gateway, tmp_path: Path) -> None:
     with filled.core.database.write("test") as connection:
         one_key.confirm(connection, filled.core.pseudonym_key, tmp_path / "key", now=filled.core.now())
-    OwnBlobs(filled.core.blobs, filled.core.database, "the old one").confirm()
+    own = fingerprint_of(filled.core.pseudonym_key)
+    OwnBlobs(filled.core.blobs, filled.core.database, "the old one", key_fingerprint=own).confirm()
     before = _rows(filled.core.database)
     made = _backed_up(filled.core, tmp_path / "backups")
     assert (
@@ -267,6 +269,26 @@ def test_a_key_that_is_not_that_of_its_database_is_not_restored(filled: Stage, e
         empty.restored(open_backup(tmp_path / "backups"))
     with empty.database.read() as connection:
         assert inspect(connection).get_table_names() == []
+
+
+def test_nothing_is_restored_into_the_blob_store_of_another_installation(
+    filled: Stage, empty: Gateway, tmp_path: Path
+) -> None:
+    _backed_up(filled.core, tmp_path / "backups")
+    empty.target.blobs.mark(new_mark(fingerprint_of(b"x" * 32)))
+    with pytest.raises(Conflict, match="is that of another installation"):
+        empty.restored(open_backup(tmp_path / "backups"))
+    assert list(empty.target.blobs.digests()) == []
+    assert not empty.target.key_path.exists()
+
+
+def test_a_gateway_is_restored_into_its_own_blob_store(filled: Stage, empty: Gateway, tmp_path: Path) -> None:
+    _backed_up(filled.core, tmp_path / "backups")
+    mark = empty.target.blobs.mark(new_mark(fingerprint_of(filled.core.pseudonym_key)))
+    empty.restored(open_backup(tmp_path / "backups"))
+    own = OwnBlobs(empty.target.blobs, empty.database, "its own", key_fingerprint=shown(filled.core.pseudonym_key))
+    own.confirm()
+    assert own.identity() == mark
 
 
 def test_what_is_not_empty_is_refused_and_stays_as_it_was(filled: Stage, empty: Gateway, tmp_path: Path) -> None:

@@ -307,3 +307,22 @@ def test_a_machine_with_another_bucket_or_none_does_not_start(settings: Settings
         elsewhere = settings.model_copy(update={"blobs": settings.blobs.model_copy(update={"bucket": bucket})})
         with pytest.raises(Permanent, match="is not the blob store of this installation"):
             start_core(elsewhere)
+
+
+def test_a_second_installation_does_not_start_on_the_bucket_of_the_first(settings: Settings, tmp_path: Path) -> None:
+    first, own = (settings.model_copy(update={"data_dir": tmp_path / name}) for name in ("first", "second"))
+    for one in (first, own):
+        database = open_database(one)
+        upgrade(database)
+        database.dispose()
+    start_core(first).database.dispose()
+    with pytest.raises(Permanent, match="is the blob store of another installation"):
+        start_core(own)
+    core = open_core(own)
+    with pytest.raises(Transient, match="is the blob store of another installation"):
+        core.blobs.put(b"a study")
+    core.database.dispose()
+    [found] = [step for step in checked(own) if step.name == "installation's blob store"]
+    assert "is the blob store of another installation" in found.remedy
+    elsewhere = own.model_copy(update={"blobs": own.blobs.model_copy(update={"prefix": "second"})})
+    start_core(elsewhere).database.dispose()

@@ -9,9 +9,9 @@ from sqlalchemy import select
 from gateway.demo import resources as demo
 from gateway.domain.delivery import DeliveryState, Flow
 from gateway.domain.record import Delivery
-from gateway.domain.work import Job, JobKind
+from gateway.domain.work import Job, JobKind, JobState
 from gateway.services import egress, recheck
-from gateway.store import audit, deliveries, outbox, recalls
+from gateway.store import audit, deliveries, recalls
 from gateway.store.tables import outbox as rows
 from tests.integration.store.finished import DAY, Clinic
 from tests.integration.store.overlap import overlapping
@@ -47,7 +47,7 @@ def _decided(clinic: Clinic, case_id: str) -> Counter[tuple[str, str]]:
 
 def _rechecks(clinic: Clinic, case_id: str) -> list[datetime]:
     with clinic.stage.core.database.read() as connection:
-        query = select(rows.c.next_try_at).where(rows.c.kind == JobKind.CASE_RECHECK, rows.c.state == outbox.PENDING)
+        query = select(rows.c.next_try_at).where(rows.c.kind == JobKind.CASE_RECHECK, rows.c.state == JobState.PENDING)
         return list(connection.execute(query.where(rows.c.subject_id == case_id)).scalars())
 
 

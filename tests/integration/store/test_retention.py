@@ -10,7 +10,16 @@ from gateway.domain import hooks
 from gateway.domain.destruction import RetentionPolicy
 from gateway.domain.errors import Conflict, Gone, Unprocessable
 from gateway.domain.resource import StoredResource
-from gateway.services import closing, delivery_control, documents, legal_hold, listing, resource_reading, retention
+from gateway.services import (
+    closing,
+    delivery_control,
+    documents,
+    legal_hold,
+    listing,
+    resource_reading,
+    retention,
+    second_look,
+)
 from gateway.services.intake import receive
 from gateway.services.story import case_story
 from gateway.services.sweeping import sweep
@@ -164,6 +173,54 @@ def test_what_is_undelivered_is_neither_closed_nor_destroyed(clinic: Clinic) -> 
     clinic.arrive(case_id)
     clinic.later(DAY)
     assert _destroyed(clinic, case_id)["image"] == 2
+
+
+def _one_more_object(clinic: Clinic, case_id: str, number: int) -> str:
+    """A further object of the case's study arrives and the study goes quiet; gives the study's id."""
+    with clinic.stage.core.database.read() as connection:
+        [study] = studies.listed(connection, case_id=case_id)
+    uid, accession = study.study_instance_uid, study.accession_number
+    *_, further = ct_series(slices=number, study_instance_uid=uid, accession=accession)
+    receive(clinic.stage.core, clinic.stage.arrival(further))
+    clinic.later(clinic.stage.core.quiet_period * 2)
+    return study.id
+
+
+def test_what_came_for_a_closed_case_is_not_destroyed_before_a_person_has_said_so(clinic: Clinic) -> None:
+    case_id, core = clinic.finished(), clinic.stage.core
+    closing.close(core, case_id, reason="done", actor="nurse")
+    study_id = _one_more_object(clinic, case_id, 3)
+    clinic.later((KEEP_DAYS + 1) * DAY)
+    assert _destroyed(clinic, case_id) == {}
+    [wait] = case_story(core, case_id).waits
+    assert f"objects of study {study_id} came when the case was closed" in wait.what
+    assert f"consilium study leave-out {study_id}" in wait.who
+    assert f"consilium case reopen {case_id}" in wait.who
+    assert f"consilium study leave-out {study_id}" in listing.study_line(core, study_id).waits_for
+
+    second_look.leave_out(core, study_id, reason="sent twice", actor="nurse")
+    assert (case_story(core, case_id).waits, listing.study_line(core, study_id).waits_for) == ((), "")
+    with pytest.raises(Conflict, match="nothing of study"):
+        second_look.leave_out(core, study_id, reason="sent twice", actor="nurse")
+    _one_more_object(clinic, case_id, 4)
+    clinic.later(DAY)
+    assert _destroyed(clinic, case_id) == {}
+    second_look.leave_out(core, study_id, reason="sent twice", actor="nurse")
+    clinic.later(DAY)
+    assert _destroyed(clinic, case_id)["image"] == 4
+    assert [one.what for one in case_story(core, case_id).stations].count("what came too late left out") == 2
+
+
+def test_what_was_left_out_is_taken_up_when_the_case_is_opened_again(clinic: Clinic) -> None:
+    case_id, core = clinic.finished(), clinic.stage.core
+    closing.close(core, case_id, reason="done", actor="nurse")
+    study_id = _one_more_object(clinic, case_id, 3)
+    second_look.leave_out(core, study_id, reason="sent twice", actor="nurse")
+    closing.reopen(core, case_id, actor="nurse")
+    clinic.later(clinic.stage.core.quiet_period)
+    assert _current(clinic, "ImagingStudy", study_id).content["numberOfInstances"] == 3
+    with pytest.raises(Conflict, match="nothing of study"):
+        second_look.leave_out(core, study_id, reason="sent twice", actor="nurse")
 
 
 def test_what_another_case_needs_stays(clinic: Clinic) -> None:

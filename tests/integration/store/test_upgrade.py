@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import MetaData, Table, insert, select
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy import Connection, MetaData, Table, delete, insert, select
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from dicom_node.deidentify import pseudonym_token
 from gateway.domain.errors import Permanent, Transient
@@ -22,7 +22,7 @@ from gateway.store.installation import known_fingerprint
 from gateway.store.keys import fingerprint_of
 from gateway.store.readiness import database_problems
 from gateway.store.schema import differences, upgrade, upgrade_within
-from gateway.store.tables import Instant, metadata
+from gateway.store.tables import Instant, instance, metadata, quarantine
 from tests.integration.store.overlap import overlapping
 from tests.integration.store.stage import Stage
 from tests.peers.generated import ct_series
@@ -84,11 +84,14 @@ def _rows(database: Database, tables: list[Table]) -> dict[str, list[tuple[Any, 
         return {table.name: [tuple(row) for row in connection.execute(select(table))] for table in tables}
 
 
-def test_a_filled_database_of_the_previous_version_is_upgraded(database: Database, tmp_path: Path) -> None:
+@pytest.mark.parametrize("revision", [PREVIOUS, "0005"])
+def test_a_filled_database_of_a_previous_version_is_upgraded(database: Database, revision: str) -> None:
+    with database.write("test") as connection:
+        upgrade_within(connection, revision)
     tables = _reflected(database)
     with database.write("test") as connection:
         for table in tables:
-            connection.execute(insert(table).values({one.name: _value(table, one.name) for one in table.columns}))
+            _inserted(connection, table)
     before = _rows(database, tables)
     assert all(len(rows) == 1 for rows in before.values())
     assert database_problems(database)
@@ -100,6 +103,44 @@ def test_a_filled_database_of_the_previous_version_is_upgraded(database: Databas
     assert database_problems(database) == []
 
 
+def test_no_instance_gets_the_id_of_one_that_was_destroyed(database: Database) -> None:
+    """Neither of one that went before the upgrade, which only the audit trail remembers, nor of one that goes after."""
+    with database.write("test") as connection:
+        upgrade_within(connection, "0005")
+    tables = {table.name: table for table in _reflected(database)}
+    with database.write("test") as connection:
+        for name in ("party", "resource", "endpoint", "case", "study"):
+            _inserted(connection, tables[name])
+        kept, destroyed = (_received(connection, tables["instance"], digest) for digest in "ab")
+        quarantined = {"id": "quarantined", "instance_id": kept, "created_at": MOMENT}
+        _inserted(connection, tables["quarantine"], **quarantined)
+        connection.execute(delete(tables["instance"]).where(tables["instance"].c.id == destroyed))
+
+    upgrade(database)
+
+    with database.write("test") as connection:
+        [after] = connection.execute(select(instance.c.id)).scalars()
+        assert (after, connection.execute(select(quarantine.c.instance_id)).scalar_one()) == (kept, kept)
+        newest = _received(connection, instance, "c")
+        connection.execute(delete(instance).where(instance.c.id == newest))
+        assert destroyed < newest < _received(connection, instance, "d")
+        with pytest.raises(IntegrityError), connection.begin_nested():
+            connection.execute(delete(instance).where(instance.c.id == kept))
+
+
+def _received(connection: Connection, table: Table, digest: str) -> int:
+    """Gives the id of a new instance, which stands in the audit trail as well."""
+    values = {one.name: _value(table, one.name) for one in table.columns if one.name != "id"}
+    added = insert(table).values(values | {"blob_sha256": digest * 64}).returning(table.c.id)
+    given = int(connection.execute(added).scalar_one())
+    audit.record(connection, at=MOMENT, actor="pacs", action="instance.received", subject=f"instance/{given}")
+    return given
+
+
+def _inserted(connection: Connection, table: Table, **known: Any) -> None:
+    connection.execute(insert(table).values({one.name: _value(table, one.name) for one in table.columns} | known))
+
+
 def test_the_first_program_after_the_upgrade_records_the_key_of_the_cases(database: Database, tmp_path: Path) -> None:
     """Whichever program is first, a machine with another key is not, and one that is comes back to its own."""
     key, path = b"k" * 32, tmp_path / "pseudonym.key"
@@ -108,7 +149,7 @@ def test_the_first_program_after_the_upgrade_records_the_key_of_the_cases(databa
     with database.write("test") as connection:
         for name in ("party", "resource", "case"):
             row = {one.name: _value(tables[name], one.name) for one in tables[name].columns}
-            row |= {"id": case_id, "pseudonym": pseudonym} if name == "case" else {}
+            row |= {"id": case_id, "pseudonym": pseudonym, "state": "open"} if name == "case" else {}
             connection.execute(insert(tables[name]).values(row))
     with pytest.raises(Transient, match="consilium db upgrade"), database.write("test") as connection:
         one_key.confirm(connection, key, path, now=MOMENT)

@@ -2,8 +2,9 @@
 
 from datetime import UTC, date, datetime
 
+from gateway.domain.case import CaseState
 from gateway.domain.record import Case, Instance, Study
-from gateway.domain.study import StudyState
+from gateway.domain.study import InstanceState, StudyState
 
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 ROOT = "1.2.826.0.1.3680043.8.498"
@@ -14,7 +15,7 @@ CASE = Case(
     reviewer_id="reviewer",
     patient_id="p1",
     pseudonym="CS-7F3K",
-    state="open",
+    state=CaseState.OPEN,
     created_at=NOW,
 )
 
@@ -52,7 +53,7 @@ def _instance(number: int, series: int, modality: str) -> Instance:
         modality=modality,
         series_number=series,
         instance_number=number,
-        state="stored",
+        state=InstanceState.STORED,
         blob_sha256="00",
         size_bytes=1,
     )

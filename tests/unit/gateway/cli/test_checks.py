@@ -1,6 +1,7 @@
 """What the doctor finds, and the remedy it names."""
 
 import socket
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,8 @@ from gateway.cli import checks
 from gateway.domain.breaker import DestinationPolicy
 from gateway.domain.diagnosis import Step
 from gateway.domain.work import JobKind, WorkerPresence
-from gateway.store import outbox, workers
+from gateway.services import second_look
+from gateway.store import audit, outbox, workers
 from gateway.store.engine import Database
 from gateway.store.keys import shown
 from gateway.store.schema import upgrade
@@ -172,6 +174,31 @@ def test_work_that_gave_up(tmp_path: Path) -> None:
         outbox.stop(connection, job, now=NOW, error="Permanent: no room")
     database.dispose()
     assert found()["work"] == Step("work", False, "1 jobs gave up", "Run: consilium job list")
+
+
+def test_objects_that_came_for_a_closed_case(tmp_path: Path) -> None:
+    assert found()["late objects"].is_ok
+    (tmp_path / "data").mkdir(exist_ok=True)
+    database = Database(f"sqlite:///{tmp_path}/data/consilium.db")
+    upgrade(database)
+    assert found()["late objects"].detail == "none"
+    database.dispose()
+    with sqlite3.connect(tmp_path / "data" / "consilium.db") as rows:
+        rows.execute(
+            'INSERT INTO "case" (id, clinic_id, patient_id, pseudonym, state, created_at)'
+            " VALUES ('case0', 'clinic0', 'patient0', 'CS-1', 'closed', '2026-03-01')"
+        )
+    rows.close()
+    database = Database(f"sqlite:///{tmp_path}/data/consilium.db")
+    with database.write("test") as connection:
+        audit.record(
+            connection, at=NOW, actor="matching", action=second_look.LATE, case_id="case0", subject="study/study0"
+        )
+    database.dispose()
+    step = found()["late objects"]
+    assert not step.is_ok
+    assert "study0" in step.detail
+    assert step.remedy == "Run for each: consilium study show ID"
 
 
 def test_a_broker_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

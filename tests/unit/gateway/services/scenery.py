@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy import insert
 
 from gateway.demo import resources
+from gateway.domain.case import CaseState
 from gateway.domain.delivery import DeliveryKind, Flow
 from gateway.domain.ids import new_id
 from gateway.domain.party import DicomAddress, Endpoint, EndpointRole, FhirAddress, Identifier, Party, PartyKind
@@ -54,7 +55,7 @@ class Scenery:
             for endpoint in _ENDPOINTS:
                 parties.add_endpoint(connection, endpoint, now=START)
             patient = store_internal(connection, "ankara", resources.patient_resource(DATA), now=START)
-            self.case = Case(new_id(), "ankara", "board", patient.id, "CS-1", "open", START)
+            self.case = Case(new_id(), "ankara", "board", patient.id, "CS-1", CaseState.OPEN, START)
             cases.add(connection, self.case)
             cases.replace_keys(connection, self.case, [(cases.STUDY_INSTANCE_UID, DATA.study_instance_uid)])
 

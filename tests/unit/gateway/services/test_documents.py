@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 from sqlalchemy import select
 
+from gateway.domain.case import DocumentState
 from gateway.domain.errors import Gone
 from gateway.domain.record import CaseDocument
 from gateway.services import documents, listing
@@ -24,7 +25,7 @@ def document_id(scenery: Scenery) -> str:
     waiting = CaseDocument(
         id="document-1",
         case_id=scenery.case.id,
-        state="waiting",
+        state=DocumentState.WAITING,
         title=TITLE,
         loinc="60567-5",
         clinical_date=date(2026, 2, 1),

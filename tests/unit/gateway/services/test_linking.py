@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import select
 
+from gateway.domain.case import CaseState
 from gateway.domain.errors import Conflict, NotFound
 from gateway.domain.ids import new_id
 from gateway.domain.party import Identifier, Party, PartyKind
@@ -36,7 +37,7 @@ def case_elsewhere(scenery: Scenery) -> str:
     with scenery.core.database.write("test") as connection:
         parties.add_party(connection, izmir, now=START)
         patient = store_internal(connection, izmir.id, {"resourceType": "Patient"}, now=START)
-        case = Case(new_id(), izmir.id, None, patient.id, "CS-2", "open", START)
+        case = Case(new_id(), izmir.id, None, patient.id, "CS-2", CaseState.OPEN, START)
         cases.add(connection, case)
     return case.id
 
@@ -78,7 +79,7 @@ def test_a_closed_case_and_a_matched_study_stay_as_they_are(
 
 
 def test_the_last_link_counts_and_the_others_are_gone(scenery: Scenery, study_id: str) -> None:
-    meant = Case(new_id(), "ankara", None, scenery.case.patient_id, "CS-3", "open", START)
+    meant = Case(new_id(), "ankara", None, scenery.case.patient_id, "CS-3", CaseState.OPEN, START)
     with scenery.core.database.write("test") as connection:
         cases.add(connection, meant)
     for case_id in (scenery.case.id, scenery.case.id, meant.id, meant.id):

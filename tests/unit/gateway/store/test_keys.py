@@ -1,5 +1,8 @@
 """The key file: made once, private, whole."""
 
+import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +20,35 @@ def test_processes_that_start_together_end_with_one_key(tmp_path: Path) -> None:
     assert len(keys) == 1
     assert len(keys.pop()) == 32
     assert path.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in path.parent.iterdir()] == ["pseudonym.key"]
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from gateway.store.keys import key_or_new
+
+link = Path.hardlink_to
+
+def die(path, partial):
+    if sys.argv[2] == "after":
+        link(path, partial)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Path.hardlink_to = die
+key_or_new(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_killed_process_leaves_no_key_beside_the_key(tmp_path: Path, when: str) -> None:
+    path = tmp_path / "keys" / "pseudonym.key"
+    ran = subprocess.run([sys.executable, "-c", _KILLED, str(path), when], check=False)
+    assert ran.returncode == -signal.SIGKILL
+    [left] = [one for one in path.parent.iterdir() if one != path]
+    published = path.read_bytes() if path.exists() else None
+    assert published in (None, left.read_bytes())
+    assert key_or_new(path) == published or published is None
     assert [each.name for each in path.parent.iterdir()] == ["pseudonym.key"]
 
 

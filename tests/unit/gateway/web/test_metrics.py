@@ -16,7 +16,7 @@ from sqlalchemy import update
 
 from gateway.domain.breaker import Breaker
 from gateway.domain.delivery import DeliveryState
-from gateway.domain.work import QUEUES, JobKind
+from gateway.domain.work import QUEUES, JobKind, JobState
 from gateway.process import with_trace
 from gateway.services import egress
 from gateway.store import audit, breakers, deliveries, outbox, studies, tables
@@ -77,7 +77,7 @@ def test_a_dead_sending_counts_while_its_delivery_waits_for_a_person(database: D
     world, sent = world_of(scenery, tmp_path), scenery.report()
     with database.write("test") as connection:
         egress.enqueue_next(connection, sent, now=scenery.clock())
-        gave_up = {"state": outbox.DEAD, "settled_at": scenery.clock()}
+        gave_up = {"state": JobState.DEAD, "settled_at": scenery.clock()}
         connection.execute(update(tables.outbox).values(gave_up))
         deliveries.change(connection, sent.id, now=scenery.clock(), state=DeliveryState.FAILED)
     assert scraped(world)["outbox_jobs", "deliver", "dead"] == 1
