@@ -2,14 +2,11 @@
 
 from dicom_node.deidentify.outcome import Finding, Outcome
 from dicom_node.deidentify.profile import deidentify
-from dicom_node.deidentify.pseudonyms import Pseudonyms, is_pseudonym_token, pseudonym_token, pseudonymous_uid
+from dicom_node.deidentify.pseudonyms import Pseudonyms
 
 __all__ = [
     "Finding",
     "Outcome",
     "Pseudonyms",
     "deidentify",
-    "is_pseudonym_token",
-    "pseudonym_token",
-    "pseudonymous_uid",
 ]

@@ -2,12 +2,12 @@
 
 from sqlalchemy import Connection
 
-from dicom_node.deidentify import pseudonym_token
 from fhir_mappings.service_request import order_from_fhir
 from gateway.domain.case import CLOSING_STATUS, CaseState, Order
 from gateway.domain.delivery import DeliveryState, Flow
 from gateway.domain.errors import Conflict, Unprocessable
 from gateway.domain.party import Party, PartyKind
+from gateway.domain.pseudonym import pseudonym_token
 from gateway.domain.record import Case, Delivery, Study
 from gateway.domain.resource import StoredResource
 from gateway.services import closing

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from dicom_node.deidentify import pseudonymous_uid
 from dicom_node.encapsulated_pdf import CONTEXT, PdfDocument, StudyIdentity, build_encapsulated_pdf
 from gateway.domain.case import CaseState, DocumentState
 from gateway.domain.delivery import DeliveryKind
 from gateway.domain.party import Endpoint
+from gateway.domain.pseudonym import pseudonymous_uid
 from gateway.domain.record import Case, CaseDocument, Delivery, DeliveryItem, Study
 from gateway.domain.study import StudyState
 from gateway.domain.work import Job

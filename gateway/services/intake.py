@@ -7,12 +7,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from dicom_node.deidentify import pseudonym_token
 from dicom_node.equivalence import KeptObject, Likeness, compare_kept
 from gateway.domain import trace
 from gateway.domain.errors import Transient
 from gateway.domain.identity import PersonIdentity, contradictions
 from gateway.domain.party import Endpoint
+from gateway.domain.pseudonym import pseudonym_token
 from gateway.domain.record import Instance, Study
 from gateway.domain.study import InstanceHeader, InstanceState, StudyState
 from gateway.domain.work import JobKind

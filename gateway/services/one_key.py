@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from gateway.domain.errors import Permanent, Transient
+from gateway.domain.pseudonym import is_pseudonym_token, pseudonym_token
 from gateway.domain.record import Case
 from gateway.store import cases, installation
 from gateway.store.engine import Database
@@ -63,8 +64,6 @@ def _has_made_the_pseudonyms(connection: Connection, key: bytes) -> bool:
 
 def _is_pseudonym_of(case: Case, key: bytes) -> bool:
     """Whatever the prefix of pseudonyms was when the case was opened."""
-    from dicom_node.deidentify import is_pseudonym_token, pseudonym_token  # loads pydicom: a list does without
-
     if not is_pseudonym_token(case.pseudonym):
         return True
     prefixes = [case.pseudonym[:length] for length in (1, 2) if case.pseudonym[:length].isalpha()]

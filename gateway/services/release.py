@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from dicom_node.deidentify import Finding, Pseudonyms, deidentify, pseudonymous_uid
+from dicom_node.deidentify import Finding, Pseudonyms, deidentify
 from dicom_node.part10 import object_bytes, read_object
 from gateway.domain.case import CaseState
 from gateway.domain.delivery import DeliveryKind, DeliveryState
 from gateway.domain.errors import Invalid
 from gateway.domain.party import Endpoint, EndpointRole
 from gateway.domain.payload import payload_sha256
+from gateway.domain.pseudonym import pseudonymous_uid
 from gateway.domain.record import Case, Delivery, DeliveryItem, Instance, Study
 from gateway.domain.study import InstanceState
 from gateway.domain.work import Job, JobKind

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from dicom_node.deidentify import pseudonymous_uid
 from dicom_node.encapsulated_pdf import CONTEXT, ObjectReference, PdfDocument, StudyIdentity, build_encapsulated_pdf
 from dicom_node.status import require_delivered
 from dicom_node.text import can_spell, character_set_name
@@ -14,6 +13,7 @@ from gateway.domain.errors import Ambiguous, Conflict, Full, Lacking, NotAsked, 
 from gateway.domain.hooks import reach
 from gateway.domain.identity import SEX_BY_CODE, PersonIdentity, contradictions
 from gateway.domain.party import DicomAddress
+from gateway.domain.pseudonym import pseudonymous_uid
 from gateway.domain.record import Case, Delivery, Instance, ReportVersion, Study
 from gateway.domain.study import InstanceState
 from gateway.services.core import Core

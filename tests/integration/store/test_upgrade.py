@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import Connection, MetaData, Table, delete, insert, select
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
-from dicom_node.deidentify import pseudonym_token
 from gateway.domain.errors import Permanent, Transient
+from gateway.domain.pseudonym import pseudonym_token
 from gateway.domain.study import StudyState
 from gateway.services import one_key
 from gateway.services.intake import receive

@@ -8,7 +8,8 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from dicom_node.deidentify import Pseudonyms, pseudonym_token, pseudonymous_uid
+from dicom_node.deidentify import Pseudonyms
+from gateway.domain.pseudonym import pseudonym_token, pseudonymous_uid
 
 NAME = "ÖZTÜRK^AYŞE GÜL"
 PATIENT_ID = "10000000146"

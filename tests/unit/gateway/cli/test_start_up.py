@@ -80,3 +80,13 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def stores(tmp_path: Path, template: bytes) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "consilium.db").write_bytes(template)
+
+
+def test_the_web_process_imports_neither_images_nor_the_workers_libraries(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", "import sys, gateway.app; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(ended.stdout.split()) & {"celery", "kombu", "numpy", "pydicom", "pynetdicom", "weasyprint"} == set()

@@ -6,9 +6,10 @@ from io import BytesIO
 import numpy as np
 from pydicom import dcmread
 
-from dicom_node.deidentify import Pseudonyms, deidentify, pseudonymous_uid
+from dicom_node.deidentify import Pseudonyms, deidentify
 from gateway.demo.cast import demo_case
 from gateway.demo.images import EDGE_PIXELS, ct_series
+from gateway.domain.pseudonym import pseudonymous_uid
 
 CASE = demo_case(date(2026, 3, 2))
 ACQUIRED_AT = datetime(2026, 2, 20, 10, 15, tzinfo=UTC)

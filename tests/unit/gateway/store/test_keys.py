@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dicom_node.deidentify import pseudonymous_uid
 from gateway.domain.errors import Permanent
+from gateway.domain.pseudonym import pseudonymous_uid
 from gateway.store.keys import existing_key, fingerprint_of, key_or_new, shown
 
 

@@ -1,8 +1,8 @@
 import pytest
 from pydicom.uid import UID
 
-from dicom_node.deidentify import is_pseudonym_token, pseudonym_token, pseudonymous_uid
 from gateway.domain.errors import Invalid
+from gateway.domain.pseudonym import is_pseudonym_token, pseudonym_token, pseudonymous_uid
 
 _KEY = b"a key for tests"
 
