@@ -15,6 +15,7 @@ NOT_COMPILED := /(STU3|faker|mypy|mypyc|moto|pip|prompt_toolkit|pygments|setupto
 TOWNS ?= $(shell echo $$((2 * $$(nproc))))
 # Empty: Python keeps its bytecode. Else every program of every test compiles all that it imports.
 export PYTHONDONTWRITEBYTECODE :=
+MAKEFLAGS += --jobs=2
 PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
@@ -34,10 +35,16 @@ test: $(TEST_LIBRARIES) $(INSTALLED) $(COMPILED) ## Run the whole suite; PYTEST_
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: check
-check: $(INSTALLED) ## Lint, types, the layering and the hooks: what CI runs beside the tests
+check: types lint ## Both of the next two: what CI runs beside the tests
+
+.PHONY: types
+types: $(INSTALLED) ## Check the types
+	@$(BIN)/mypy
+
+.PHONY: lint
+lint: $(INSTALLED) ## Check the style, the layering and the hooks
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.hooks
 
@@ -70,7 +77,7 @@ $(RUNTIME_LIBRARIES): tools/system-packages.sh
 	@PYTHON=$(PYTHON) sh tools/system-packages.sh runtime
 	@mkdir -p $(@D) && touch $@
 
-$(TEST_LIBRARIES): tools/system-packages.sh
+$(TEST_LIBRARIES): tools/system-packages.sh | $(RUNTIME_LIBRARIES)
 	@PYTHON=$(PYTHON) sh tools/system-packages.sh test
 	@mkdir -p $(@D) && touch $@
 

@@ -1,9 +1,10 @@
 """Clinics, reviewers, and the endpoints that belong to them. Every change is checked, and leaves an audit row."""
 
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 
 from sqlalchemy import Connection
 
@@ -226,6 +227,12 @@ def _checked(identifiers: Sequence[Identifier]) -> tuple[Identifier, ...]:
     return tuple(identifiers)
 
 
+@cache
+def _time_zones() -> Set[str]:
+    """A walk through the folders of the database; it stays as it is until the next start."""
+    return zoneinfo.available_timezones() - {"Factory", "localtime"}
+
+
 def _check_time_zone(name: str) -> None:
-    if name not in zoneinfo.available_timezones() - {"Factory", "localtime"}:
+    if name not in _time_zones():
         raise Invalid("a time zone is an IANA name such as Europe/Istanbul", at="time zone")

@@ -69,6 +69,6 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         StrictPacs(PACS_AE_TITLE) as pacs,
         StrictEhr() as ehr,
         StoreScp("REVIEWER", folder=folder / "reviewer") as node,
-        Gateway(folder / "gateway", CONSILIUM_DELIVERY__RESPONSE_TIMEOUT_S="2") as gateway,
+        Gateway(folder / "gateway", CONSILIUM_DELIVERY__RESPONSE_TIMEOUT_S="5") as gateway,
     ):
         yield Stage(gateway, pacs=pacs, ehr=ehr, node=node)

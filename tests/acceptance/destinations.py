@@ -19,7 +19,7 @@ from tests.peers.strict_ehr import StrictEhr
 from tests.peers.strict_ehr_script import refuse, store_then_silence
 from tests.peers.strict_pacs import DUPLICATE_SOP_INSTANCE, OUT_OF_RESOURCES, StrictPacs
 
-SILENCE_S = 4
+SILENCE_S = 8
 """Longer than the gateway of the stage waits for an answer."""
 
 

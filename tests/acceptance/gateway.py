@@ -14,8 +14,8 @@ from gateway.cli import main
 from gateway.domain.party import DicomAddress
 from gateway.store.engine import Database
 from gateway.store.keys import key_or_new
-from tests.acceptance.programs import Program
 from tests.peers.processes import LOOPBACK, Process, free_port, is_listening, wait_until
+from tests.programs import Program
 
 AE_TITLE = "CONSILIUM"
 PROGRAMS = ("web", "dicom-node", "worker")

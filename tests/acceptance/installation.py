@@ -18,7 +18,6 @@ from tests.acceptance.balancer import Balancer
 from tests.acceptance.clock import Clock
 from tests.acceptance.faults.wire import Wire
 from tests.acceptance.gateway import Gateway
-from tests.acceptance.programs import Program
 from tests.acceptance.scene import PACS_AE_TITLE, Order
 from tests.acceptance.theatre import Theatre
 from tests.peers.compose import BASE, WITH_BUCKET, environment
@@ -29,6 +28,7 @@ from tests.peers.processes import LOOPBACK, free_port, is_listening
 from tests.peers.rabbitmq import RabbitMQ
 from tests.peers.strict_ehr import StrictEhr
 from tests.peers.strict_pacs import StrictPacs
+from tests.programs import Program
 
 START_TIMEOUT_S = 120
 TO_REVIEWER = ("study-to-reviewer", "document-to-reviewer")

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from tests.acceptance.gateway import Gateway, wait_for
-from tests.acceptance.programs import Program
 from tests.acceptance.theatre import Theatre
+from tests.programs import Program
 
 _UNSEEN_FOR = timedelta(minutes=1)
 

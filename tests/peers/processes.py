@@ -62,12 +62,17 @@ def is_listening(port: int, host: str = LOOPBACK) -> bool:
 
 
 def wait_until(condition: Callable[[], object], *, timeout_s: float, waiting_for: str) -> None:
-    """Come back as soon as `condition()` is true; after `timeout_s` raise PeerFailure naming `waiting_for`."""
+    """Come back as soon as `condition()` is true; after `timeout_s` raise PeerFailure naming `waiting_for`.
+
+    Looking takes a quarter of the time at most: what is waited for needs the same cores.
+    """
     deadline = time.monotonic() + timeout_s
+    looked_at = time.monotonic()
     while not condition():
         if time.monotonic() > deadline:
             raise PeerFailure(f"{waiting_for}: still waiting after {timeout_s:g} s")
-        time.sleep(_POLL_S)
+        time.sleep(max(_POLL_S, 3 * (time.monotonic() - looked_at)))
+        looked_at = time.monotonic()
 
 
 class DataFolder:

@@ -68,6 +68,11 @@ _CONTEXTS = [
 COERCED_SERIES_DESCRIPTION = "COERCED BY THE ARCHIVE"
 
 
+class _Server(ThreadedAssociationServer):
+    def service_actions(self) -> None:
+        """Nothing: pynetdicom's collects the garbage of the whole process at every sixtieth look at `shutdown`."""
+
+
 class StrictPacs:
     """Listens on a free port, in threads of this process; keeps everything in memory.
 
@@ -159,7 +164,7 @@ class StrictPacs:
             (evt.EVT_C_FIND, self._find),
         ]
         server = entity.make_server(
-            (LOOPBACK, self._port), contexts=_CONTEXTS, evt_handlers=handlers, server_class=ThreadedAssociationServer
+            (LOOPBACK, self._port), contexts=_CONTEXTS, evt_handlers=handlers, server_class=_Server
         )
         self._port = server.server_address[1]
         self._thread = threading.Thread(

@@ -8,8 +8,9 @@ import pytest
 from gateway.domain.work import JobKind
 from gateway.store.engine import Database
 from tests.integration.workers.yard import PATIENCE_S, Yard, assert_patient, troubles, until_told
-from tests.peers.processes import LOOPBACK, Process, wait_until
+from tests.peers.processes import LOOPBACK, wait_until
 from tests.peers.rabbitmq import RabbitMQ
+from tests.programs import Program
 
 USER, PLACE = "consilium", "second-opinion"
 
@@ -45,7 +46,7 @@ def url(broker: RabbitMQ) -> str:
     return f"amqp://{USER}:secret@{LOOPBACK}:{broker.port}/{PLACE}"
 
 
-def started(yard: Yard, broker: RabbitMQ) -> Process:
+def started(yard: Yard, broker: RabbitMQ) -> Program:
     yard.open_gate()
     return yard.worker("worker", CONSILIUM_BROKER_URL=url(broker))
 

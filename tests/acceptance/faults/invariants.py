@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -131,6 +132,8 @@ def audit_holds(town: Town) -> None:
 
     def is_sealed() -> bool:
         with town.core.database.read() as connection:
+            if audit.has_unsealed(connection):
+                return False
             verified = audit.verify(connection)
         assert verified.broken_at is None, f"the audit chain is broken at {verified.broken_at}"
         return verified.unsealed == 0
@@ -177,10 +180,17 @@ def _at_reviewer(town: Town, journey: Journey) -> dict[str, list[Path]]:
         pseudonym = cases.by_id(connection, journey.case.id).pseudonym
     arrived: dict[str, list[Path]] = defaultdict(list)
     for path in town.node.files():
-        ds = dcmread(path, stop_before_pixels=True)
-        if ds.PatientID == pseudonym:
-            arrived[str(ds.SOPInstanceUID)].append(path)
+        patient, uid = _arrived(path)
+        if patient == pseudonym:
+            arrived[uid].append(path)
     return arrived
+
+
+@cache
+def _arrived(path: Path) -> tuple[str, str]:
+    """Patient ID and SOP Instance UID of a file, which stays as it came; a town's schedules look at all of them."""
+    ds = dcmread(path, stop_before_pixels=True)
+    return str(ds.PatientID), str(ds.SOPInstanceUID)
 
 
 def _came_once(town: Town, delivery: Delivery, arrivals: dict[str, list[Path]]) -> None:

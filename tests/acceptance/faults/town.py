@@ -22,7 +22,6 @@ from tests.acceptance.faults.schedule import DISTRIBUTED
 from tests.acceptance.faults.servers import Servers, servers
 from tests.acceptance.faults.wire import Wire
 from tests.acceptance.gateway import AE_TITLE, PROGRAMS, Gateway, wait_for
-from tests.acceptance.programs import Program
 from tests.acceptance.scene import PACS_AE_TITLE, Scene
 from tests.acceptance.stage import Stage
 from tests.peers.dcmtk import StoreScp
@@ -30,6 +29,7 @@ from tests.peers.file_limits import NO_LIMIT
 from tests.peers.processes import LOOPBACK
 from tests.peers.strict_ehr import StrictEhr
 from tests.peers.strict_pacs import StrictPacs
+from tests.programs import Program
 
 _TEN_YEARS_S = 10 * 366 * 86_400
 _PATIENCE_S = 180  # a broker that was killed may need half of it on a busy machine, and Celery waits between its tries

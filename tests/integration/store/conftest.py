@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from tests.peers.moto import Moto
 from tests.peers.postgres import Postgres
 
 _TEMPLATE = "with_schema"
-_numbers = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -27,24 +25,34 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def databases() -> dict[str, Database]:
+    """URL -> for one test after the other: what SQLAlchemy has compiled stays with it."""
+    return {}
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path, empty_database_file: Path) -> Iterator[str]:
+def database_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, empty_database_file: Path
+) -> Iterator[str]:
     """Of a fresh database with the current schema."""
     if request.param == "sqlite":
-        shutil.copyfile(empty_database_file, tmp_path / "consilium.db")
-        yield f"sqlite:///{tmp_path / 'consilium.db'}"
+        file = tmp_path_factory.getbasetemp() / "database_url.db"
+        for left in ("-wal", "-shm"):
+            file.with_name(file.name + left).unlink(missing_ok=True)
+        shutil.copyfile(empty_database_file, file)
+        yield f"sqlite:///{file}"
         return
     server: Postgres = request.getfixturevalue("postgres")
-    name = f"test{next(_numbers)}"
-    yield server.create_database(name, template=_TEMPLATE)
-    server.drop_database(name)
+    yield server.create_database("test", template=_TEMPLATE)
+    server.drop_database("test")
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    fresh = Database(database_url)
-    yield fresh
-    fresh.dispose()
+def database(databases: dict[str, Database], database_url: str) -> Iterator[Database]:
+    opened = databases.setdefault(database_url, Database(database_url))
+    yield opened
+    opened.dispose()
 
 
 @pytest.fixture(scope="session")

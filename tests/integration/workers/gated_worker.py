@@ -1,9 +1,8 @@
 """A worker by its own program, whose jobs only leave a file: `<kind>.begun` at once, `<kind>.done` at their end.
 
-De-identifications end when the file `gate` is there. The folder is its first argument.
+De-identifications end when the file `gate` is there.
 """
 
-import sys
 import time
 from pathlib import Path
 
@@ -14,6 +13,8 @@ from workers import app
 
 
 def main(folder: Path) -> None:
+    """Run it, with that folder."""
+
     def handle(job: Job) -> None:
         (folder / f"{job.id}.begun").touch()
         while job.kind is JobKind.STUDY_RELEASE and not (folder / "gate").exists():
@@ -23,7 +24,3 @@ def main(folder: Path) -> None:
     handlers: dict[JobKind, Handler] = dict.fromkeys(JobKind, handle)
     app.Worker.handlers = property(lambda _worker: handlers)  # type: ignore[assignment]
     app.run_worker(load_settings())
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -1,16 +1,18 @@
 """A folder in which jobs leave their files, a database, and workers on one broker."""
 
 import json
-import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from gateway.domain.work import JobKind
 from gateway.store import outbox, workers
 from gateway.store.engine import Database
-from tests.peers.processes import Process, wait_until
+from tests.integration.workers import gated_worker
+from tests.peers.processes import wait_until
 from tests.peers.rabbitmq import RabbitMQ
+from tests.programs import Program
 
 THREADS = 2
 WATCHED_S = 8.0
@@ -24,20 +26,19 @@ class Yard:
         self.folder, self.database = folder, database
         self._environment = {
             "CONSILIUM_DATA_DIR": str(folder / "data"),
-            "CONSILIUM_DATABASE_URL": f"sqlite:///{folder / 'consilium.db'}",
+            "CONSILIUM_DATABASE_URL": database.url.render_as_string(),
             "CONSILIUM_BROKER_URL": broker.url,
             "CONSILIUM_WORKER__THREADS": str(THREADS),
             "CONSILIUM_WORKER__POLL_S": "0.05",
             "CONSILIUM_STORAGE__MIN_FREE_BYTES": "0",
         }
-        self._workers: list[Process] = []
+        self._workers: list[Program] = []
 
-    def worker(self, name: str, **settings: str) -> Process:
-        command = [sys.executable, "-m", "tests.integration.workers.gated_worker", str(self.folder)]
-        environment = {**self._environment, **settings, "PYTHONPATH": str(Path(__file__).parents[3])}
-        process = Process(name, command, folder=self.folder, environment=environment)
-        self._workers.append(process)
-        return process.start(is_ready=lambda: process.is_running)
+    def worker(self, name: str, **settings: str) -> Program:
+        run = partial(gated_worker.main, self.folder)
+        program = Program(name, folder=self.folder, environment={**self._environment, **settings}, run=run)
+        self._workers.append(program)
+        return program.begin()
 
     def enqueue(self, kind: JobKind, number: int) -> list[str]:
         now = datetime.now(UTC)
@@ -77,16 +78,16 @@ def until_told(yard: Yard, words: str) -> None:
     )
 
 
-def assert_patient(worker: Process, words: str) -> None:
+def assert_patient(worker: Program, words: str) -> None:
     """It lives, and what it says is said once."""
     lines = len(worker.log().splitlines())
     time.sleep(WATCHED_S)  # nothing is to happen meanwhile
     assert worker.is_running
     assert len(worker.log().splitlines()) - lines <= 2
     found = [one for one in _reasons(worker) if words in one]
-    assert len(found) == 1, worker.describe_log()
+    assert len(found) == 1, worker.log()
 
 
-def _reasons(worker: Process) -> list[str]:
+def _reasons(worker: Program) -> list[str]:
     lines = [json.loads(line) for line in worker.log().splitlines() if line.startswith("{")]
     return [line["reason"] for line in lines if line["event"] == "broker.waiting"]

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.peers.processes import ENVIRONMENT, PeerFailure, wait_until
 _LOG_TAIL_CHARACTERS = 8_000
 _PIECE_BYTES = 65_536
 _context = multiprocessing.get_context("forkserver")
-_AT_THEIR_START = ("gateway.app", "dicom_node.app", "workers.app", "tests.acceptance.programs")
+_AT_THEIR_START = ("gateway.app", "dicom_node.app", "workers.app", "tests.programs")
 _AT_THEIR_FIRST_WORK = (
     "celery.apps.worker",
     "fhir.resources.R4B.composition",
@@ -37,13 +38,16 @@ _context.set_forkserver_preload([*_AT_THEIR_START, *_AT_THEIR_FIRST_WORK])
 
 
 class Program:
-    """What `consilium NAME` runs, in a process group of its own, with its output in `<folder>/<name>.log`.
+    """What `consilium NAME` runs, or `run`, in a process group of its own, with its output in `<folder>/<name>.log`.
 
     What it writes comes through a pipe, so that its log never has to fit into what `limit_files` leaves it.
     """
 
-    def __init__(self, name: str, *, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, name: str, *, folder: Path, environment: Mapping[str, str], run: Callable[[], object] | None = None
+    ) -> None:
         self.name = name
+        self._run = run or partial(_command, name)
         self.log_path = folder / f"{name}.log"
         self._folder = folder
         self._environment = {**ENVIRONMENT, **environment}
@@ -66,7 +70,7 @@ class Program:
     def begin(self) -> Self:
         """Start, and wait for nothing: it may end by itself at any moment."""
         written, output = _context.Pipe(duplex=False)
-        arguments = (self.name, self._folder, output, self._environment)
+        arguments = (self._run, self._folder, output, self._environment)
         self._process = _context.Process(target=_run, args=arguments, daemon=True)
         self._process.start()
         output.close()
@@ -113,7 +117,7 @@ def _keep(written: Connection, log_path: Path) -> None:
             log.flush()
 
 
-def _run(name: str, folder: Path, output: Connection, environment: Mapping[str, str]) -> None:
+def _run(run: Callable[[], object], folder: Path, output: Connection, environment: Mapping[str, str]) -> None:
     os.setsid()
     os.chdir(folder)
     os.environ.clear()
@@ -122,6 +126,10 @@ def _run(name: str, folder: Path, output: Connection, environment: Mapping[str, 
     os.dup2(output.fileno(), 1)
     os.dup2(output.fileno(), 2)
     output.close()
+    run()
+
+
+def _command(name: str) -> None:
     from gateway.cli import main
 
     main([name], prog_name="consilium")
