@@ -43,15 +43,18 @@ def test_the_journey_ends_with_the_report_on_both_sides(tmp_path: Path) -> None:
 
 def test_an_interruption_stops_everything(tmp_path: Path) -> None:
     with subprocess.Popen([*DEMO, str(tmp_path)], stdout=subprocess.PIPE, encoding="utf-8") as demo:
-        assert demo.stdout is not None
-        lines = iter(demo.stdout.readline, "")
-        shown = "".join(next(lines) for _ in range(6))
-        ports = _ports(shown)
-        assert len(ports) == 5, shown
-        assert all(map(is_listening, ports))
-        os.kill(demo.pid, signal.SIGINT)
-        assert "interrupted" in "".join(lines)
-        assert demo.wait(WITHIN_S) == 130
+        try:
+            assert demo.stdout is not None
+            lines = iter(demo.stdout.readline, "")
+            shown = "".join(next(lines) for _ in range(6))
+            ports = _ports(shown)
+            assert len(ports) == 5, shown
+            assert all(map(is_listening, ports))
+            os.kill(demo.pid, signal.SIGINT)
+            assert "interrupted" in "".join(lines)
+            assert demo.wait(WITHIN_S) == 130
+        finally:
+            demo.terminate()
     assert not any(map(is_listening, ports))
 
 
