@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, func, inspect, literal, select, table
+from sqlalchemy import Connection, inspect, literal, select, table
 
 from gateway.domain.blobs import Blobs
 from gateway.domain.errors import Conflict, Invalid, Permanent
 from gateway.services import one_key
 from gateway.services.backing_up import Advance, verify
 from gateway.services.one_store import maker_of, new_mark
-from gateway.store import audit, installation, parties
+from gateway.store import audit, installation, numbers, parties
 from gateway.store.backups import Backup, copy_blob
 from gateway.store.engine import Database
 from gateway.store.keys import fingerprint_of, place_key, shown
@@ -25,7 +25,7 @@ from gateway.store.limits import take_time
 from gateway.store.portable import load_table
 from gateway.store.readiness import applied_revision, newest_revision
 from gateway.store.schema import upgrade_within
-from gateway.store.tables import case, metadata
+from gateway.store.tables import case
 
 _VERSION_TABLE = "alembic_version"
 
@@ -66,7 +66,7 @@ def restore(backup: Backup, target: Target, *, actor: str, advance: Advance) -> 
         for one in backup.manifest.tables:
             load_table(connection, one, backup.table(one.name))
         upgrade_within(connection)
-        _continue_numbers(connection)
+        numbers.go_on(connection)
         _require_whole_trail(connection)
         _require_its_key(connection, backup, target)
         installation.record_blob_store(connection, mark)
@@ -94,16 +94,6 @@ def _require_own_store(backup: Backup, target: Target) -> None:
             f"the blob store is that of another installation (key fingerprint {maker}; the backup's is "
             f"{shown(backup.key())}); name another bucket, prefix or folder in the settings"
         )
-
-
-def _continue_numbers(connection: Connection) -> None:
-    """What counts up goes on after what was loaded; SQLite does so by itself."""
-    if connection.dialect.name != "postgresql":
-        return
-    for one in metadata.sorted_tables:
-        if (counted := one.autoincrement_column) is not None:
-            sequence = func.pg_get_serial_sequence(f'"{one.name}"', counted.name)
-            connection.execute(select(func.setval(sequence, select(func.max(counted)).scalar_subquery())))
 
 
 def _require_whole_trail(connection: Connection) -> None:

@@ -151,11 +151,14 @@ def test_a_restored_gateway_has_every_row_and_every_blob(filled: Stage, empty: G
 
 
 def test_a_restored_gateway_goes_on(filled: Stage, empty: Gateway, tmp_path: Path) -> None:
-    """What counts up goes on, the chain holds and is continued, and an instance that came before is known."""
+    """What counts up goes on, also after what was destroyed, and the chain holds and is continued."""
+    highest = max(row[0] for row in _rows(filled.core.database)["instance"]) + 7
+    with filled.core.database.write("test") as connection:
+        now = filled.core.now()
+        audit.record(connection, at=now, actor="test", action="instance.received", subject=f"instance/{highest}")
     _backed_up(filled.core, tmp_path / "backups")
     empty.restored(open_backup(tmp_path / "backups"))
     filled.core = replace(filled.core, database=empty.database, blobs=empty.target.blobs)
-    highest = max(row[0] for row in _rows(empty.database)["instance"])
     [ds] = ct_series(slices=1)
     receive(filled.core, filled.arrival(ds))
     assert max(row[0] for row in _rows(empty.database)["instance"]) == highest + 1
