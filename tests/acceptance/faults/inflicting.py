@@ -25,6 +25,7 @@ class Trouble:
         self._town, self._journeys = town, journeys
         self._threads: list[threading.Thread] = []
         self._failures: list[BaseException] = []
+        self._restarting = threading.Lock()  # two faults that restart the same server take turns
 
     def begin(self, fault: Fault) -> None:
         """Let it happen when its delay has passed; one without a delay has happened when this returns."""
@@ -106,12 +107,14 @@ class Trouble:
     def _wipe_broker(self) -> None:
         assert self._town.servers is not None
         broker = self._town.servers.broker
-        broker.kill()
-        broker.wipe()
-        broker.start()
+        with self._restarting:
+            broker.kill()
+            broker.wipe()
+            broker.start()
 
     def _restart_database(self) -> None:
         assert self._town.servers is not None
         postgres = self._town.servers.postgres
-        postgres.crash()
-        postgres.start()
+        with self._restarting:
+            postgres.crash()
+            postgres.start()
