@@ -1,6 +1,7 @@
 """Calls at a later moment, all of them from one thread: most are called off long before, and a thread each is dear."""
 
 import heapq
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -66,4 +67,5 @@ class Alarms:
 
 
 alarms = Alarms()
-"""Of this process."""
+"""Of this process: one that is forked has no thread of them yet, and nothing to call."""
+os.register_at_fork(after_in_child=alarms.__init__)  # type: ignore[misc]  # the same object, as new

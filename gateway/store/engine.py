@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway.domain.hooks import reach
 from gateway.store.failures import explained
-from gateway.store.limits import OPTIONS
+from gateway.store.limits import OPTIONS, take_time
 from gateway.store.turns import take_turn
 
 BUSY_TIMEOUT_S = 20
@@ -62,7 +62,8 @@ class Database:
         """One transaction; `name` names its hooks (`<name>.before_commit`, `<name>.after_commit`).
 
         Raises Transient when the database is busy or away, Full when its disk is, and Unprocessable for a value that
-        its column cannot hold; nothing was committed then.
+        its column cannot hold; nothing was committed then. But where the connection to PostgreSQL is lost in the COMMIT
+        itself, which is Transient too, nobody can say whether it was.
         """
         with _translated(self.url), self._writer.connect() as connection:
             with connection.begin():
@@ -85,9 +86,10 @@ class Database:
     def turn(self, name: str) -> Iterator[None]:
         """Hold a name against every other process until the block ends; nothing is written. Raises Transient.
 
-        On SQLite every writer waits, so the block is short.
+        On SQLite every writer waits, so the block is short. On PostgreSQL it may last: a large blob is written anew.
         """
         with _translated(self.url), self._writer.connect() as connection, connection.begin():
+            take_time(connection)
             take_turn(connection, name)
             yield
 

@@ -12,8 +12,6 @@ _SENTENCES = {
     "unable to open database file": f"cannot be opened; {_RIGHTS}",
     "readonly database": f"is not writable; {_RIGHTS}",
     "database is locked": "is busy; try again, and look for a process that holds it",
-    "lock timeout": "is busy; try again, and look for a process that holds it",
-    "statement timeout": "took too long; try again, and look at what keeps it busy",
     "disk I/O error": "cannot be read or written; look at the disk",
     "no such table": "is not of this version; run: consilium db upgrade",
     "no such column": "is not of this version; run: consilium db upgrade",
@@ -24,6 +22,12 @@ _SENTENCES = {
     "resolve host": "has no address; correct the host in database_url",
 }
 """What the drivers say (it may quote values, so it is not passed on) -> what we say."""
+_STATES = {
+    "55P03": "is busy; try again, and look for a process that holds it",
+    "57014": "took too long; try again, and look at what keeps it busy",
+    "25P03": "was kept waiting too long in the middle of a transaction; try again",
+}
+"""SQLSTATE of a limit that was reached (`store.limits`), whatever language the server speaks -> the same."""
 _UNREADABLE = ("file is not a database", "malformed")
 _DISK_FULL = "53100"
 """SQLSTATE disk_full, https://www.postgresql.org/docs/15/errcodes-appendix.html"""
@@ -40,7 +44,8 @@ def explained(url: URL, failure: DBAPIError) -> GatewayError | None:
         return Unprocessable("a value has characters or a size that the database cannot hold")
     if isinstance(failure, (OperationalError, InternalError)):
         otherwise = f"did not answer ({type(failure.orig).__name__}); check that it runs and database_url is right"
-        sentence = next((words for fragment, words in _SENTENCES.items() if fragment in said), otherwise)
+        found = (words for fragment, words in _SENTENCES.items() if fragment in said)
+        sentence = _STATES.get(str(getattr(failure.orig, "sqlstate", ""))) or next(found, otherwise)
         return Transient(f"{_which(url)} {sentence}")
     return Transient(f"{_which(url)} went away") if failure.connection_invalidated else None
 

@@ -4,9 +4,8 @@ import fcntl
 import hashlib
 import hmac
 import os
+import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.domain.errors import Conflict, Permanent
@@ -52,17 +51,14 @@ def key_or_new(path: Path) -> bytes:
 
     Processes that start at the same moment end with the same key: the file appears whole, and only once.
     """
-    with _making(path):
-        if not path.exists():
-            _write(path, secrets.token_bytes(KEY_BYTES))
+    _make(path, secrets.token_bytes(KEY_BYTES))
     return existing_key(path)
 
 
 def place_key(path: Path, key: bytes) -> None:
     """Have this key of a backup in `path`. Raises Conflict when another one is there; it is never overwritten."""
-    with _making(path):
-        if not path.exists():
-            _write(path, key)
+    if not path.exists():
+        _make(path, key)
     if existing_key(path) != key:
         raise Conflict(
             f"the key file {path} holds another key (fingerprint {shown(existing_key(path))}) than the backup "
@@ -70,16 +66,18 @@ def place_key(path: Path, key: bytes) -> None:
         )
 
 
-@contextmanager
-def _making(path: Path) -> Iterator[None]:
-    """One process at a time, so that what lies there half made is of one that was killed: it holds a key, and goes."""
+def _make(path: Path, key: bytes) -> None:
+    """Unless there is one. One process at a time: what lies there half made is of one that was killed, and goes."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    half_made = re.compile(rf"\.{re.escape(path.name)}(\.\d+\.[0-9a-f]{{8}}|\.[0-9a-f]{{16}})")
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
-        for left in path.parent.glob(f".{path.name}.*"):
-            left.unlink()
-        yield
+        for one in path.parent.iterdir():
+            if half_made.fullmatch(one.name):
+                one.unlink()
+        if not path.exists():
+            _write(path, key)
     finally:
         os.close(folder)
 

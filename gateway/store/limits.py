@@ -10,14 +10,14 @@ from sqlalchemy import Connection
 _LIMITS = {
     "lock_timeout": "60s",  # a transaction of ours lasts a few seconds at most
     "statement_timeout": "300s",  # a search or a count over everything there is takes some seconds
-    "idle_in_transaction_session_timeout": "900s",  # a large blob is written anew in a bucket, in its turn, meanwhile
+    "idle_in_transaction_session_timeout": "900s",  # between two statements of ours are milliseconds
 }
 OPTIONS = " ".join(f"-c {name}={value}" for name, value in _LIMITS.items())
 """What each connection asks for (https://www.postgresql.org/docs/15/libpq-connect.html#LIBPQ-CONNECT-OPTIONS)."""
 
 
 def take_time(connection: Connection) -> None:
-    """In this transaction nothing is ended: an upgrade, a backup or a restore takes as long as there is to do."""
+    """In this transaction nothing is ended: an upgrade, a backup, a restore or a turn takes as long as it takes."""
     if connection.dialect.name == "postgresql":
         for name in _LIMITS:
             connection.exec_driver_sql(f"SET LOCAL {name} = 0")

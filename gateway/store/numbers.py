@@ -3,13 +3,13 @@
 What was destroyed has left its id in the audit trail, and nothing else may get it.
 """
 
-from sqlalchemy import Column, Connection, Integer, Table, cast, delete, func, insert, select, table
+from sqlalchemy import BigInteger, Column, Connection, Table, cast, delete, func, insert, select, table
 from sqlalchemy import column as named
 
 from gateway.store.tables import audit, instance, metadata
 
 _SUBJECT = "instance/"
-_IN_TRAIL = select(func.max(cast(func.substr(audit.c.subject, len(_SUBJECT) + 1), Integer))).where(
+_IN_TRAIL = select(func.max(cast(func.substr(audit.c.subject, len(_SUBJECT) + 1), BigInteger))).where(
     audit.c.subject.startswith(_SUBJECT)
 )
 _COUNTED = table("sqlite_sequence", named("name"), named("seq"))

@@ -87,7 +87,7 @@ class Theatre:
 
     def assert_disclosed(self, order: Order, *kinds: str) -> None:
         """Each of these deliveries was delivered once, and no other row says so."""
-        rows = self.gateway.shown("audit", "list", "--case", order.case_id)
+        rows = self.gateway.shown("audit", "list", "--case", order.case_id, "--limit", "100000")
         delivered = [row["subject"] for row in rows if row["action"] == "delivery.delivered"]
         assert len(delivered) == len(set(delivered)) == len(kinds)
 

@@ -146,7 +146,7 @@ def test_nothing_is_waited_for_without_end_but_what_may_take_long(postgres: Post
     [
         ("lock_timeout=100ms", "is busy"),
         ("statement_timeout=100ms", "took too long"),
-        ("idle_in_transaction_session_timeout=100ms", "did not answer"),
+        ("idle_in_transaction_session_timeout=100ms", "kept waiting too long"),
     ],
 )
 def test_what_takes_too_long_is_given_up_and_tried_again(postgres: Postgres, option: str, said: str) -> None:
