@@ -144,6 +144,7 @@ class Delivery(Group):
     connect_timeout_s: Seconds
     response_timeout_s: Seconds
     deadline_s: Seconds
+    look_again_after_s: Seconds
 
 
 class Destination(Group):

@@ -191,6 +191,7 @@ def _outside(settings: Settings, core: Core) -> Outside:
     ours, waits = settings.dicom.ae_title, settings.delivery
     timeouts = scu.Timeouts(connect_s=waits.connect_timeout_s, response_s=waits.response_timeout_s)
     limits = Limits(connect_timeout_s=waits.connect_timeout_s, read_timeout_s=waits.response_timeout_s)
+    wiring = Wiring(clock=core.now, limits=limits, look_again_after_s=waits.look_again_after_s)
 
     def open_sender(
         address: DicomAddress, contexts: frozenset[tuple[str, str]]
@@ -208,8 +209,6 @@ def _outside(settings: Settings, core: Core) -> Outside:
         open_sender=open_sender,
         find_study=find_study,
         has_instance=has_instance,
-        deliver_report=partial(
-            deliver_report, wiring=Wiring(clock=core.now, limits=limits), capabilities=CapabilityCache()
-        ),
+        deliver_report=partial(deliver_report, wiring=wiring, capabilities=CapabilityCache()),
         render=partial(render_report, institution=core.institution),
     )

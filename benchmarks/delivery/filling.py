@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from gateway.domain.ids import new_id
-from gateway.domain.work import JobKind
+from gateway.domain.work import JobKind, JobState
 from gateway.store.engine import Database
 from gateway.store.tables import case, delivery, instance, study
 from gateway.store.tables import outbox as jobs
@@ -88,10 +88,10 @@ def _cases(connection: Connection, rows: int) -> None:
     _insert(connection, delivery, one[delivery] | ago | names | {"state": "delivered", "changed_at": now})
     sending = connection.execute(select(jobs).where(jobs.c.kind == JobKind.DELIVERY_SEND).limit(1)).one()._mapping
     names = {"id": "job-" + name, "subject_id": "delivery-" + name, "case_id": "case-" + name, "endpoint_id": None}
-    done = {"state": "done", "settled_at": now, "next_try_at": now}
+    done = {"state": JobState.DONE, "settled_at": now, "next_try_at": now}
     _insert(connection, jobs, dict(sending) | ago | names | done)
     few = [f"job-{each}" for each in range(1, PENDING + 1)]
-    connection.execute(update(jobs).where(jobs.c.id.in_(few)).values(state="pending", settled_at=None))
+    connection.execute(update(jobs).where(jobs.c.id.in_(few)).values(state=JobState.PENDING, settled_at=None))
     some = [f"case-{each}" for each in range(_ONE_OPEN_IN, rows + 1, _ONE_OPEN_IN)]
     connection.execute(update(case).where(case.c.id.in_(some)).values(state="open", closed_at=None))
 

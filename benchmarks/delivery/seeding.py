@@ -12,7 +12,7 @@ from gateway.demo import resources
 from gateway.domain.delivery import Flow
 from gateway.domain.party import Endpoint, EndpointRole, FhirAddress, Identifier, Party, PartyKind
 from gateway.domain.report import Rendition, Report, ReportSubject
-from gateway.domain.work import Job, JobKind
+from gateway.domain.work import Job, JobKind, JobState
 from gateway.services import rendering
 from gateway.services.core import Core
 from gateway.services.effects import before_storing, effects
@@ -31,7 +31,7 @@ PDF = b"%PDF-1.7\n" + bytes(range(256)) * 160
 """As large as a short report comes out of the renderer: 40 kB."""
 
 _HELD_FOR = timedelta(days=1)
-_SENDINGS = (outbox.c.kind == JobKind.DELIVERY_SEND) & (outbox.c.state == "pending")
+_SENDINGS = (outbox.c.kind == JobKind.DELIVERY_SEND) & (outbox.c.state == JobState.PENDING)
 
 
 class Seed:
@@ -83,7 +83,7 @@ class Seed:
         report = resources.report_bundle(pseudonym, number=str(number), signed_at=self._core.now())
         self._store(self._reviewer, report)
         with self.database.read() as connection:
-            is_render = (outbox.c.kind == JobKind.REPORT_RENDER) & (outbox.c.state == "pending")
+            is_render = (outbox.c.kind == JobKind.REPORT_RENDER) & (outbox.c.state == JobState.PENDING)
             [job_id] = connection.scalars(select(outbox.c.id).where(is_render))
         run_job(self._core, job_id, {JobKind.REPORT_RENDER: partial(_render, self._core)})
 
@@ -116,7 +116,7 @@ def release(database: Database, limit: int | None = None, *, besides: Sequence[s
 
 def sent(connection: Connection, *, besides: Sequence[str] = ()) -> int:
     """How many sendings are done, those to `besides` apart."""
-    is_done = (outbox.c.kind == JobKind.DELIVERY_SEND) & (outbox.c.state == "done")
+    is_done = (outbox.c.kind == JobKind.DELIVERY_SEND) & (outbox.c.state == JobState.DONE)
     query = select(func.count()).select_from(outbox).where(is_done, outbox.c.endpoint_id.not_in(besides))
     return connection.execute(query).scalar_one()
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from benchmarks.delivery.processes import cpu_s
 from benchmarks.delivery.seeding import release, sent
-from gateway.domain.work import JobKind
+from gateway.domain.work import JobKind, JobState
 from gateway.store.engine import Database
 from gateway.store.tables import outbox
 from tests.core import PSEUDONYM_KEY
@@ -50,7 +50,7 @@ class Station:
         before = self._sent(besides)
         with self.database.read() as connection:
             waiting = select(func.count()).select_from(outbox).where(outbox.c.kind == JobKind.DELIVERY_SEND)
-            waiting = waiting.where(outbox.c.state == "pending", outbox.c.endpoint_id.not_in(besides))
+            waiting = waiting.where(outbox.c.state == JobState.PENDING, outbox.c.endpoint_id.not_in(besides))
             expected = before + (number or connection.execute(waiting).scalar_one())
         begin = release(self.database, number, besides=besides)
         self.wait(lambda: self._sent(besides) >= expected, f"{expected} sendings", timeout_s)

@@ -40,6 +40,13 @@ class DeliveryState(StrEnum):
     CANCELLED = "cancelled"
 
 
+UNSENT = (DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.AMBIGUOUS)
+"""It may still leave, by itself or once somebody has spoken; a later version waits for it."""
+
+ENDED = (DeliveryState.DELIVERED, DeliveryState.CANCELLED)
+"""Nothing more is sent of it."""
+
+
 @dataclass(frozen=True)
 class Receipt:
     """What the other side answered, and when. `reference` is an HTTP id + version or a SOP Instance UID."""

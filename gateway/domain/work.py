@@ -100,8 +100,9 @@ class WorkerPresence:
 class RetryPolicy:
     """Exponential backoff with full jitter, bounded.
 
-    A person is asked after `max_attempts`, for a sending after `deadline_s` instead, and for anything that
-    `max_unended` times in a row took its worker with it.
+    A person is asked after `max_attempts`, but while something outside is away not before `deadline_s` is over; for a
+    sending after `deadline_s` alone, and for anything that
+    `max_unended` times in all took its worker with it.
     """
 
     base_s: float = 5.0
@@ -111,11 +112,12 @@ class RetryPolicy:
     deadline_s: float = 72 * 3600.0
     lease_s: float = 60.0
 
-    def has_hope(self, job: Job, now: datetime) -> bool:
-        """Whether a failed job is worth another try."""
+    def has_hope(self, job: Job, now: datetime, *, is_outside: bool) -> bool:
+        """Whether a failed job is worth another try; `is_outside` where what failed is not ours, and may come back."""
+        is_young = now < job.since + timedelta(seconds=self.deadline_s)
         if job.kind is JobKind.DELIVERY_SEND:
-            return now < job.since + timedelta(seconds=self.deadline_s)
-        return job.attempt < self.max_attempts
+            return is_young
+        return job.attempt < self.max_attempts or (is_outside and is_young)
 
     def is_poison(self, job: Job) -> bool:
         """Whether it has kept killing its workers, or outlived them."""

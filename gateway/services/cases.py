@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 
 from fhir_mappings.service_request import order_from_fhir
 from gateway.domain.case import CLOSING_STATUS, CaseState, Order
-from gateway.domain.delivery import DeliveryState, Flow
+from gateway.domain.delivery import ENDED, DeliveryState, Flow
 from gateway.domain.errors import Conflict, Unprocessable
 from gateway.domain.party import Party, PartyKind
 from gateway.domain.pseudonym import pseudonym_token
@@ -17,6 +17,7 @@ from gateway.services.second_look import look_again, look_again_at_unmatched
 from gateway.store import audit, cases, deliveries, parties, resources
 
 _CANCELLED = "delivery.cancel-by-order"
+_HELD_BY = "held_by"
 
 
 def order_stored(core: Core, connection: Connection, stored: StoredResource) -> None:
@@ -120,29 +121,40 @@ def _cancel_disclosures(connection: Connection, case: Case, order: Order, stored
     why = f"a person: the order is {order.status}, nothing more is disclosed"
     for delivery in deliveries.listed(connection, case_id=case.id):
         is_disclosure = delivery.kind.flow is Flow.DISCLOSE_TO_REVIEWER
-        if not is_disclosure or delivery.state in (DeliveryState.DELIVERED, DeliveryState.CANCELLED):
+        if not is_disclosure or delivery.state in ENDED:
             continue
         deliveries.cancel_grants(connection, delivery.id, stored.stored_at)
-        cancelled = {"state": DeliveryState.CANCELLED, "waits_for": why}
-        deliveries.change(connection, delivery.id, now=stored.stored_at, **cancelled)
-        _audit_delivery(connection, delivery, _CANCELLED, order, stored)
+        deliveries.cancel(connection, delivery.id, now=stored.stored_at, why=why)
+        held = {} if delivery.stopped_by is None else {_HELD_BY: delivery.stopped_by}
+        _audit_delivery(connection, delivery, _CANCELLED, order, stored, **held)
 
 
 def _revive_disclosures(connection: Connection, case: Case, order: Order, stored: StoredResource) -> None:
-    """What the order had cancelled, and no person since then, goes on with its payload; consent is decided anew."""
+    """What the order had cancelled, and no person since then, goes on with its payload; consent is decided anew.
+
+    What a person had held back stays held.
+    """
     rows = audit.of_case(connection, case.id, actions=(_CANCELLED, "delivery.cancel"))
-    last = {row.subject: row.action for row in rows}
+    last = {row.subject: row for row in rows}
     for delivery in deliveries.listed(connection, case_id=case.id, states=[DeliveryState.CANCELLED]):
-        if last.get(f"delivery/{delivery.id}") != _CANCELLED:
+        cancelled = last.get(f"delivery/{delivery.id}")
+        if cancelled is None or cancelled.action != _CANCELLED:
             continue
-        revived = {"state": DeliveryState.PENDING, "waits_for": "", "last_error": ""}
-        deliveries.change(connection, delivery.id, now=stored.stored_at, **revived)
+        revived = _revived(cancelled.details.get(_HELD_BY))
+        deliveries.change(connection, delivery.id, now=stored.stored_at, last_error="", **revived)
         enqueue_next(connection, delivery, now=stored.stored_at)
         _audit_delivery(connection, delivery, "delivery.revive-by-order", order, stored)
 
 
+def _revived(held_by: str | None) -> dict[str, object]:
+    if held_by is None:
+        return {"state": DeliveryState.PENDING, "stopped_by": None, "waits_for": ""}
+    why = f"{held_by}: held it back before the order ended"
+    return {"state": DeliveryState.HELD, "stopped_by": held_by, "waits_for": why}
+
+
 def _audit_delivery(
-    connection: Connection, delivery: Delivery, action: str, order: Order, stored: StoredResource
+    connection: Connection, delivery: Delivery, action: str, order: Order, stored: StoredResource, **more: str
 ) -> None:
-    who, at, details = stored.client_id, stored.stored_at, {"order": order.status}
+    who, at, details = stored.client_id, stored.stored_at, {"order": order.status, **more}
     audit.record_of_delivery(connection, delivery, action, at=at, actor=who, details=details)

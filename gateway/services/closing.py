@@ -70,15 +70,18 @@ def set_open(connection: Connection, case: Case, *, actor: str, now: datetime) -
 
 def close_due(core: Core, job: Job, *, policy: RetentionPolicy) -> None:
     """Close every case whose report was delivered, that waits for nothing, and whose follow-up is over. Recurring."""
-    closed = 0
-    if policy.close_after is not None:
+    after = policy.close_after
+
+    def quiet() -> list[str]:
+        if after is None:
+            return []
         with core.database.read() as connection:
-            quiet = retention.quiet_since(connection, core.now() - policy.close_after)
-        for case_id in quiet:
-            closed += _is_closed(core, case_id, policy.close_after)
-            if closed == MOST_AT_ONCE:
-                break
-    scheduling.put_back(core, job.kind, is_more=closed == MOST_AT_ONCE)
+            return retention.quiet_since(connection, core.now() - after)
+
+    def is_closed(case_id: str) -> bool:
+        return after is not None and _is_closed(core, case_id, after)
+
+    scheduling.one_by_one(core, job, quiet, is_closed, most_at_once=MOST_AT_ONCE)
 
 
 def _is_closed(core: Core, case_id: str, after: timedelta) -> bool:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from gateway.domain import trace
 from gateway.domain.delivery import DeliveryKind, DeliveryState, Receipt
-from gateway.domain.errors import Ambiguous, Conflict, Full, GatewayError, NotYet, Transient
+from gateway.domain.errors import Ambiguous, Conflict, Full, GatewayError, Transient
 from gateway.domain.record import Delivery
 from gateway.domain.work import Job
 from gateway.services import egress
@@ -42,7 +42,6 @@ def send(core: Core, job: Job, *, outside: Outside) -> Settlement | None:
     with core.database.read() as connection:
         delivery = deliveries.by_id(connection, job.subject_id)
         may_have_left = _may_have_left(connection, delivery, job)
-        _require_turn(deliveries.earlier_versions(connection, delivery))
     granted = egress.grant(core, delivery.id)
     if granted is None:
         return None
@@ -59,13 +58,6 @@ def send(core: Core, job: Job, *, outside: Outside) -> Settlement | None:
     return Settlement(partial(_settle, delivery, job, receipt), partial(_log.info, "delivery.delivered", **told))
 
 
-def _require_turn(earlier: list[Delivery]) -> None:
-    """An amendment never overtakes the report it amends."""
-    moving = (DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.AMBIGUOUS)
-    if any(one.state in moving for one in earlier):
-        raise NotYet("an earlier version is still on its way to the same destination")
-
-
 def _may_have_left(connection: Connection, delivery: Delivery, job: Job) -> bool:
     """True after an answer that did not come, a worker that ended without a word under a grant, a restored backup."""
     has_vanished = outbox.has_unended(connection, job, since=delivery.sent_anew_at)
@@ -76,17 +68,15 @@ def _may_have_left(connection: Connection, delivery: Delivery, job: Job) -> bool
 
 
 def _note(delivery: Delivery, job: Job, exc: Exception, now: datetime, connection: Connection) -> None:
-    """Keep why this attempt ended; a person is named where one is needed. After an error unknown to us it is open."""
+    """Keep why this attempt ended; in the audit trail alone where the delivery has arrived by another's doing.
+
+    A cancelled one may be revived by its order: whether it may have left is kept.
+    """
     cases.lock(connection, delivery.case_id)
-    noted: dict[str, object] = {"attempts": job.attempt, "last_error": sentence_of(exc)}
-    is_pending = deliveries.by_id(connection, delivery.id).state is DeliveryState.PENDING
-    if isinstance(exc, Ambiguous) or not isinstance(exc, GatewayError):
-        noted |= {"is_ambiguous": True}
-        if getattr(exc, "is_for_person", False) and is_pending:
-            noted |= {"state": DeliveryState.AMBIGUOUS, "waits_for": f"an administrator: {exc}"}
-    elif not isinstance(exc, Conflict | Full | Transient) and is_pending:
-        noted |= {"state": DeliveryState.FAILED, "waits_for": f"an administrator: {exc}"}
-    deliveries.change(connection, delivery.id, now=now, **noted)
+    state = deliveries.by_id(connection, delivery.id).state
+    if state is not DeliveryState.DELIVERED:
+        noted = {"attempts": job.attempt, "last_error": sentence_of(exc)} | _outcome(exc, state)
+        deliveries.change(connection, delivery.id, now=now, **noted)
     audit.record(
         connection,
         at=now,
@@ -97,6 +87,17 @@ def _note(delivery: Delivery, job: Job, exc: Exception, now: datetime, connectio
         outcome="failure",
         details={"error": type(exc).__name__, "attempt": job.attempt},
     )
+
+
+def _outcome(exc: Exception, state: DeliveryState) -> dict[str, object]:
+    """A person is named where one is needed. After an error unknown to us it is open whether it arrived."""
+    is_pending, asks = state is DeliveryState.PENDING, {"waits_for": f"an administrator: {exc}"}
+    if isinstance(exc, Ambiguous) or not isinstance(exc, GatewayError):
+        is_for_person = getattr(exc, "is_for_person", False) and is_pending
+        return {"is_ambiguous": True} | ({"state": DeliveryState.AMBIGUOUS, **asks} if is_for_person else {})
+    if not isinstance(exc, Conflict | Full | Transient) and is_pending:
+        return {"state": DeliveryState.FAILED, **asks}
+    return {}
 
 
 def _settle(delivery: Delivery, job: Job, receipt: Receipt, connection: Connection) -> None:

@@ -16,20 +16,28 @@ STUCK = (DeliveryState.FAILED, DeliveryState.AMBIGUOUS, DeliveryState.PENDING, D
 
 
 def retry(core: Core, delivery_id: str, *, actor: str) -> None:
-    """Try again now; consent is decided anew. Raises NotFound, and Conflict for one that has ended."""
+    """Try again now; consent is decided anew.
+
+    Raises NotFound, and Conflict for one that has ended, or ends now because a later version is there, or may be.
+    """
     with core.database.write("delivery.retry") as connection:
-        now, delivery = core.now(), _locked(connection, delivery_id)
+        delivery, now = _locked(connection, delivery_id), core.now()
         if delivery.state is DeliveryState.AMBIGUOUS:
             raise Conflict(f"it may be there already: look, and say consilium delivery confirm|resend {delivery_id}")
+        if delivery.state not in STUCK:
+            raise Conflict(f"delivery {delivery_id} is {delivery.state}")
         if delivery.stopped_by is not None:
             raise Conflict(
                 f"{delivery.stopped_by} holds it back; let it go on: consilium delivery release {delivery_id}"
             )
-        if delivery.state not in STUCK:
-            raise Conflict(f"delivery {delivery_id} is {delivery.state}")
-        deliveries.change(connection, delivery.id, now=now, state=DeliveryState.PENDING, waits_for="", last_error="")
-        _set_going(connection, delivery, now)
-        audit.record_of_delivery(connection, delivery, "delivery.retry", at=now, actor=actor)
+        superseded = egress.end_superseded(connection, delivery, now=now)
+        if not superseded:
+            again = {"state": DeliveryState.PENDING, "waits_for": "", "last_error": ""}
+            deliveries.change(connection, delivery.id, now=now, **again)
+            _set_going(connection, delivery, now)
+            audit.record_of_delivery(connection, delivery, "delivery.retry", at=now, actor=actor)
+    if superseded:
+        raise Conflict(superseded)
 
 
 def retry_failed(core: Core, endpoint_name: str, *, actor: str) -> list[str]:
@@ -41,7 +49,7 @@ def retry_failed(core: Core, endpoint_name: str, *, actor: str) -> list[str]:
     for one in failed:
         try:
             retry(core, one.id, actor=actor)
-        except Conflict:  # it has gone on meanwhile
+        except Conflict:  # it has gone on meanwhile, or a later version has arrived
             continue
         tried.append(one.id)
     return tried
@@ -81,7 +89,7 @@ def hold(core: Core, delivery_id: str, reason: str, *, actor: str) -> None:
     Raises NotFound, and Conflict for one that has ended or waits for a person already.
     """
     with core.database.write("delivery.hold") as connection:
-        now, delivery = core.now(), _locked(connection, delivery_id)
+        delivery, now = _locked(connection, delivery_id), core.now()
         if delivery.state not in (DeliveryState.PENDING, DeliveryState.HELD) or delivery.stopped_by is not None:
             is_what = f"held back by {delivery.stopped_by} already" if delivery.stopped_by else delivery.state
             raise Conflict(f"delivery {delivery_id} is {is_what}")
@@ -94,8 +102,8 @@ def hold(core: Core, delivery_id: str, reason: str, *, actor: str) -> None:
 def release(core: Core, delivery_id: str, *, actor: str) -> None:
     """Let it go on; consent is decided anew. Raises NotFound, and Conflict for one that no person holds back."""
     with core.database.write("delivery.release") as connection:
-        now, delivery = core.now(), _locked(connection, delivery_id)
-        if delivery.stopped_by is None:
+        delivery, now = _locked(connection, delivery_id), core.now()
+        if delivery.state is not DeliveryState.HELD or delivery.stopped_by is None:
             raise Conflict(f"nobody holds delivery {delivery_id} back; it is {delivery.state}")
         going = {"state": DeliveryState.PENDING, "stopped_by": None, "waits_for": ""}
         deliveries.change(connection, delivery.id, now=now, **going)
@@ -106,13 +114,11 @@ def release(core: Core, delivery_id: str, *, actor: str) -> None:
 def cancel(core: Core, delivery_id: str, *, actor: str) -> None:
     """Stop it for good; what runs under a grant ends. Raises NotFound, and Conflict for one that has ended."""
     with core.database.write("delivery.cancel") as connection:
-        now, delivery = core.now(), _locked(connection, delivery_id)
+        delivery, now = _locked(connection, delivery_id), core.now()
         if delivery.state not in STUCK:
             raise Conflict(f"delivery {delivery_id} is {delivery.state}")
         deliveries.cancel_grants(connection, delivery.id, now)
-        deliveries.change(
-            connection, delivery.id, now=now, state=DeliveryState.CANCELLED, waits_for=f"{actor}: cancelled it"
-        )
+        deliveries.cancel(connection, delivery.id, now=now, why=f"{actor}: cancelled it")
         egress.give_turn(connection, delivery, now=now)
         audit.record_of_delivery(connection, delivery, "delivery.cancel", at=now, actor=actor)
 

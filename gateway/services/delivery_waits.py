@@ -71,6 +71,8 @@ def _for_somebody(connection: Connection, case: Case, delivery: Delivery) -> Wai
 
 
 def _commands(connection: Connection, case: Case, delivery: Delivery) -> str:
+    if delivery.state is DeliveryState.CANCELLED:
+        return ""
     if delivery.stopped_by is not None:
         return f": consilium delivery release|cancel {delivery.id}"
     if delivery.state is DeliveryState.HELD:
@@ -78,8 +80,6 @@ def _commands(connection: Connection, case: Case, delivery: Delivery) -> str:
     if delivery.state is DeliveryState.PENDING:  # objects of it could not be proven clean
         entries = studies.quarantined(connection, study_id=delivery.subject_id)
         return f" ({COORDINATOR}): " + "; ".join(f"consilium quarantine show {entry.id}" for entry in entries)
-    if delivery.state is DeliveryState.CANCELLED:
-        return ""
     verbs = "confirm|resend|cancel" if delivery.state is DeliveryState.AMBIGUOUS else "retry|cancel"
     return f": consilium delivery {verbs} {delivery.id}"
 

@@ -6,19 +6,17 @@ from sqlalchemy import Connection
 
 from gateway.domain.consent import Outcome
 from gateway.domain.consent.vocabulary import FLOW_PURPOSES
-from gateway.domain.delivery import GRANT_LIFETIME, DeliveryKind, DeliveryState, EgressGrant, Flow
+from gateway.domain.delivery import GRANT_LIFETIME, UNSENT, DeliveryKind, DeliveryState, EgressGrant, Flow
 from gateway.domain.errors import Conflict, NotYet
 from gateway.domain.ids import new_id
 from gateway.domain.record import Case, Delivery
 from gateway.domain.work import Job, JobKind, next_job
-from gateway.services import scheduling
+from gateway.services import scheduling, succession
 from gateway.services.consents import Ground, Recorded, decide_and_record, ground_of
 from gateway.services.core import Core
 from gateway.services.disclosure import asked, item_of, recipient_of
 from gateway.services.restored import require_resumed
 from gateway.store import audit, cases, deliveries, outbox, parties
-
-UNSENT = (DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.AMBIGUOUS)
 
 
 def open_delivery(
@@ -142,18 +140,22 @@ def require_decided(recorded: Recorded | None) -> None:
 def grant(core: Core, delivery_id: str) -> EgressGrant | None:
     """Decide anew and commit the permission to send this payload for 60 s; that commit is the disclosure.
 
-    None when the delivery has ended, a person holds it back, or consent denies; it is held then. Raises Transient when
-    the consents could not be read, or those since a restored backup are not known yet.
+    None when the delivery has ended, a later version is there already, a person holds it back, or consent denies; it
+    is held then. Raises NotYet before its turn, and Transient when the consents could not be read, or those since a
+    restored backup are not known yet.
     """
     with core.database.write("egress.grant") as connection:
-        now = core.now()
         case = cases.lock(connection, deliveries.by_id(connection, delivery_id).case_id)
+        now = core.now()
         delivery = deliveries.by_id(connection, delivery_id)
         require_resumed(parties.party_by_id(connection, case.clinic_id))
         is_over = case.state != "open" and delivery.kind.flow is Flow.DISCLOSE_TO_REVIEWER
         is_waiting = delivery.state in (DeliveryState.PENDING, DeliveryState.HELD) and delivery.stopped_by is None
         if is_over or not is_waiting or not delivery.payload_sha256:
             return None
+        if end_superseded(connection, delivery, now=now):
+            return None
+        succession.require_turn(connection, delivery)
         recorded = decide(connection, case, delivery, stage="grant", now=now)
         granted = _granted(connection, case, delivery, recorded, now) if recorded.is_permit else None
     require_decided(recorded)
@@ -201,6 +203,20 @@ def enqueue_next(connection: Connection, delivery: Delivery, *, now: datetime) -
     kind, subject_id = next_job(delivery)
     endpoint_id = delivery.endpoint_id if kind is JobKind.DELIVERY_SEND else None
     outbox.enqueue(connection, kind, subject_id, case_id=delivery.case_id, now=now, endpoint_id=endpoint_id)
+
+
+def end_superseded(connection: Connection, delivery: Delivery, *, now: datetime) -> str:
+    """End it where a later version is at the destination, or may be; gives the sentence, else ''."""
+    later = succession.successor(connection, delivery)
+    if later is None:
+        return ""
+    number, newer = deliveries.version_number(delivery), deliveries.version_number(later)
+    why = f"version {newer} is at the destination, or may be; version {number} is not sent after it"
+    deliveries.cancel(connection, delivery.id, now=now, why=f"nobody: {why}")
+    by = {"by": later.id}
+    audit.record_of_delivery(connection, delivery, "delivery.superseded", at=now, actor="gateway", details=by)
+    give_turn(connection, delivery, now=now)
+    return why
 
 
 def give_turn(connection: Connection, delivery: Delivery, *, now: datetime) -> None:

@@ -29,7 +29,7 @@ def settle(core: Core, job: Job) -> None:
         if study.state in (StudyState.RECEIVING, StudyState.UNMATCHED):
             _match(core, connection, study)
         elif study.state is StudyState.MATCHED and study.case_id:
-            _add(core, connection, study, cases.by_id(connection, study.case_id))
+            _add(core, connection, study, cases.lock(connection, study.case_id))
 
 
 def _add(core: Core, connection: Connection, study: Study, case: Case) -> None:
@@ -37,6 +37,10 @@ def _add(core: Core, connection: Connection, study: Study, case: Case) -> None:
     if case.state == CaseState.OPEN:
         _matched(core, connection, study, case, "addition to a matched study")
         return
+    subject, stored = f"study/{study.id}", len(studies.instances(connection, study.id, state=InstanceState.STORED))
+    known = audit.of_case(connection, case.id, actions=(MATCHED, LATE), subject=subject)
+    if known and study.last_received_at <= known[-1].at and stored <= known[-1].details["instances"]:
+        return  # nothing came: a person decided on what waited in the quarantine
     audit.record(
         connection,
         at=core.now(),
@@ -44,8 +48,8 @@ def _add(core: Core, connection: Connection, study: Study, case: Case) -> None:
         action=LATE,
         outcome="waiting",
         case_id=case.id,
-        subject=f"study/{study.id}",
-        details={"instances": len(studies.instances(connection, study.id, state=InstanceState.STORED))},
+        subject=subject,
+        details={"instances": stored},
     )
 
 

@@ -1,5 +1,7 @@
 """Time alone changed what the consents say: one ended, or one began. Nobody took one back, so nothing is recalled."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +20,7 @@ _UNDECIDED = (DeliveryState.PENDING, DeliveryState.HELD)
 
 
 def recheck(core: Core, job: Job) -> None:
-    """Decide anew on each delivery of the case whose last decision time has overtaken. Idempotent.
+    """Decide anew on each delivery of the case whose decisions time has overtaken. Idempotent.
 
     Raises NotYet when the consents could not be read.
     """
@@ -31,9 +33,9 @@ def recheck(core: Core, job: Job) -> None:
 
 
 def _decided_anew(connection: Connection, case: Case, now: datetime) -> list[Recorded]:
-    last, ground, decided = _last_decisions(connection, case), ground_of(connection, case), []
+    made, ground, decided = _decisions(connection, case), ground_of(connection, case), []
     for delivery in deliveries.listed(connection, case_id=case.id, states=_UNDECIDED):
-        if delivery.id not in last or not _is_overtaken(last[delivery.id], now):
+        if not _is_overtaken(made[delivery.id], now):
             continue
         recorded = revocation.redecide(connection, case, delivery, stage="recheck", now=now, ground=ground)
         if recorded.is_permit:
@@ -45,19 +47,28 @@ def _decided_anew(connection: Connection, case: Case, now: datetime) -> list[Rec
 
 def _look_again_later(connection: Connection, case: Case, now: datetime) -> None:
     """At the next moment of those that other decisions have named."""
-    last = _last_decisions(connection, case)
+    made = _decisions(connection, case)
     waiting = deliveries.listed(connection, case_id=case.id, states=_UNDECIDED)
-    moments = [last[one.id].valid_until for one in waiting if one.id in last and last[one.id].valid_until]
-    if later := [moment for moment in moments if moment > now]:
+    if later := [moment for one in waiting for moment in _moments(made[one.id]) if moment > now]:
         scheduling.recheck_at(connection, case.id, min(later), now=now)
 
 
-def _last_decisions(connection: Connection, case: Case) -> dict[str, Row[Any]]:
-    return {row.delivery_id: row for row in deliveries.decisions(connection, case.id)}
+def _decisions(connection: Connection, case: Case) -> defaultdict[str, list[Row[Any]]]:
+    """Delivery id -> what was decided on it, by the clocks of those who did; they need not have taken turns so."""
+    made: defaultdict[str, list[Row[Any]]] = defaultdict(list)
+    for row in deliveries.decisions(connection, case.id):
+        made[row.delivery_id].append(row)
+    return made
 
 
-def _is_overtaken(decision: Row[Any], now: datetime) -> bool:
-    """True once time alone may have changed it, and for one that could not be made."""
-    return decision.outcome == Outcome.INDETERMINATE or (
-        decision.valid_until is not None and bool(decision.valid_until <= now)
-    )
+def _is_overtaken(made: Sequence[Row[Any]], now: datetime) -> bool:
+    """True once a moment that any of them named has come since the latest, and where that could not be made."""
+    if not made:
+        return False
+    latest = made[-1]
+    has_come = any(latest.decided_at < moment <= now for moment in _moments(made))
+    return has_come or bool(latest.outcome == Outcome.INDETERMINATE)
+
+
+def _moments(made: Sequence[Row[Any]]) -> list[datetime]:
+    return [one.valid_until for one in made if one.valid_until is not None]

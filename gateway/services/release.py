@@ -169,7 +169,7 @@ def _keep(core: Core, delivery: Delivery, study: Study, treated: list[_Treated])
             return
         if not treated:
             why = "the hospital's PACS team: no object of the study is left to send"
-            deliveries.change(connection, delivery.id, now=core.now(), state=DeliveryState.CANCELLED, waits_for=why)
+            deliveries.cancel(connection, delivery.id, now=core.now(), why=why)
             return
         unclean = [one for one in treated if one.findings]
         if unclean:

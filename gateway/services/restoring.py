@@ -45,7 +45,8 @@ def restore(backup: Backup, target: Target, *, actor: str, advance: Advance) -> 
     """Verify everything, then bring it back; `advance` hears of each blob twice.
 
     Raises Conflict when the gateway is not empty, Invalid when the backup is damaged or of a later version, Transient
-    and Full when it cannot be written; the database is empty then as before, and it can be tried again.
+    and Full when it cannot be written; the database is empty then as before, and it can be tried again. Where the
+    connection to PostgreSQL is lost in the COMMIT itself all of it may be there: the next try says so by Conflict.
     """
     if backup.manifest.revision > newest_revision():
         raise Invalid(f"the backup is of revision {backup.manifest.revision}; restore it with the version that made it")

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from gateway.domain.destruction import RetentionPolicy, Thing
-from gateway.domain.errors import GatewayError, NotFound
+from gateway.domain.errors import NotFound
 from gateway.domain.record import Case
 from gateway.domain.work import Job
 from gateway.services import scheduling
@@ -27,21 +27,19 @@ _ROWS_AT_ONCE = 200
 
 def destroy_due(core: Core, job: Job, *, policy: RetentionPolicy) -> None:
     """Destroy the content of the cases that were closed longer ago than they are kept. Recurring."""
-    destroyed, failure = 0, None
-    if policy.keep is not None:
+    keep = policy.keep
+
+    def closed() -> list[str]:
+        if keep is None:
+            return []
         with core.database.write("retention.begin") as connection:
             retention.begin_period(connection, core.now())
-            closed = retention.closed_since(connection, core.now() - policy.keep)
-        for case_id in closed:
-            try:
-                destroyed += destroy(core, case_id, keep=policy.keep)
-            except GatewayError as exc:  # of one case, such as a damaged blob; the others do not wait for it
-                failure = exc
-            if destroyed == MOST_AT_ONCE:
-                break
-    if failure is not None:
-        raise failure
-    scheduling.put_back(core, job.kind, is_more=destroyed == MOST_AT_ONCE)
+            return retention.closed_since(connection, core.now() - keep)
+
+    def is_destroyed(case_id: str) -> bool:
+        return keep is not None and destroy(core, case_id, keep=keep)
+
+    scheduling.one_by_one(core, job, closed, is_destroyed, most_at_once=MOST_AT_ONCE)
 
 
 def destroy(core: Core, case_id: str, *, keep: timedelta) -> bool:

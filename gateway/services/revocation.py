@@ -72,7 +72,7 @@ def redecide(
             egress.enqueue_next(connection, delivery, now=now)
         return recorded
     deliveries.cancel_grants(connection, delivery.id, now)
-    if not recorded.is_denied and delivery.state is DeliveryState.PENDING:
+    if not recorded.is_denied and delivery.state in (DeliveryState.PENDING, DeliveryState.HELD):
         egress.enqueue_next(connection, delivery, now=now)
     return recorded
 

@@ -1,12 +1,17 @@
 """Work that is due by time alone is a row of the outbox like any other."""
 
+from collections.abc import Callable
 from datetime import datetime
 
+import structlog
 from sqlalchemy import Connection
 
-from gateway.domain.work import RECURRING, JobKind
+from gateway.domain.work import GATEWAY, RECURRING, Job, JobKind
 from gateway.services.core import Core
-from gateway.store import scheduled
+from gateway.services.work import sentence_of
+from gateway.store import outbox, scheduled
+
+_log = structlog.get_logger()
 
 
 def begin_recurring(core: Core) -> None:
@@ -14,6 +19,39 @@ def begin_recurring(core: Core) -> None:
     with core.database.write("schedule.begin") as connection:
         for kind in RECURRING:
             scheduled.begin(connection, kind, now=core.now())
+
+
+def one_by_one(
+    core: Core, job: Job, due: Callable[[], list[str]], do: Callable[[str], bool], *, most_at_once: int
+) -> None:
+    """Do a recurring job: `do` says of each case that is due whether there was anything to do, up to `most_at_once`.
+
+    A case that fails holds back no other: it goes on in a job of its own, of the same kind, which is tried again, gives
+    up and waits for a person as any job of a case does; until that has ended the recurring one leaves the case alone.
+    """
+    if job.subject_id != GATEWAY:
+        do(job.subject_id)
+        return
+    with core.database.read() as connection:
+        apart = scheduled.apart(connection, job.kind)
+    done = 0
+    for case_id in due():
+        if case_id not in apart:
+            done += _is_done(core, job.kind, case_id, do)
+        if done == most_at_once:
+            break
+    put_back(core, job.kind, is_more=done == most_at_once)
+
+
+def _is_done(core: Core, kind: JobKind, case_id: str, do: Callable[[str], bool]) -> bool:
+    """Raises Transient where the database cannot be written: then the whole round is tried again."""
+    try:
+        return do(case_id)
+    except Exception as exc:  # noqa: BLE001  # the edge of one case, such as a damaged blob, or a row that we misread
+        with core.database.write("schedule.apart") as connection:
+            outbox.enqueue(connection, kind, case_id, case_id=case_id, now=core.now())
+        _log.warning("case.set-apart", kind=str(kind), case=case_id, reason=sentence_of(exc))
+        return False
 
 
 def put_back(core: Core, kind: JobKind, *, is_more: bool) -> None:

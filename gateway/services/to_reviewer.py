@@ -1,9 +1,6 @@
 """De-identified objects to the reviewer's DICOM node, one C-STORE each, every status kept."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from sqlalchemy import Connection
+from contextlib import suppress
 
 from dicom_node.status import DUPLICATE_SOP_INSTANCE, require_delivered
 from gateway.domain.delivery import Receipt
@@ -49,18 +46,11 @@ def _send_one(core: Core, sending: Sending, sender: ObjectSender, item: Delivery
         if status != DUPLICATE_SOP_INSTANCE:  # only we can derive that UID, so the copy there is ours
             require_delivered(status)
     except GatewayError as exc:
-        with _noting(core) as connection:
+        with suppress(Full, Transient), core.database.write("delivery.item") as connection:  # the error itself counts
             deliveries.set_item_error(connection, item, f"{type(exc).__name__}: {exc}")
         raise
-    with _noting(core) as connection:
-        deliveries.set_item_status(connection, item, f"0x{status:04X}", core.now())
-
-
-@contextmanager
-def _noting(core: Core) -> Iterator[Connection]:
-    """What became of an object. Where that cannot be kept, the object may be there all the same."""
     try:
         with core.database.write("delivery.item") as connection:
-            yield connection
-    except (Full, Transient) as exc:
+            deliveries.set_item_status(connection, item, f"0x{status:04X}", core.now())
+    except (Full, Transient) as exc:  # the object is there all the same
         raise Ambiguous(f"what became of an object that was sent could not be noted: {exc}") from exc

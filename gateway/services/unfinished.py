@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from sqlalchemy import Connection
 
 from gateway.domain.case import DocumentState
-from gateway.domain.delivery import DeliveryState
+from gateway.domain.delivery import ENDED
 from gateway.domain.record import Case
+from gateway.domain.work import RECURRING
 from gateway.services.waits import arriving_studies, ehr_command
 from gateway.store import cases, deliveries, outbox, recalls, reports, resources, scheduled, studies
-
-_ENDED = (DeliveryState.DELIVERED, DeliveryState.CANCELLED)
 
 
 def lock_whole(connection: Connection, case_id: str) -> Case:
@@ -26,7 +25,7 @@ def undelivered(connection: Connection, case: Case) -> Iterator[str]:
     """Each thing that is to leave and has not: a delivery, a signed report, work that may yet make one."""
     opened = deliveries.listed(connection, case_id=case.id)
     for delivery in opened:
-        if delivery.state not in _ENDED:
+        if delivery.state not in ENDED:
             yield f"{delivery.kind} {delivery.id} is {delivery.state}"
     for version in reports.without_delivery(connection, case_id=case.id):
         command = ehr_command(connection, case)
@@ -49,5 +48,6 @@ def unanswered(connection: Connection, case: Case) -> Iterator[str]:
     yield from (f"quarantine entry {entry_id} is open" for entry_id in sorted(waiting))
     yield from (f"recall notice {one.id} is open" for one in recalls.listed(connection, case_id=case.id))
     for job in outbox.stopped(connection, case_id=case.id, subjects=of_case):
-        yield f"job {job.id} gave up"
+        if job.kind not in RECURRING:  # closing itself, or destroying, asks here
+            yield f"job {job.id} gave up"
     yield from (f"study {study.id} is arriving" for study in arriving_studies(connection, case))

@@ -15,10 +15,12 @@ from gateway.services import recall
 from gateway.services.case_finding import why_unmatched
 from gateway.services.delivery_waits import delivery_waits
 from gateway.services.second_look import late
-from gateway.store import cases, deliveries, outbox, parties, recalls, reports, studies
+from gateway.store import cases, deliveries, outbox, parties, recalls, reports, scheduled, studies
 
 _QUIET = "the study to go quiet"
 _NAMED = 3
+_OF_CLOSED = (JobKind.REPORT_RENDER, JobKind.RETENTION)
+"""The jobs that a closed case may still wait for."""
 
 
 def waits_of(connection: Connection, case: Case) -> Iterator[Wait]:
@@ -31,12 +33,14 @@ def waits_of(connection: Connection, case: Case) -> Iterator[Wait]:
         yield from _study_waits(connection, case, of_case, arriving, stopped)
         yield from _document_waits(connection, case)
     else:
-        stopped = [one for one in outbox.stopped(connection, case_id=case.id) if one.kind is JobKind.REPORT_RENDER]
+        stopped = [one for one in outbox.stopped(connection, case_id=case.id) if one.kind in _OF_CLOSED]
         yield from _late_waits(connection, case)
     yield from delivery_waits(connection, case, stopped)
     yield from _report_waits(connection, case, stopped)
     for job in stopped:
         yield Wait(f"{job.kind}, which gave up: {job.last_error}", job.stopped_at, f"{ADMINISTRATOR}: {_retry(job)}")
+    for kind, error, since in scheduled.failing(connection, case.id):
+        yield Wait(f"{kind}, which failed and is tried again: {error}", since, "nobody: the workers")
 
 
 def study_wait(connection: Connection, study: Study) -> str:

@@ -163,8 +163,9 @@ def _is_hopeless(core: Core, job: Job, exc: Exception) -> bool:
     if isinstance(exc, NotYet):
         return False
     is_for_person = isinstance(exc, Ambiguous) and exc.is_for_person
-    is_refused = isinstance(exc, GatewayError) and not isinstance(exc, Transient | Ambiguous | Full)
-    return is_for_person or is_refused or not core.retry.has_hope(job, core.now())
+    is_outside = isinstance(exc, Transient | Ambiguous | Full)
+    is_refused = isinstance(exc, GatewayError) and not is_outside
+    return is_for_person or is_refused or not core.retry.has_hope(job, core.now(), is_outside=is_outside)
 
 
 @contextmanager
@@ -183,7 +184,7 @@ def _heartbeat(core: Core, job: Job) -> Iterator[None]:
     finally:
         ended.set()
         first.call_off()
-        if thread.ident is not None:
+        if thread.is_alive():
             thread.join()
 
 

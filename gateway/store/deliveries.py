@@ -21,15 +21,13 @@ _OF_CASE = (
     select(*_FIELDS).where(delivery.c.case_id == bindparam("of_case")).order_by(delivery.c.created_at, delivery.c.id)
 )
 _RECEIPTS = select(delivery.c.id, delivery.c.receipt).where(delivery.c.case_id == bindparam("of_case"))
+_TO_STATE = bindparam("to_state", type_=delivery.c.state.type)
+_IS_SAME = delivery.c.state == func.coalesce(_TO_STATE, delivery.c.state)
+_NOW = bindparam("now", type_=delivery.c.changed_at.type)
 _CHANGE = (
     update(delivery)
     .where(delivery.c.id == bindparam("of_delivery"))
-    .values(
-        changed_at=case(
-            (delivery.c.state == func.coalesce(bindparam("to_state"), delivery.c.state), delivery.c.changed_at),
-            else_=bindparam("now"),
-        )
-    )
+    .values(changed_at=case((_IS_SAME, delivery.c.changed_at), else_=_NOW))
 )
 """Sets what else is handed to it, too."""
 _ADD_DECISION = insert(decision)
@@ -80,22 +78,23 @@ def listed(
 
 def earlier_versions(connection: Connection, of: Delivery) -> list[Delivery]:
     """Deliveries of the same subject to the same endpoint with a lower number in their business key, lowest first."""
-    return [one for number, one in _numbered(connection, of) if number < _number(of)]
+    return [one for number, one in _numbered(connection, of) if number < version_number(of)]
 
 
 def later_versions(connection: Connection, of: Delivery) -> list[Delivery]:
     """The same with a higher number, lowest first."""
-    return [one for number, one in _numbered(connection, of) if number > _number(of)]
+    return [one for number, one in _numbered(connection, of) if number > version_number(of)]
 
 
 def _numbered(connection: Connection, of: Delivery) -> list[tuple[int, Delivery]]:
     subject = of.business_key.rpartition(":")[0]
     of_case = (_delivery(row) for row in connection.execute(_OF_CASE, {"of_case": of.case_id}))
     same = [one for one in of_case if one.business_key.rpartition(":")[0] == subject]
-    return sorted(((_number(one), one) for one in same), key=lambda pair: pair[0])
+    return sorted(((version_number(one), one) for one in same), key=lambda pair: pair[0])
 
 
-def _number(of: Delivery) -> int:
+def version_number(of: Delivery) -> int:
+    """The one in its business key: of a report its version, of a study how many deliveries of it went before."""
     return int(of.business_key.rpartition(":")[2])
 
 
@@ -119,11 +118,18 @@ def give_up(connection: Connection, delivery_id: str, *, now: datetime, error: s
     connection.execute(update(delivery).where(is_it).values(failed | {"changed_at": now}))
 
 
+def cancel(connection: Connection, delivery_id: str, *, now: datetime, why: str) -> None:
+    """Nothing more is sent of it; `why` begins with who has stopped it."""
+    ended = {"state": DeliveryState.CANCELLED, "waits_for": why, "stopped_by": None}
+    change(connection, delivery_id, now=now, **ended)
+
+
 def set_receipt(connection: Connection, delivery_id: str, receipt: Receipt, **values: object) -> None:
     """Delivered, with what the destination answered; sets other columns, too."""
     kept = asdict(receipt) | {"at": receipt.at.isoformat()}
-    done = {"state": DeliveryState.DELIVERED, "receipt": kept, "waits_for": "", "last_error": "", "is_ambiguous": False}
-    change(connection, delivery_id, now=receipt.at, **done, **values)
+    done = {"state": DeliveryState.DELIVERED, "receipt": kept, "waits_for": "", "last_error": ""}
+    no_more = {"is_ambiguous": False, "stopped_by": None}
+    change(connection, delivery_id, now=receipt.at, **done, **no_more, **values)
 
 
 def receipts(connection: Connection, case_id: str) -> dict[str, dict[str, Any]]:

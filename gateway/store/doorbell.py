@@ -1,7 +1,7 @@
 """What wants a worker now, and who was told: the relay's side of the outbox."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,30 +21,29 @@ from sqlalchemy import (
 )
 
 from gateway.domain.breaker import DestinationPolicy
-from gateway.domain.work import QUEUES, JobKind
+from gateway.domain.work import QUEUES, JobKind, JobState
 from gateway.store import breakers
-from gateway.store.outbox import CLAIMED, PENDING
 from gateway.store.tables import outbox
 
 _LOOK_AHEAD = 500
-"""Rows that are looked at for each ring; a destination that is full is passed over by the query already."""
+"""Rows that are looked at in one query; a destination that is full is passed over by it already."""
 
 # Built once: these run at every ring.
 _now: BindParameter[datetime] = bindparam("now")
 _rung_after: BindParameter[datetime] = bindparam("rung_after")
 _HELD_HERE: BindParameter[str] = bindparam("holding", expanding=True)
-_IS_DUE = and_(outbox.c.state == PENDING, outbox.c.next_try_at <= _now)
-_IS_ORPHANED = and_(outbox.c.state == CLAIMED, outbox.c.lease_until <= _now)
-_IS_CLAIMED = and_(outbox.c.state == CLAIMED, outbox.c.lease_until > _now)
-_IS_RINGING = and_(outbox.c.state == PENDING, outbox.c.rung_at > _rung_after)
+_IS_DUE = and_(outbox.c.state == JobState.PENDING, outbox.c.next_try_at <= _now)
+_IS_ORPHANED = and_(outbox.c.state == JobState.CLAIMED, outbox.c.lease_until <= _now)
+_IS_CLAIMED = and_(outbox.c.state == JobState.CLAIMED, outbox.c.lease_until > _now)
+_IS_RINGING = and_(outbox.c.state == JobState.PENDING, outbox.c.rung_at > _rung_after)
 _WAS_RUNG = and_(
-    outbox.c.rung_at > _rung_after, or_(outbox.c.state == PENDING, outbox.c.rung_at > outbox.c.lease_until)
+    outbox.c.rung_at > _rung_after, or_(outbox.c.state == JobState.PENDING, outbox.c.rung_at > outbox.c.lease_until)
 )
 _twin = outbox.alias("twin")
 _HAS_TWIN_AT_WORK = exists(
     select(_twin.c.id)
     .where(_twin.c.subject_id == outbox.c.subject_id, _twin.c.kind == outbox.c.kind, _twin.c.id != outbox.c.id)
-    .where(_twin.c.state == CLAIMED, _twin.c.lease_until > _now)
+    .where(_twin.c.state == JobState.CLAIMED, _twin.c.lease_until > _now)
 )
 """Whether a worker does another row of the same kind and subject, which take turns."""
 _CANDIDATES = (
@@ -58,13 +57,14 @@ _ANY_WANTING = select(_WANTING.c.id).limit(1)
 _OPEN_WANTING = (
     select(_WANTING)
     .where(func.coalesce(_WANTING.c.endpoint_id.not_in(bindparam("full", expanding=True)), True))
+    .where(or_(_WANTING.c.endpoint_id.is_not(None), _WANTING.c.kind.not_in(bindparam("enough", expanding=True))))
     .order_by(_WANTING.c.next_try_at)
     .limit(_LOOK_AHEAD)
 )
 _SENDINGS = select(outbox.c.id, outbox.c.endpoint_id).where(outbox.c.endpoint_id.is_not(None))
 _ON_THEIR_WAY = union(
     _SENDINGS.where(_IS_CLAIMED),
-    _SENDINGS.where(outbox.c.state == PENDING, outbox.c.id.in_(_HELD_HERE)),
+    _SENDINGS.where(outbox.c.state == JobState.PENDING, outbox.c.id.in_(_HELD_HERE)),
     _SENDINGS.where(_IS_RINGING),
 ).subquery("on_their_way")
 _BUSY = select(_ON_THEIR_WAY.c.endpoint_id, func.count()).group_by(_ON_THEIR_WAY.c.endpoint_id)
@@ -93,8 +93,12 @@ def due(
         return []
     busy = Counter({row[0]: row[1] for row in connection.execute(_BUSY, asked)})
     places = _places(connection, now, policy, busy)
-    full = [endpoint_id for endpoint_id, free in places.items() if free <= 0]
-    rows = connection.execute(_OPEN_WANTING, asked | {"kinds": kinds, "full": full}).all()
+
+    def takes(row: Row[Any]) -> int:
+        return places.get(row.endpoint_id, policy.in_flight) if row.endpoint_id else room[QUEUES[JobKind(row.kind)]]
+
+    full = {endpoint_id for endpoint_id, free in places.items() if free <= 0}
+    rows = _candidates(connection, asked | {"kinds": kinds}, full, takes)
     left, picked = dict(room), []
     for row in _in_turn(rows, busy):
         kind = JobKind(row.kind)
@@ -122,6 +126,30 @@ def rung(connection: Connection, job_ids: Sequence[str], now: datetime) -> None:
 def unrung(connection: Connection, job_ids: Sequence[str]) -> None:
     """Nobody could be told of these rows after all: they are due again at once."""
     connection.execute(_RUNG, {"told": job_ids, "at": None})
+
+
+def _candidates(
+    connection: Connection, asked: Mapping[str, object], full: set[str], takes: Callable[[Row[Any]], int]
+) -> list[Row[Any]]:
+    """Oldest first, and of each destination, or kind without one, as many as it takes, however many others are older.
+
+    Nearly always one query; the next ones leave out what has filled its places from the rows seen so far.
+    """
+    found: list[Row[Any]] = []
+    enough: set[str] = set()
+    while True:
+        rows = connection.execute(_OPEN_WANTING, {**asked, "full": list(full), "enough": list(enough)}).all()
+        numbers, allowed = Counter(map(_group, rows)), {_group(row): takes(row) for row in rows}
+        sated = {group for group, number in numbers.items() if number >= allowed[group]}
+        if len(rows) < _LOOK_AHEAD or not sated:
+            return sorted([*found, *rows], key=lambda row: row.next_try_at)
+        found += [row for row in rows if _group(row) in sated]
+        full = full | {endpoint_id for _, endpoint_id in sated if endpoint_id}
+        enough |= {kind for kind, endpoint_id in sated if not endpoint_id}
+
+
+def _group(row: Row[Any]) -> tuple[str, str | None]:
+    return ("", row.endpoint_id) if row.endpoint_id else (row.kind, None)
 
 
 def _in_turn(rows: Sequence[Row[Any]], busy: Mapping[str, int]) -> list[Row[Any]]:

@@ -19,7 +19,6 @@ from gateway.store import breakers, news
 from gateway.store.tables import case as cases
 from gateway.store.tables import delivery, outbox
 
-PENDING, CLAIMED, DONE, DEAD = JobState
 _STUCK = (DeliveryState.FAILED, DeliveryState.AMBIGUOUS)
 
 # Built once: these run for every received object and for every job.
@@ -27,7 +26,7 @@ _MOVE = (
     update(outbox)
     .where(outbox.c.subject_id == bindparam("of_subject"))
     .where(outbox.c.kind == bindparam("of_kind"))
-    .where(outbox.c.state == PENDING)
+    .where(outbox.c.state == JobState.PENDING)
     .values(next_try_at=bindparam("next_try_at"), case_id=bindparam("case_id"), rung_at=None)
     .returning(outbox.c.id)
 )
@@ -38,7 +37,7 @@ _wanted = outbox.alias("wanted")
 _SAME_SUBJECT = (
     select(outbox)
     .join(_wanted, and_(_wanted.c.subject_id == outbox.c.subject_id, _wanted.c.kind == outbox.c.kind))
-    .where(_wanted.c.id == bindparam("of_job"), outbox.c.state.in_((PENDING, CLAIMED)))
+    .where(_wanted.c.id == bindparam("of_job"), outbox.c.state.in_((JobState.PENDING, JobState.CLAIMED)))
     .order_by(outbox.c.id)
     .with_for_update(of=outbox)
 )
@@ -46,22 +45,24 @@ _SAME_SUBJECT = (
 _CLAIM = (
     update(outbox)
     .where(outbox.c.id == bindparam("of_job"))
-    .values(state=CLAIMED, attempts=bindparam("attempt"), lease_owner=bindparam("owner"))
+    .values(state=JobState.CLAIMED, attempts=bindparam("attempt"), lease_owner=bindparam("owner"))
     .values(lease_until=bindparam("until"))
 )
 _IS_MINE = and_(
-    outbox.c.id == bindparam("of_job"), outbox.c.state == CLAIMED, outbox.c.lease_owner == bindparam("owner")
+    outbox.c.id == bindparam("of_job"), outbox.c.state == JobState.CLAIMED, outbox.c.lease_owner == bindparam("owner")
 )
 _EXTEND = update(outbox).where(_IS_MINE).values(lease_until=bindparam("until"))
 _HELD = select(outbox.c.id).where(_IS_MINE)
 _SETTLE = (
-    update(outbox).where(_IS_MINE).values(state=DONE, settled_at=bindparam("now"), last_error="", lease_owner=None)
+    update(outbox)
+    .where(_IS_MINE)
+    .values(state=JobState.DONE, settled_at=bindparam("now"), last_error="", lease_owner=None)
 )
 _UNENDED = select(outbox.c.id).where(
     outbox.c.subject_id == bindparam("of_subject"),
     outbox.c.kind == bindparam("of_kind"),
     outbox.c.attempts - outbox.c.failures
-    > case((or_(outbox.c.id == bindparam("of_job"), outbox.c.state == DONE), 1), else_=0),
+    > case((or_(outbox.c.id == bindparam("of_job"), outbox.c.state == JobState.DONE), 1), else_=0),
 )
 _UNENDED_SINCE = _UNENDED.where(outbox.c.created_at >= bindparam("since"))
 
@@ -98,7 +99,7 @@ def enqueue(
         "subject_id": subject_id,
         "case_id": case_id,
         "endpoint_id": endpoint_id,
-        "state": PENDING,
+        "state": JobState.PENDING,
     }
     row |= {"next_try_at": due_at, "attempts": 0, "failures": 0, "last_error": "", "created_at": now}
     connection.execute(_ADD, row | {"trace_id": trace_id, "span_id": span_id})
@@ -127,11 +128,11 @@ def claim(
     row = rows.pop(job_id, None)
     if row is None:
         return None
-    is_due = row.state == PENDING and row.next_try_at <= now
-    is_orphaned = row.state == CLAIMED and row.lease_until <= now
+    is_due = row.state == JobState.PENDING and row.next_try_at <= now
+    is_orphaned = row.state == JobState.CLAIMED and row.lease_until <= now
     if not (is_due or is_orphaned):
         return None
-    may_go = not any(one.state == CLAIMED and one.lease_until > now for one in rows.values())
+    may_go = not any(one.state == JobState.CLAIMED and one.lease_until > now for one in rows.values())
     if may_go and endpoint_id is not None:
         may_go = breakers.lets_through(connection, endpoint_id, now=now, policy=policy)
     if not may_go:
@@ -172,7 +173,7 @@ def settle(connection: Connection, job: Job, *, now: datetime) -> bool:
 
 def stop(connection: Connection, job: Job, *, now: datetime, error: str) -> bool:
     """The job gave up, with its reason; False when another worker has taken it meanwhile."""
-    ended = {"state": DEAD, "settled_at": now, "last_error": error, "lease_owner": None}
+    ended = {"state": JobState.DEAD, "settled_at": now, "last_error": error, "lease_owner": None}
     ended |= {"failures": outbox.c.failures + 1}
     return connection.execute(update(outbox).where(_IS_MINE).values(ended), _mine(job)).rowcount == 1
 
@@ -184,8 +185,8 @@ def postpone(
 
     `since` where its deadline begins anew: it was not tried yet.
     """
-    again = {"state": PENDING, "next_try_at": next_try_at, "last_error": error, "lease_owner": None, "rung_at": None}
-    again |= {"failures": outbox.c.failures + 1, "created_at": since or outbox.c.created_at}
+    again = {"state": JobState.PENDING, "next_try_at": next_try_at, "last_error": error, "lease_owner": None}
+    again |= {"failures": outbox.c.failures + 1, "created_at": since or outbox.c.created_at, "rung_at": None}
     return connection.execute(update(outbox).where(_IS_MINE).values(again), _mine(job)).rowcount == 1
 
 
@@ -200,7 +201,7 @@ def has_unended(connection: Connection, job: Job, *, since: datetime | None) -> 
 def unsettled(connection: Connection, kind: JobKind, subject_id: str) -> Row[Any] | None:
     """The job of this kind and subject that comes next or is being done, or None."""
     is_of = and_(outbox.c.subject_id == subject_id, outbox.c.kind == kind)
-    query = select(outbox).where(is_of, outbox.c.state.in_((PENDING, CLAIMED)))
+    query = select(outbox).where(is_of, outbox.c.state.in_((JobState.PENDING, JobState.CLAIMED)))
     return connection.execute(query.order_by(outbox.c.next_try_at).limit(1)).one_or_none()
 
 
@@ -234,22 +235,22 @@ def stopped_by_kind(connection: Connection) -> dict[JobKind, int]:
 
 def revive(connection: Connection, job_id: str, *, now: datetime) -> None:
     """The job that gave up is due now, with all its attempts before it."""
-    again: dict[str, object] = {"state": PENDING, "attempts": 0, "failures": 0, "created_at": now, "next_try_at": now}
-    again |= {"settled_at": None, "rung_at": None}
-    is_it = and_(outbox.c.id == job_id, outbox.c.state == DEAD)
+    again: dict[str, object] = {"state": JobState.PENDING, "attempts": 0, "failures": 0}
+    again |= {"created_at": now, "next_try_at": now, "settled_at": None, "rung_at": None}
+    is_it = and_(outbox.c.id == job_id, outbox.c.state == JobState.DEAD)
     connection.execute(update(outbox).where(is_it).values(again))
 
 
 def begin_anew(connection: Connection, kind: JobKind, subject_id: str, *, now: datetime) -> None:
     """A person wants it done: the deadline of the pending job counts from now."""
-    is_it = and_(outbox.c.subject_id == subject_id, outbox.c.kind == kind, outbox.c.state == PENDING)
+    is_it = and_(outbox.c.subject_id == subject_id, outbox.c.kind == kind, outbox.c.state == JobState.PENDING)
     connection.execute(update(outbox).where(is_it).values(created_at=now))
 
 
 def let_go_on(connection: Connection, clinic_id: str, *, now: datetime) -> None:
     """The clinic's sendings were held back: they are due now, and their deadline counts from now."""
     of_clinic = outbox.c.case_id.in_(select(cases.c.id).where(cases.c.clinic_id == clinic_id))
-    is_waiting = and_(outbox.c.kind == JobKind.DELIVERY_SEND, outbox.c.state == PENDING, of_clinic)
+    is_waiting = and_(outbox.c.kind == JobKind.DELIVERY_SEND, outbox.c.state == JobState.PENDING, of_clinic)
     anew: dict[str, object] = {"next_try_at": now, "created_at": now, "rung_at": None, "last_error": ""}
     connection.execute(update(outbox).where(is_waiting).values(anew))
 
@@ -258,17 +259,17 @@ def waits_for_person() -> ColumnElement[bool]:
     """It gave up, and nothing has come of it since: no later job, and for a sending its delivery has not moved on."""
     is_stuck = exists(select(delivery.c.id).where(delivery.c.id == outbox.c.subject_id, delivery.c.state.in_(_STUCK)))
     is_open = or_(outbox.c.kind != JobKind.DELIVERY_SEND, is_stuck)
-    return and_(outbox.c.state == DEAD, ~_is_overtaken(), is_open)
+    return and_(outbox.c.state == JobState.DEAD, ~_is_overtaken(), is_open)
 
 
 def _has_stopped() -> ColumnElement[bool]:
-    return and_(outbox.c.state == DEAD, outbox.c.kind != JobKind.DELIVERY_SEND, ~_is_overtaken())
+    return and_(outbox.c.state == JobState.DEAD, outbox.c.kind != JobKind.DELIVERY_SEND, ~_is_overtaken())
 
 
 def _is_overtaken() -> ColumnElement[bool]:
     later = outbox.alias("later")
     is_of_same = and_(later.c.subject_id == outbox.c.subject_id, later.c.kind == outbox.c.kind)
-    is_later = or_(later.c.state.in_((PENDING, CLAIMED)), later.c.settled_at > outbox.c.settled_at)
+    is_later = or_(later.c.state.in_((JobState.PENDING, JobState.CLAIMED)), later.c.settled_at > outbox.c.settled_at)
     return exists(select(later.c.id).where(is_of_same, later.c.id != outbox.c.id, is_later))
 
 

@@ -6,19 +6,18 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, case, func, select, update
 
 from gateway.domain.case import CaseState
-from gateway.domain.delivery import DeliveryKind, DeliveryState
+from gateway.domain.delivery import ENDED, DeliveryKind, DeliveryState
 from gateway.store.tables import case as cases
 from gateway.store.tables import delivery
 
 _REPORTS = (DeliveryKind.REPORT_TO_EHR, DeliveryKind.REPORT_TO_PACS)
-_ENDED = (DeliveryState.DELIVERED, DeliveryState.CANCELLED)
 
 
 def quiet_since(connection: Connection, before: datetime, *, case_id: str | None = None) -> list[str]:
     """Open cases, or that one, with a delivered report, all of whose deliveries have ended by then; ids in order."""
     is_report = and_(delivery.c.kind.in_(_REPORTS), delivery.c.state == DeliveryState.DELIVERED)
     reports = func.sum(case((is_report, 1), else_=0))
-    moving = func.sum(case((delivery.c.state.in_(_ENDED), 0), else_=1))
+    moving = func.sum(case((delivery.c.state.in_(ENDED), 0), else_=1))
     query = select(cases.c.id).join(delivery, delivery.c.case_id == cases.c.id).where(cases.c.state == CaseState.OPEN)
     query = query if case_id is None else query.where(cases.c.id == case_id)
     query = query.group_by(cases.c.id).having(func.max(delivery.c.changed_at) <= before, reports > 0, moving == 0)

@@ -43,6 +43,7 @@ class Gateway:
             "CONSILIUM_RETRY__BASE_S": "0.2",
             "CONSILIUM_RETRY__CAP_S": "0.5",
             "CONSILIUM_DELIVERY__RESPONSE_TIMEOUT_S": "3",
+            "CONSILIUM_DELIVERY__LOOK_AGAIN_AFTER_S": "0.2",
             "CONSILIUM_STORAGE__MIN_FREE_BYTES": "1000000",
             **settings,
         }

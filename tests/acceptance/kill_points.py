@@ -4,7 +4,7 @@ NOT_ON_THE_WAY = {  # in reach of the worker, and passed when something goes wro
     "broker", "case.close", "case.close-due", "case.hold", "case.recheck", "case.reopen", "case.unhold",
     "destination.answered", "destination.failed", "fhir.store", "installation.store", "job.fail", "job.heartbeat",
     "oauth.token", "recall.acknowledge", "relay.unring", "retention.begin", "retention.blobs", "retention.case",
-    "schedule.begin", "schedule.next", "study.leave-out", "worker.leave", "worker.show",
+    "schedule.apart", "schedule.begin", "schedule.next", "study.leave-out", "worker.leave", "worker.show",
 }  # fmt: skip
 TO_THE_REVIEWER = (
     "relay.ring commit", "job.claim commit", "study.settle commit", "release.open commit", "release.prepare commit",

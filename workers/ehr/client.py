@@ -26,6 +26,13 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+AS_IT_IS_NOW = {"Cache-Control": "no-cache"}
+"""Asks for no answer that was kept from before: HAPI gives a search's result to whoever asks the same for a minute.
+
+RFC 9111 5.2.1.4 , https://hapifhir.io/hapi-fhir/docs/server_jpa/configuration.html#search-result-caching
+"""
+
+
 @dataclass(frozen=True)
 class Call:
     """One FHIR interaction. `path` is relative to the base URL; `form` makes it a search by POST.
@@ -47,12 +54,16 @@ class Call:
 
 @dataclass(frozen=True)
 class Wiring:
-    """What a session is given beside the address; `transport` replaces the network in unit tests."""
+    """What a session is given beside the address; `transport` replaces the network in unit tests.
+
+    `look_again_after_s`: how long the index of an EHR that can only be searched may take to show what was written.
+    """
 
     tokens: TokenCache = field(default_factory=TokenCache)
     limits: Limits = field(default_factory=Limits)
     clock: Callable[[], datetime] = utc_now
     transport: httpx.BaseTransport | None = None
+    look_again_after_s: float = 60.0
 
 
 class Session:
@@ -91,6 +102,11 @@ class Session:
     def now(self) -> datetime:
         """The present moment of its wiring."""
         return self._wiring.clock()
+
+    @property
+    def look_again_after_s(self) -> float:
+        """As its wiring says."""
+        return self._wiring.look_again_after_s
 
     def token(self) -> str | None:
         """The bearer token in use, fetched where there is none yet."""

@@ -51,7 +51,8 @@ def deliver_report(
     each time what the EHR offers.
 
     Raises: Transient (nothing was stored, or storing again does no harm), Ambiguous (it may be stored: call again with
-    `read_back_first`), Permanent (a person is needed), Invalid (`build` gave no deliverable report).
+    `read_back_first`, after its `retry_after_s` at the earliest), Permanent (a person is needed), Invalid (`build` gave
+    no deliverable report).
     """
     if resource_id and not ID.fullmatch(resource_id):
         raise Invalid("Not a FHIR id.", at="DiagnosticReport.id")
@@ -96,7 +97,12 @@ class _Delivery:
             raise Ambiguous(reason, is_for_person=True)
         if is_amendment and not self._may_find_earlier():
             raise Permanent("The EHR offers no way to find the earlier version; a person has to replace the report.")
-        return self._create()
+        try:
+            return self._create()
+        except Ambiguous as exc:
+            if self.strategy is WriteStrategy.SEARCH_THEN_CREATE:  # a search too early finds nothing, and is believed
+                exc.retry_after_s = max(exc.retry_after_s or 0.0, self.session.look_again_after_s)
+            raise
 
     def _may_find_earlier(self) -> bool:
         """Under our own id a write replaces; elsewhere the earlier version has to be looked for first."""

@@ -11,7 +11,7 @@ from typing import Any
 from gateway.domain.errors import Permanent
 from gateway.domain.party import Identifier
 from workers.ehr.answer import Resource
-from workers.ehr.client import Call, Session
+from workers.ehr.client import AS_IT_IS_NOW, Call, Session
 
 _PAGE_SIZE = "10"
 _HAS_NO_POST_SEARCH = frozenset({404, 405, 415, 501})
@@ -31,7 +31,7 @@ def search_by_identifier(
     may, a patient's number never). Raises: Permanent when the answer cannot be relied on.
     """
     terms = {"identifier": ",".join(map(token, identifiers)), "_count": _PAGE_SIZE}
-    strict = {"Prefer": "handling=strict"}
+    strict = {"Prefer": "handling=strict", **AS_IT_IS_NOW}
     answer = session.send(
         Call(
             "POST",

@@ -13,7 +13,7 @@ from fhir_mappings.primitives import ID
 from gateway.domain.errors import Invalid, Permanent
 from gateway.domain.party import Identifier
 from workers.ehr.answer import Answer, Resource
-from workers.ehr.client import Call, Session
+from workers.ehr.client import AS_IT_IS_NOW, Call, Session
 from workers.ehr.search import has_identifier
 
 PDF = "application/pdf"
@@ -77,7 +77,9 @@ def stored_report(resource: Resource, etag: str = "") -> Stored:
 
 def read_report(session: Session, report_id: str) -> Stored | None:
     """GET the present version; None where the EHR has none (404). Raises: Permanent where it was deleted (410)."""
-    answer = session.send(Call("GET", f"DiagnosticReport/{report_id}", tolerated=frozenset({404})))
+    answer = session.send(
+        Call("GET", f"DiagnosticReport/{report_id}", headers=AS_IT_IS_NOW, tolerated=frozenset({404}))
+    )
     if answer.status == 404:
         return None
     found = stored_report(answer.expect("DiagnosticReport"), answer.headers.get("etag", ""))

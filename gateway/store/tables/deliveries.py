@@ -50,7 +50,7 @@ decision = Table(
     reference("case_id", "case.id"),
     reference("delivery_id", "delivery.id", is_optional=True),
     Column("flow", String(32), nullable=False),
-    Column("stage", String(16), nullable=False),  # enqueue | grant | consent
+    Column("stage", String(16), nullable=False),  # enqueue | grant | consent | recheck
     Column("outcome", String(16), nullable=False),
     Column("reasons", JSON, nullable=False),
     Column("consents", JSON, nullable=False),  # [[id, version], ...]

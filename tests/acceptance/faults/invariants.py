@@ -152,12 +152,6 @@ def nothing_is_orphaned(town: Town) -> None:
     assert not [path for path in left if path.is_file() and path.name != LOCK]
 
 
-def _may_miss(journey: Journey) -> set[DeliveryKind]:
-    """Without a consent from the start nothing is opened that could be held."""
-    kinds = set(_DISCLOSED) | set(_RETURNED)
-    return {kind for kind in kinds if kind.flow in journey.revoked}
-
-
 def _deliveries(town: Town, journey: Journey) -> list[Delivery]:
     with town.core.database.read() as connection:
         return deliveries.listed(connection, case_id=journey.case.id)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, or_, select
 
 from gateway.domain.errors import Transient
+from gateway.domain.work import JobState
 from gateway.store.engine import Database
 from gateway.store.tables import outbox
 from tests.acceptance.clock import Clock
@@ -17,8 +18,8 @@ from tests.peers.processes import PeerFailure
 _SOON = timedelta(minutes=10)  # every retry here comes sooner; what recurs by the hour does not
 _STUCK_AFTER_S = 2.0
 _MOVE_ON = timedelta(seconds=35)  # longer than a message may be lost (30 s) before its row is rung for again
-_IS_DUE = (outbox.c.state == "pending") & (outbox.c.next_try_at < bindparam("soon"))
-_MOVING = select(outbox).where(or_(_IS_DUE, outbox.c.state == "claimed")).order_by(outbox.c.id)
+_IS_DUE = (outbox.c.state == JobState.PENDING) & (outbox.c.next_try_at < bindparam("soon"))
+_MOVING = select(outbox).where(or_(_IS_DUE, outbox.c.state == JobState.CLAIMED)).order_by(outbox.c.id)
 
 
 def wait_for_rest(database: Database, clock: Clock, timeout_s: float) -> None:
@@ -39,7 +40,7 @@ def wait_for_rest(database: Database, clock: Clock, timeout_s: float) -> None:
         if rows != seen:
             seen, changed_at = rows, time.monotonic()
         wait = min((row.next_try_at for row in rows), default=clock.now()) - clock.now()
-        if wait > timedelta() and all(row.state == "pending" for row in rows):
+        if wait > timedelta() and all(row.state == JobState.PENDING for row in rows):
             clock.advance(wait)
         elif time.monotonic() - changed_at > _STUCK_AFTER_S:
             clock.advance(_MOVE_ON)

@@ -74,7 +74,7 @@ class Schedule:
 
 
 def drawn(setting: str, number: int) -> Schedule:
-    """The schedule of that number: two to four faults, at most one revocation and one clock jump among them."""
+    """The schedule of that number: two to four faults, at most one each of revoke, clock-jump and wipe-broker."""
     source = random.Random(f"{setting} {number}")
     kinds = list(KINDS) + (list(DISTRIBUTED_KINDS) if setting == DISTRIBUTED else [])
     chosen: list[str] = []

@@ -49,6 +49,7 @@ _IMPATIENT = {
     "CONSILIUM_RETRY__MAX_UNENDED": "12",  # a schedule may kill a job's worker more often than a poison message does
     "CONSILIUM_DELIVERY__RESPONSE_TIMEOUT_S": "1.5",
     "CONSILIUM_DELIVERY__CONNECT_TIMEOUT_S": "1.5",
+    "CONSILIUM_DELIVERY__LOOK_AGAIN_AFTER_S": "0.1",
     "CONSILIUM_DESTINATION__COOL_DOWN_S": "0.3",
     "CONSILIUM_DESTINATION__CAP_S": "0.5",
     # Files keep the machine's time when the gateway's clock jumps: the programs sweep nothing, the invariants do.

@@ -7,6 +7,7 @@ from pydicom.dataset import FileDataset
 
 from gateway.demo import resources as demo
 from gateway.domain.delivery import DeliveryState
+from gateway.domain.errors import Conflict
 from gateway.domain.record import Delivery
 from gateway.domain.resource import StoredResource
 from gateway.domain.work import JobKind
@@ -77,6 +78,24 @@ def test_what_a_person_cancelled_stays_cancelled(stage: Stage, order: StoredReso
     stage.work()
     states = {one.id: one.state for one in _deliveries(stage, order)}
     assert states == {stopped.id: DeliveryState.CANCELLED, other.id: DeliveryState.PENDING}
+
+
+def test_what_a_person_held_when_its_order_ended_is_held_again_when_that_is_opened(
+    stage: Stage, order: StoredResource
+) -> None:
+    held, other = _deliveries(stage, order)
+    delivery_control.hold(stage.core, held.id, "the wrong knee", actor="nurse")
+    _set_status(stage, order, "revoked")
+    assert [(one.state, one.stopped_by) for one in _deliveries(stage, order)] == [(DeliveryState.CANCELLED, None)] * 2
+    with pytest.raises(Conflict, match="it is cancelled"):
+        delivery_control.release(stage.core, held.id, actor="nurse")
+    _set_status(stage, order, "active")
+    again, moving = _deliveries(stage, order)
+    assert (again.id, again.state, again.stopped_by) == (held.id, DeliveryState.HELD, "nurse")
+    assert again.waits_for == "nurse: held it back before the order ended"
+    assert (moving.id, moving.state, moving.stopped_by) == (other.id, DeliveryState.PENDING, None)
+    delivery_control.release(stage.core, held.id, actor="nurse")
+    assert {one.state for one in _deliveries(stage, order)} == {DeliveryState.PENDING}
 
 
 def test_a_document_that_was_cleared_while_the_order_was_closed_leaves_afterwards(stage: Stage) -> None:

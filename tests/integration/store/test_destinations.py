@@ -69,6 +69,24 @@ def test_destinations_take_turns_however_old_their_rows_are(database: Database) 
     assert _due(database, limit=1) == [quick[0]], "what is on its way counts"
 
 
+def test_more_rows_than_are_looked_at_hide_no_other_destination(database: Database) -> None:
+    slow, quick = _enqueue(database, SLOW, 600), _enqueue(database, QUICK, 1)
+    assert _due(database) == [slow[0], *quick, slow[1]]
+
+
+def test_more_rows_than_are_looked_at_hide_no_other_kind(database: Database) -> None:
+    with database.write("test") as connection:
+        for n in range(600):
+            early = NOW - timedelta(seconds=1000 - n)
+            outbox.enqueue(connection, JobKind.STUDY_SETTLE, f"study-{n}", case_id=None, now=NOW, due_at=early)
+    [quick] = _enqueue(database, QUICK, 1)
+    with database.read() as connection:
+        room = {"match": 3, "deliver": 3}
+        found = doorbell.due(connection, NOW, room=room, policy=POLICY, ring_again_after=LOST_AFTER)
+    assert [kind for _, kind in found] == [JobKind.STUDY_SETTLE] * 3 + [KIND]
+    assert found[-1] == (quick, KIND)
+
+
 def test_a_destination_that_is_full_is_passed_over(database: Database) -> None:
     slow, quick = _enqueue(database, SLOW, 4), _enqueue(database, QUICK, 1)
     for job_id in slow[:2]:

@@ -7,11 +7,14 @@ import pytest
 from sqlalchemy import select
 
 from gateway.demo import resources as demo
+from gateway.domain.consent import Outcome, indeterminate
 from gateway.domain.delivery import DeliveryState, Flow
 from gateway.domain.record import Delivery
-from gateway.domain.work import Job, JobKind, JobState
+from gateway.domain.work import Job, JobKind, JobState, next_job
 from gateway.services import egress, recheck
-from gateway.store import audit, deliveries, recalls
+from gateway.services.consents import Ground
+from gateway.services.revocation import redecide
+from gateway.store import audit, cases, deliveries, outbox, recalls
 from gateway.store.tables import outbox as rows
 from tests.integration.store.finished import DAY, Clinic
 from tests.integration.store.overlap import overlapping
@@ -97,6 +100,43 @@ def test_what_has_arrived_is_left_alone(clinic: Clinic) -> None:
     clinic.later(2 * DAY)
     assert {one.state for one in _deliveries(clinic, case_id)} == {DeliveryState.DELIVERED}
     assert not any(stage == "recheck" for stage, _ in _decided(clinic, case_id))
+
+
+def test_the_moment_of_a_decision_that_an_earlier_clock_dated_before_another_is_kept(clinic: Clinic) -> None:
+    """Whoever read the clock first may lock the case last: the last decision is not the one with the latest time."""
+    core = clinic.stage.core
+    case_id = _order(clinic, start=core.now() + DAY)
+    with core.database.write("test") as connection:
+        for one in deliveries.listed(connection, case_id=case_id):
+            deliveries.add_decision(
+                connection,
+                case_id=case_id,
+                delivery_id=one.id,
+                flow=one.kind.flow,
+                stage="grant",
+                outcome=Outcome.DENY,
+                reasons=[],
+                consents=[],
+                payload_sha256=one.payload_sha256,
+                valid_until=None,
+                now=core.now(),
+            )
+    clinic.later(2 * DAY)
+    assert {one.state for one in _deliveries(clinic, case_id)} == {PENDING}
+
+
+def test_what_is_held_and_could_not_be_decided_is_asked_again(clinic: Clinic) -> None:
+    core = clinic.stage.core
+    case_id = _order(clinic, start=core.now() + DAY)
+    assert {one.state for one in _deliveries(clinic, case_id)} == {HELD}
+    with core.database.write("test") as connection:
+        case, unread = cases.lock(connection, case_id), Ground(foregone=indeterminate("the store was away"))
+        for one in deliveries.listed(connection, case_id=case_id):
+            recorded = redecide(connection, case, one, stage="consent", now=core.now(), ground=unread)
+            assert recorded.decision.valid_until is None
+    with core.database.read() as connection:
+        jobs = [outbox.unsettled(connection, *next_job(one)) for one in _deliveries(clinic, case_id)]
+    assert all(jobs)
 
 
 def test_two_that_look_at_once_decide_once(clinic: Clinic) -> None:

@@ -1,6 +1,9 @@
 """Closed when the follow-up is over, destroyed when it was kept long enough, and never anything else."""
 
+import hashlib
 import json
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
@@ -8,12 +11,14 @@ from sqlalchemy import select
 from gateway.demo import resources as demo
 from gateway.domain import hooks
 from gateway.domain.destruction import RetentionPolicy
-from gateway.domain.errors import Conflict, Gone, Unprocessable
+from gateway.domain.errors import Conflict, Gone, Permanent, Unprocessable
 from gateway.domain.resource import StoredResource
+from gateway.domain.work import JobKind, RetryPolicy
 from gateway.services import (
     closing,
     delivery_control,
     documents,
+    job_control,
     legal_hold,
     listing,
     resource_reading,
@@ -24,7 +29,7 @@ from gateway.services.intake import receive
 from gateway.services.story import case_story
 from gateway.services.sweeping import sweep
 from gateway.services.tokens import Caller
-from gateway.store import audit, cases, deliveries, recalls, resources, studies, tables
+from gateway.store import audit, cases, deliveries, outbox, recalls, resources, studies, tables
 from tests.integration.store.finished import DAY, PDF, Clinic
 from tests.integration.store.stage import Stage, update
 from tests.peers.generated import AYSE, ct_series
@@ -223,6 +228,16 @@ def test_what_was_left_out_is_taken_up_when_the_case_is_opened_again(clinic: Cli
         second_look.leave_out(core, study_id, reason="sent twice", actor="nurse")
 
 
+def test_a_second_look_at_a_closed_case_calls_nothing_late_that_was_there(clinic: Clinic) -> None:
+    case_id, core = clinic.finished(), clinic.stage.core
+    closing.close(core, case_id, reason="done", actor="nurse")
+    with core.database.write("test") as connection:
+        [study] = studies.listed(connection, case_id=case_id)
+        outbox.enqueue(connection, JobKind.STUDY_SETTLE, study.id, case_id=None, now=core.now())
+    clinic.later(clinic.stage.core.quiet_period * 2)
+    assert case_story(core, case_id).waits == ()
+
+
 def test_what_another_case_needs_stays(clinic: Clinic) -> None:
     """The same patient and consents, and a document of the same bytes."""
     first = clinic.finished()
@@ -356,3 +371,73 @@ def test_a_cancelled_delivery_keeps_no_case_open(clinic: Clinic) -> None:
 def _current(clinic: Clinic, kind: str, resource_id: str) -> StoredResource:
     with clinic.stage.core.database.read() as connection:
         return resources.current(connection, clinic.stage.clinic.id, kind, resource_id)
+
+
+@pytest.fixture
+def hasty(clinic: Clinic) -> Clinic:
+    """The workers try a job twice."""
+    clinic.stage.core = replace(clinic.stage.core, retry=RetryPolicy(max_attempts=2))
+    return clinic
+
+
+def test_a_case_that_cannot_be_destroyed_holds_back_no_other_and_says_why(hasty: Clinic) -> None:
+    pdfs = [b"%PDF-1.7 of one", b"%PDF-1.7 of another"]
+    broken, whole = (hasty.finished(pdf) for pdf in pdfs)
+    digest = hashlib.sha256(pdfs[0]).hexdigest()
+    path = hasty.stage.spool.parent / "blobs" / digest[:2] / digest
+    path.chmod(0o600)
+    path.write_bytes(b"damaged")
+    _until_closed(hasty)
+    hasty.later((KEEP_DAYS + 1) * DAY)
+    assert hasty.case(broken).destroyed_at is None
+    assert hasty.case(whole).destroyed_at is not None
+    [wait] = case_story(hasty.stage.core, broken).waits
+    assert "retention" in wait.what
+    assert wait.who == "nobody: the workers"
+
+    hasty.later(4 * DAY)  # what is outside of us, as blobs are, is given until then
+    [stopped] = job_control.stopped_jobs(hasty.stage.core, limit=9)
+    assert (stopped.kind, stopped.subject_id, stopped.case_id) == (JobKind.RETENTION, broken, broken)
+    [wait] = case_story(hasty.stage.core, broken).waits
+    assert f"consilium job retry {stopped.id}" in wait.who
+    path.write_bytes(pdfs[0])
+    job_control.retry(hasty.stage.core, stopped.id, actor="admin")
+    hasty.stage.work()
+    assert hasty.case(broken).destroyed_at is not None
+    assert case_story(hasty.stage.core, broken).waits == ()
+
+
+def _close_where(clinic: Clinic, error: Exception, *, is_met: Callable[[int], bool]) -> list[str]:
+    """Two finished cases in their order, after attempts at closing them of which those met with the error."""
+    case_ids = sorted(clinic.finished(pdf) for pdf in (b"%PDF-1.7 of one", b"%PDF-1.7 of another"))
+    attempts: list[str] = []
+
+    def fail(name: str) -> None:
+        if name == "case.close-due.before_commit":
+            attempts.append(name)
+            if is_met(len(attempts)):
+                raise error
+
+    hooks.observe(fail)
+    try:
+        _until_closed(clinic)
+    finally:
+        hooks.forget(fail)
+    return case_ids
+
+
+def test_a_case_that_cannot_be_closed_holds_back_no_other_and_says_why(clinic: Clinic) -> None:
+    refused, other = _close_where(clinic, Permanent("no"), is_met=lambda attempt: attempt in (1, 3))
+    assert [clinic.case(one).state for one in (refused, other)] == ["open", "closed"]
+    [stopped] = job_control.stopped_jobs(clinic.stage.core, limit=9)
+    assert (stopped.kind, stopped.case_id) == (JobKind.CASE_CLOSING, refused)
+    assert f"consilium job retry {stopped.id}" in str(case_story(clinic.stage.core, refused).waits)
+    job_control.retry(clinic.stage.core, stopped.id, actor="admin")
+    clinic.stage.work()
+    assert clinic.case(refused).state == "closed"
+
+
+def test_a_fault_of_ours_in_closing_one_case_holds_back_no_other_either(clinic: Clinic) -> None:
+    case_ids = _close_where(clinic, KeyError("a fault of ours"), is_met=lambda attempt: attempt == 1)
+    assert [clinic.case(one).state for one in case_ids] == ["closed"] * 2
+    assert job_control.stopped_jobs(clinic.stage.core, limit=9) == []

@@ -177,6 +177,46 @@ def test_an_unexpected_error_leaves_it_open(
     assert destination.may_have_left == [False, True]
 
 
+@pytest.mark.parametrize("error", [Ambiguous("no answer"), RuntimeError("ours"), Permanent("refused")])
+def test_a_worker_that_lost_its_lease_leaves_what_has_arrived_as_it_is(
+    scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    ended: list[Delivery] = []
+
+    def fail_late(core: Core, attempt: Sending, _outside: Outside) -> Receipt:
+        receipt = Receipt(core.now(), "0x0000", "NODE", attempt.delivery.payload_sha256)
+        with core.database.write("test") as connection:  # the worker that took it over has arrived meanwhile
+            deliveries.set_receipt(connection, images.id, receipt, attempts=7)
+            ended.append(deliveries.by_id(connection, images.id))
+        raise error
+
+    monkeypatch.setitem(sending.EXITS, images.kind, cast(Exit, fail_late))
+    _attempt(scenery, images)
+    assert [scenery.delivery(images.id)] == ended
+    with scenery.core.database.read() as connection:
+        [row] = audit.of_case(connection, images.case_id, actions=["delivery.attempt"])
+    assert row.details == {"error": type(error).__name__, "attempt": 1}
+
+
+def test_what_was_cancelled_on_the_wire_may_have_left(
+    scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its order may revive it, and then it is looked for first."""
+
+    def be_cancelled(core: Core, _attempt: Sending, _outside: Outside) -> Receipt:
+        delivery_control.cancel(core, images.id, actor="cli:test")
+        raise Unanswered("no answer")
+
+    monkeypatch.setitem(sending.EXITS, images.kind, cast(Exit, be_cancelled))
+    _attempt(scenery, images)
+    ended = scenery.delivery(images.id)
+    assert (ended.state, ended.waits_for, ended.is_ambiguous) == (
+        DeliveryState.CANCELLED,
+        "cli:test: cancelled it",
+        True,
+    )
+
+
 def test_what_arrived_counts_although_the_breaker_could_not_be_closed(
     scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -115,6 +115,40 @@ def test_only_what_is_held_by_a_person_is_released(scenery: Scenery, images: Del
         delivery_control.release(scenery.core, images.id, actor=ACTOR)
 
 
+def test_what_was_cancelled_is_not_released(scenery: Scenery, images: Delivery) -> None:
+    _hold(scenery, images)
+    delivery_control.cancel(scenery.core, images.id, actor=ACTOR)
+    with pytest.raises(Conflict, match="it is cancelled"):
+        delivery_control.release(scenery.core, images.id, actor=ACTOR)
+    ended = scenery.delivery(images.id)
+    assert (ended.state, ended.stopped_by) == (DeliveryState.CANCELLED, None)
+
+
+def test_what_arrived_although_it_was_held_is_not_released(scenery: Scenery, images: Delivery) -> None:
+    """The last request was on the wire when the person spoke, and the destination took it."""
+    _hold(scenery, images)
+    with scenery.core.database.write("test") as connection:
+        deliveries.set_receipt(connection, images.id, Receipt(scenery.clock(), "0x0000", "NODE", "0" * 64))
+    with pytest.raises(Conflict, match="it is delivered"):
+        delivery_control.release(scenery.core, images.id, actor=ACTOR)
+    assert scenery.delivery(images.id).stopped_by is None
+
+
+@pytest.mark.parametrize("state", [DeliveryState.CANCELLED, DeliveryState.DELIVERED])
+def test_what_ended_with_its_hold_is_neither_released_nor_told_how(
+    scenery: Scenery, images: Delivery, state: DeliveryState
+) -> None:
+    """An earlier version of the gateway kept who had held it."""
+    _hold(scenery, images)
+    with scenery.core.database.write("test") as connection:
+        deliveries.change(connection, images.id, now=scenery.clock(), state=state)
+    with pytest.raises(Conflict, match=f"it is {state}"):
+        delivery_control.release(scenery.core, images.id, actor=ACTOR)
+    with pytest.raises(Conflict, match=f"{images.id} is {state}"):
+        delivery_control.retry(scenery.core, images.id, actor=ACTOR)
+    assert "release" not in str(scenery.waits())
+
+
 def test_what_has_arrived_is_not_held(scenery: Scenery, images: Delivery) -> None:
     with scenery.core.database.write("test") as connection:
         deliveries.set_receipt(connection, images.id, Receipt(scenery.clock(), "0x0000", "NODE", "0" * 64))

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from gateway.domain import hooks
-from gateway.domain.errors import Ambiguous, GatewayError, Transient, Unreachable
+from gateway.domain.errors import Ambiguous, GatewayError, Permanent, Transient, Unreachable
 from gateway.domain.party import DicomAddress
 from gateway.domain.record import Delivery, DeliveryItem
 from gateway.domain.work import JobKind
@@ -65,6 +65,19 @@ def _attempt(scenery: Scenery, delivery: Delivery, *answers: int | GatewayError)
         return deliveries.items(connection, delivery.id)
 
 
+@contextmanager
+def _nothing_can_be_noted() -> Iterator[None]:
+    def refuse(name: str) -> None:
+        if name == "delivery.item.before_commit":
+            raise Transient("the database is busy")
+
+    hooks.observe(refuse)
+    try:
+        yield
+    finally:
+        hooks.forget(refuse)
+
+
 def test_each_object_has_its_answer_and_its_attempts(scenery: Scenery, images: Delivery) -> None:
     first, second = _attempt(scenery, images, 0x0000, Unreachable("the node hung up"))
     assert (first.status, first.attempts, first.last_error) == ("0x0000", 1, "")
@@ -86,13 +99,13 @@ def test_a_refusal_stays_with_its_object(scenery: Scenery, images: Delivery) -> 
 
 
 def test_an_object_whose_answer_could_not_be_noted_may_be_there(scenery: Scenery, images: Delivery) -> None:
-    def refuse(name: str) -> None:
-        if name == "delivery.item.before_commit":
-            raise Transient("the database is busy")
+    with _nothing_can_be_noted(), pytest.raises(Ambiguous, match="could not be noted"):
+        _send(scenery, images, 0x0000)
 
-    hooks.observe(refuse)
-    try:
-        with pytest.raises(Ambiguous, match="could not be noted"):
-            _send(scenery, images, 0x0000)
-    finally:
-        hooks.forget(refuse)
+
+@pytest.mark.parametrize(("answer", "error"), [(Unreachable("the node hung up"), Unreachable), (0x0122, Permanent)])
+def test_an_error_that_could_not_be_noted_is_raised_as_what_it_is(
+    scenery: Scenery, images: Delivery, answer: int | GatewayError, error: type[GatewayError]
+) -> None:
+    with _nothing_can_be_noted(), pytest.raises(error):
+        _send(scenery, images, answer)

@@ -105,10 +105,20 @@ def test_what_needs_a_person_is_dead_at_once_and_audited(core: Core, job_id: str
 
 def test_hope_ends_after_the_last_attempt(core: Core, job_id: str, clock: Clock) -> None:
     for _ in range(POLICY.max_attempts):
-        run_job(core, job_id, {KIND: _failing(Transient("away"))})
+        run_job(core, job_id, {KIND: _failing(RuntimeError("a fault of ours"))})
         clock.time += timedelta(hours=1)
     row = _row(core, job_id)
     assert (row.state, row.attempts) == ("dead", POLICY.max_attempts)
+
+
+def test_what_is_away_is_waited_for_until_the_deadline_however_often(core: Core, job_id: str, clock: Clock) -> None:
+    for _ in range(3 * POLICY.max_attempts):
+        run_job(core, job_id, {KIND: _failing(Transient("away"))})
+        clock.time += timedelta(hours=1)
+    assert _row(core, job_id).state == "pending"
+    clock.forward(seconds=POLICY.deadline_s)
+    run_job(core, job_id, {KIND: _failing(Transient("away"))})
+    assert _row(core, job_id).state == "dead"
 
 
 def test_a_job_that_kills_every_worker_stops_being_handed_out(core: Core, job_id: str, clock: Clock) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -28,6 +29,7 @@ from tests.unit.workers.ehr.double import (
     PATIENT_IDENTIFIER,
     PDF,
     REPORT_IDENTIFIER,
+    Answerer,
     EhrDouble,
     answers,
     fails_with,
@@ -131,6 +133,41 @@ def test_a_lost_answer_to_a_write_that_was_not_stored_ends_with_one_report(ehr: 
     deliver(ehr, read_back_first=True)
 
     assert len(ehr.reports) == 1
+
+
+def _as_found(message: httpx.Request) -> bool:
+    return message.method == "GET" or message.url.path.endswith("_search")
+
+
+def test_no_answer_that_was_kept_for_somebody_is_believed_in_a_look(ehr: EhrDouble) -> None:
+    deliver(ehr, read_back_first=True)
+
+    looks = [one for one in ehr.requests if "DiagnosticReport" in one.url.path and _as_found(one)]
+    assert looks
+    assert {one.headers.get("cache-control") for one in looks} == {"no-cache"}
+
+
+@pytest.mark.parametrize(
+    "end",
+    [fails_with(httpx.ReadTimeout), answers(500), answers(502, Retry_After="5"), answers(201)],
+    ids=["no answer", "500", "502", "201 and not there"],
+)
+def test_where_only_a_search_can_look_its_index_is_given_time_after_an_unclear_write(end: Answerer) -> None:
+    ehr = EhrDouble(interactions=("create", "search-type"))
+    ehr.instead_of_write = [end]
+
+    with pytest.raises(Ambiguous) as caught:
+        deliver(ehr, wiring=replace(ehr.wiring, look_again_after_s=90.0))
+    assert caught.value.retry_after_s == 90
+
+
+def test_a_longer_wish_of_the_ehr_itself_stands() -> None:
+    ehr = EhrDouble(interactions=SEARCHING)
+    ehr.instead_of_write = [answers(502, Retry_After="120")]
+
+    with pytest.raises(Unanswered) as caught:
+        deliver(ehr)
+    assert caught.value.retry_after_s == 120
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
