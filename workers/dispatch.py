@@ -113,6 +113,7 @@ def celery_settings() -> dict[str, object]:
     """Quorum queues by kind of work, publisher confirms, one message at a time, no results, no pickles."""
     names = sorted(set(QUEUES.values()))
     return {
+        # kombu ships no types
         "task_queues": [Queue(name, queue_arguments={"x-queue-type": "quorum"}) for name in names],  # type: ignore[no-untyped-call]
         "task_default_queue": names[0],
         "task_create_missing_queues": False,

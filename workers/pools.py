@@ -26,7 +26,7 @@ class PatientConsumer(consumer.Consumer):  # type: ignore[misc]  # Celery ships 
     is published for later, so the 28 queues that it declares for that on RabbitMQ are left out.
     """
 
-    class Blueprint(consumer.Consumer.Blueprint):  # type: ignore[misc]
+    class Blueprint(consumer.Consumer.Blueprint):  # type: ignore[misc]  # celery ships no types
         """The steps of a start."""
 
         default_steps = tuple(step for step in _STEPS if not step.endswith(":DelayedDelivery"))
@@ -54,7 +54,7 @@ class PatientConsumer(consumer.Consumer):  # type: ignore[misc]  # Celery ships 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """The connection was lost, or is of no use."""
         connection, self.connection = self.connection, None
-        ignore_errors(self, connection.collect)  # type: ignore[no-untyped-call]
+        ignore_errors(self, connection.collect)  # type: ignore[no-untyped-call]  # the same
         self._pause(exc)
 
     def _pause(self, exc: Exception) -> None:

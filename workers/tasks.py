@@ -18,7 +18,7 @@ class GatewayCelery(Celery):  # type: ignore[misc]  # Celery ships no types
         """Is told why the broker cannot be used, at each try."""
 
 
-@shared_task(name="consilium.job", bind=True, ignore_result=True)  # type: ignore[untyped-decorator]
+@shared_task(name="consilium.job", bind=True, ignore_result=True)  # type: ignore[untyped-decorator]  # celery ships no types
 def do_job(task: Task, job_id: str) -> bool:
     """Do the outbox row `job_id` if it is to be had; the row, not the message, knows everything else."""
     return cast(GatewayCelery, task.app).do(job_id)

@@ -62,7 +62,7 @@ class FastEhr(Peer):
 
 class _Handler(BaseHTTPRequestHandler):
     reports: dict[str, Json] = {}  # noqa: RUF012  # one memory for all connections
-    answered: dict[str, float] = {}  # noqa: RUF012
+    answered: dict[str, float] = {}  # noqa: RUF012  # the same
     lock = threading.Lock()
 
     def do_GET(self) -> None:

@@ -12,7 +12,7 @@ _INLINE_IMAGE = re.compile(r"data:(image/(?P<format>png|jpeg|gif));base64,(?P<da
 _MOST_PIXELS = 40_000_000
 
 
-class SealedFetcher(URLFetcher):  # type: ignore[misc]
+class SealedFetcher(URLFetcher):  # type: ignore[misc]  # WeasyPrint ships no types
     """Answers inline PNG, JPEG and GIF images from their own bytes, and refuses every other address.
 
     A refusal stops the rendering: a report never comes out with a piece of it missing.
