@@ -7,6 +7,7 @@ import threading
 from config.groups import Dicom
 from config.settings import Settings
 from dicom_node.scp import NodeMetrics, NodeSettings, ReceivedInstance, RunningNode, server_context, start_node
+from gateway.disk_figures import DiskFigures
 from gateway.domain import trace
 from gateway.domain.party import Endpoint
 from gateway.process import prepare_process, serve_metrics
@@ -22,7 +23,7 @@ def run_node(settings: Settings) -> None:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: ended.set())
-    metrics = NodeMetrics()
+    metrics = NodeMetrics(DiskFigures(settings.data_dir, settings.storage.min_free_bytes))
     serve_metrics(settings.dicom.metrics_host, settings.dicom.metrics_port, metrics.registry)
     node = open_node(settings, start_core(settings), metrics)
     ended.wait()
@@ -30,7 +31,7 @@ def run_node(settings: Settings) -> None:
     trace.flush()
 
 
-def open_node(settings: Settings, core: Core, metrics: NodeMetrics | None = None) -> RunningNode:
+def open_node(settings: Settings, core: Core, metrics: NodeMetrics) -> RunningNode:
     """Start listening. A PACS is known by its AE title from the moment it is registered, without a restart."""
 
     def find_caller(ae_title: str) -> Endpoint | None:

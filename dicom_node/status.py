@@ -45,6 +45,9 @@ _ANSWERS: tuple[tuple[type[GatewayError], int], ...] = (
     (GatewayError, CANNOT_UNDERSTAND),
 )
 
+STORE_ANSWERS = frozenset({SUCCESS, SOP_CLASS_NOT_SUPPORTED, UNEXPECTED, *(status for _, status in _ANSWERS)})
+"""Every status that a data set sent to us can be answered with."""
+
 
 def answer_to_store(error: GatewayError) -> int:
     """The C-STORE-RSP status for an object that was refused; never SUCCESS."""

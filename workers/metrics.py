@@ -2,6 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from gateway.disk_figures import DiskFigures
 from gateway.domain.work import JobKind
 from gateway.services.work import JobOutcome
 
@@ -11,8 +12,9 @@ _JOB_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 class WorkerMetrics:
     """Each worker has a registry of its own; `ended` is a `gateway.services.work.Watcher`."""
 
-    def __init__(self) -> None:
+    def __init__(self, disk: DiskFigures) -> None:
         self.registry = CollectorRegistry()
+        self.registry.register(disk)
         self._jobs = Counter(
             "consilium_worker_jobs", "Attempts at jobs by how they ended.", ["kind", "outcome"], registry=self.registry
         )

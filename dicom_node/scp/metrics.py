@@ -5,14 +5,24 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from dicom_node.scp.negotiation import REJECTIONS
+from dicom_node.status import STORE_ANSWERS
+from gateway.disk_figures import DiskFigures
+
+TOO_MANY_CONNECTIONS = "too many connections"
 _STORE_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
 class NodeMetrics:
-    """Each node has a registry of its own."""
+    """Each node has a registry of its own.
 
-    def __init__(self) -> None:
+    What a rule watches is there with 0 from the start: `increase` sees no first sample.
+    https://prometheus.io/docs/practices/instrumentation/#avoid-missing-metrics
+    """
+
+    def __init__(self, disk: DiskFigures) -> None:
         self.registry = registry = CollectorRegistry()
+        registry.register(disk)
         self._open = Gauge("consilium_dicom_associations_open", "Associations at present.", registry=registry)
         self._accepted = Counter(
             "consilium_dicom_associations_accepted", "Associations that were accepted.", registry=registry
@@ -30,6 +40,10 @@ class NodeMetrics:
             buckets=_STORE_S,
             registry=registry,
         )
+        for status in STORE_ANSWERS:
+            self._answered.labels(_spelt(status))
+        for reason in (TOO_MANY_CONNECTIONS, *(rejection.reason for rejection in REJECTIONS)):
+            self._rejected.labels(reason)
 
     @contextmanager
     def association(self) -> Iterator[None]:
@@ -44,9 +58,13 @@ class NodeMetrics:
 
     def answered(self, status: int, seconds: float) -> None:
         """A C-STORE was answered with this status (PS3.4 B.2.3)."""
-        self._answered.labels(f"0x{status:04X}").inc()
+        self._answered.labels(_spelt(status)).inc()
         self._seconds.observe(seconds)
 
     def stored(self, size_bytes: int) -> None:
         """An object of that size is kept."""
         self._bytes.inc(size_bytes)
+
+
+def _spelt(status: int) -> str:
+    return f"0x{status:04X}"

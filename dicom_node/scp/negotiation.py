@@ -82,6 +82,10 @@ UNKNOWN_CALLER = Rejection(1, 1, 3, "calling AE title not recognised")
 WRONG_CALLED = Rejection(1, 1, 7, "called AE title not recognised")
 CONGESTION = Rejection(2, 3, 1, "temporary congestion")
 LIMIT_REACHED = Rejection(2, 3, 2, "local limit of associations exceeded")
+REJECTIONS = (
+    UNSUPPORTED_PROTOCOL, UNSUPPORTED_APPLICATION_CONTEXT, UNKNOWN_CALLER, WRONG_CALLED, CONGESTION, LIMIT_REACHED,
+)  # fmt: skip
+"""Every one there is."""
 
 
 def supported_sop_classes(extra: tuple[str, ...]) -> frozenset[str]:

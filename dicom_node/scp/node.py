@@ -10,7 +10,7 @@ import structlog
 
 from dicom_node.scp.association import AssociationServer
 from dicom_node.scp.listening import Listener
-from dicom_node.scp.metrics import NodeMetrics
+from dicom_node.scp.metrics import TOO_MANY_CONNECTIONS, NodeMetrics
 from dicom_node.scp.settings import CallerFinder, NodeSettings, Receiver
 from dicom_node.scp.spool import SpoolFolder
 
@@ -105,7 +105,7 @@ class RunningNode:
                 self._connections[connection] = (host, thread)
         if is_too_many:
             log.warning("connection_refused", host=host)
-            self._metrics.rejected("too many connections")
+            self._metrics.rejected(TOO_MANY_CONNECTIONS)
             connection.close()
         else:
             thread.start()
@@ -131,10 +131,10 @@ class RunningNode:
 
 
 def start_node(
-    settings: NodeSettings, *, find_caller: CallerFinder, receive: Receiver, metrics: NodeMetrics | None = None
+    settings: NodeSettings, *, find_caller: CallerFinder, receive: Receiver, metrics: NodeMetrics
 ) -> RunningNode:
     """Listen and serve in background threads; returns when the ports are open. Raises OSError when one cannot be."""
-    return RunningNode(settings, find_caller, receive, metrics or NodeMetrics())
+    return RunningNode(settings, find_caller, receive, metrics)
 
 
 def _shut(connection: socket.socket, how: int) -> None:

@@ -3,12 +3,12 @@
 Names and units: https://prometheus.io/docs/practices/naming/
 """
 
-import shutil
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from gateway.disk_figures import DiskFigures
 from gateway.domain.errors import GatewayError
 from gateway.domain.work import QUEUES, JobKind
 from gateway.store.figures import Backlog, Census, backlog, census, destinations
@@ -20,7 +20,7 @@ _Values = Mapping[tuple[str], float] | Mapping[tuple[str, str], float] | float
 def metric_families(edge: Edge) -> Iterator[Metric]:
     """Everything that /metrics shows, as it is now; while the database is away, what can be told without it."""
     yield _gauge("build_info", "The version that runs; always 1.", ("version",), {(edge.version,): 1})
-    yield from _disk(edge)
+    yield from DiskFigures(edge.surroundings.data_folder, edge.surroundings.reserve_bytes).collect()
     now = edge.now()
     try:
         with edge.database.read() as connection:
@@ -33,18 +33,6 @@ def metric_families(edge: Edge) -> Iterator[Metric]:
     yield from _destinations(waiting, names, now)
     yield from _audit(waiting, now)
     yield from _census(whole)
-
-
-def _disk(edge: Edge) -> Iterator[Metric]:
-    """Nothing of it is known where the folder cannot be looked at."""
-    disk = ("data",)
-    try:
-        free = {disk: float(shutil.disk_usage(edge.surroundings.data_folder).free)}
-    except OSError:
-        free = {}
-    yield _gauge("disk_free_bytes", "Free on the disk of data_dir.", ("disk",), free)
-    reserve = {disk: float(edge.surroundings.reserve_bytes)}
-    yield _gauge("disk_reserve_bytes", "Below so much free nothing more is accepted.", ("disk",), reserve)
 
 
 def _database_up(value: int) -> Metric:

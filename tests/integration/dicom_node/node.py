@@ -11,6 +11,7 @@ from typing import Any
 
 from dicom_node import scu
 from dicom_node.scp import CallerFinder, NodeMetrics, NodeSettings, ReceivedInstance, start_node
+from gateway.disk_figures import DiskFigures
 from gateway.domain.party import DicomAddress, Endpoint, EndpointRole
 from tests.peers.processes import LOOPBACK, wait_until
 
@@ -89,7 +90,7 @@ def running_node(folder: Path, *, metrics: NodeMetrics | None = None, **settings
         NodeSettings(**(defaults | settings)),
         find_caller=node.find_caller,
         receive=node.receive,
-        metrics=metrics,
+        metrics=metrics or NodeMetrics(DiskFigures(folder, 0)),
     )
     node.address, node.tls_port = DicomAddress(AE_TITLE, LOOPBACK, running.port), running.tls_port
     try:

@@ -9,6 +9,7 @@ from pynetdicom import AE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # pynetdicom makes the names at import
 
 from dicom_node.scp import NodeMetrics, ReceivedInstance
+from gateway.disk_figures import DiskFigures
 from gateway.domain.errors import Full, Permanent
 from gateway.process import serve_metrics
 from tests.integration.dicom_node.node import AE_TITLE, STRANGER, running_node
@@ -16,9 +17,11 @@ from tests.peers import dcmtk
 from tests.peers.generated import ct_series, part10
 from tests.peers.processes import LOOPBACK, free_port, wait_until
 
+DISK = DiskFigures(Path(), 1)
+
 
 def test_objects_associations_and_refusals_are_counted(tmp_path: Path) -> None:
-    metrics = NodeMetrics()
+    metrics = NodeMetrics(DISK)
     value = metrics.registry.get_sample_value
     paths = []
     for number, ds in enumerate(ct_series(slices=2)):
@@ -47,7 +50,7 @@ def test_objects_associations_and_refusals_are_counted(tmp_path: Path) -> None:
 
 
 def test_the_figures_are_served_where_the_settings_say() -> None:
-    metrics, port = NodeMetrics(), free_port()
+    metrics, port = NodeMetrics(DISK), free_port()
     metrics.rejected("too many connections")
     serve_metrics(LOOPBACK, port, metrics.registry)
     with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=10) as answer:
@@ -60,4 +63,4 @@ def test_a_port_that_is_taken_is_named() -> None:
     with socket.create_server((LOOPBACK, 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(Permanent, match=f"metrics_port {port} on {LOOPBACK} cannot be had"):
-            serve_metrics(LOOPBACK, port, NodeMetrics().registry)
+            serve_metrics(LOOPBACK, port, NodeMetrics(DISK).registry)

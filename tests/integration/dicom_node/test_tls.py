@@ -9,8 +9,9 @@ from cryptography import x509
 
 from config.settings import Settings, load_settings
 from dicom_node.app import open_node
-from dicom_node.scp import server_context
+from dicom_node.scp import NodeMetrics, server_context
 from dicom_node.scu import Timeouts, diagnose, echo
+from gateway.disk_figures import DiskFigures
 from gateway.domain.errors import Permanent, Transient
 from gateway.domain.party import DicomAddress, EndpointRole, Identifier, PartyKind
 from gateway.services.registry import NewEndpoint, register_party
@@ -138,7 +139,7 @@ def test_the_settings_open_the_port(tmp_path: Path, authority: Authority, monkey
         actor="cli:test",
         now=NOW,
     )
-    node = open_node(settings, core)
+    node = open_node(settings, core, NodeMetrics(DiskFigures(settings.data_dir, 0)))
     try:
         echo(DicomAddress(US, LOOPBACK, settings.dicom.port), "PACS")
         echo(DicomAddress(US, LOOPBACK, settings.dicom.tls_port, is_tls=True, ca_file=str(authority.file)), "PACS")

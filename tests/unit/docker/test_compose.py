@@ -13,8 +13,9 @@ from tests.peers.compose import BASE, DOCKER, WITH_BUCKET, Json, compose, enviro
 EVERYTHING = compose(BASE, WITH_BUCKET)
 SERVICES: dict[str, Json] = EVERYTHING["services"]
 PROGRAMS = ("web", "dicom-node", "worker")
-ONE_SHOT = ("schema", "bucket")
+ONE_SHOT = ("schema", "bucket", "admin")
 STORES = ("postgres", "rabbitmq", "object-store")
+_FOR_ITS_SUPERUSER = 3  # superuser_reserved_connections: postgresql.org/docs/16/runtime-config-connection.html
 VERSION = re.compile(r":\d+\.\d+(\.\d+)?(-[a-z]+)?$")
 
 every_service = pytest.mark.parametrize("name", sorted(SERVICES))
@@ -100,7 +101,8 @@ def test_only_the_balancer_has_ports_of_the_host() -> None:
 
 
 def test_only_who_is_called_from_outside_or_calls_out_can_be_reached() -> None:
-    assert sorted(name for name in SERVICES if "outside" in SERVICES[name]["networks"]) == ["balancer", "worker"]
+    outside = {name for name in SERVICES if "outside" in SERVICES[name]["networks"]}
+    assert outside == {"admin", "balancer", "worker"}
 
 
 def test_the_database_answers_a_commit_only_when_it_is_on_the_disk() -> None:
@@ -119,8 +121,41 @@ def test_the_programs_start_with_these_settings(name: str, monkeypatch: pytest.M
     assert settings.dicom.host == settings.web.host == "0.0.0.0"
 
 
-def test_all_three_have_the_same_settings() -> None:
-    assert len({tuple(sorted(environment(name, BASE, WITH_BUCKET).items())) for name in PROGRAMS}) == 1
+def test_programs_and_commands_have_the_same_settings() -> None:
+    named = (*PROGRAMS, "admin")
+    assert len({tuple(sorted(environment(name, BASE, WITH_BUCKET).items())) for name in named}) == 1
+
+
+def test_commands_run_in_a_container_of_their_own_that_up_does_not_start() -> None:
+    """It needs no more than the database: a restore finds no tables, and the programs are stopped."""
+    admin = compose(BASE)["services"]["admin"]
+    assert admin["profiles"] == ["admin"]
+    assert admin["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    assert sorted(admin["networks"]) == sorted(SERVICES["worker"]["networks"])
+    assert set(mounts("worker")) <= set(mounts("admin"))
+
+
+def test_what_a_partner_asks_for_is_only_read() -> None:
+    for name in ("worker", "admin"):
+        assert mounts(name)["/etc/consilium/partners"]["read_only"] is True
+
+
+def test_the_database_has_room_for_every_program_of_the_scale_above_and_a_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scale = {name: int(count) for name, count in re.findall(r"--scale ([a-z-]+)=(\d+)", BASE.read_text("utf-8"))}
+    assert scale.keys() == set(PROGRAMS)
+    web_processes = scale["web"] * _loaded(environment("web", BASE), monkeypatch).web.workers
+    [each] = re.findall(r"`max_connections`: up to (\d+) for each", (DOCKER.parent / "docs/operations.md").read_text())
+    needed = (web_processes + scale["dicom-node"] + scale["worker"] + 1) * int(each) + scale["worker"]
+    [most] = re.findall(r"max_connections=(\d+)", " ".join(SERVICES["postgres"]["command"]))
+    assert needed + _FOR_ITS_SUPERUSER <= int(most) < 1.2 * needed
+
+
+def mounts(service: str) -> dict[str, Json]:
+    """Path in the container -> the mount, in the long form."""
+    listed = compose(BASE)["services"][service]["volumes"]
+    return {one["target"]: one for one in listed if isinstance(one, dict)}
 
 
 def _loaded(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
