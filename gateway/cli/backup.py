@@ -107,11 +107,11 @@ def resume(office: Office, clinics: tuple[str, ...], is_all: bool) -> None:
     Say so once the clinic has sent again what it has sent since the backup: a consent that was revoked since then still
     permits as long as this gateway does not know better. Each delivery is decided anew.
     """
-    from gateway.services import resuming
+    from gateway.services import restore_hold
 
     if bool(clinics) is is_all:
         raise click.UsageError("name the clinics, or say --all")
-    for name in resuming.resume(office.core, clinics, actor=office.actor):
+    for name in restore_hold.resume(office.core, clinics, actor=office.actor):
         click.echo(f"{name}: what waits leaves again")
 
 

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.domain.errors import Invalid, NotFound, Permanent, Transient
+from gateway.domain.errors import Gone, Invalid, NotFound, Permanent, Transient
 from gateway.services.core import Core
 from gateway.store import audit, backups
 from gateway.store.backups import Backup, Manifest, copy_blob, finish, table_file, unfinished
@@ -30,10 +30,6 @@ class Made:
     copied_blobs: int
 
 
-class _Destroyed(Exception):
-    """A blob of the snapshot was destroyed before it was copied, as it should have been."""
-
-
 def create(core: Core, folder: Path, *, software: str, actor: str, watch: Watch) -> Made:
     """Write a backup below `folder`; blobs that an earlier one put there are not copied again.
 
@@ -47,7 +43,7 @@ def create(core: Core, folder: Path, *, software: str, actor: str, watch: Watch)
                 manifest = _written(core, written, software)
                 copied = _with_blobs(core, written, watch)
                 made = Made(finish(written, manifest), copied)
-        except _Destroyed:
+        except Gone:
             continue
         _record(core, made.backup, actor)
         return made
@@ -108,7 +104,7 @@ def _copy(core: Core, digest: str, target: BlobDirectory) -> None:
             is_wanted = bool(referenced_among(connection, [digest]))
         if is_wanted:
             raise Permanent(f"blob {digest[:12]} is missing from the store, though a row refers to it") from exc
-        raise _Destroyed from exc
+        raise Gone(f"blob {digest[:12]} was destroyed before it was copied, as it should have been") from exc
 
 
 def _record(core: Core, backup: Backup, actor: str) -> None:

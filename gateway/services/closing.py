@@ -10,7 +10,7 @@ from gateway.domain.destruction import RetentionPolicy
 from gateway.domain.errors import Conflict
 from gateway.domain.record import Case
 from gateway.domain.work import Job
-from gateway.services import scheduling
+from gateway.services import recurring
 from gateway.services.core import Core
 from gateway.services.second_look import look_again, look_again_at_unmatched, take_up_late
 from gateway.services.unfinished import lock_whole, unanswered, undelivered
@@ -81,7 +81,7 @@ def close_due(core: Core, job: Job, *, policy: RetentionPolicy) -> None:
     def is_closed(case_id: str) -> bool:
         return after is not None and _is_closed(core, case_id, after)
 
-    scheduling.one_by_one(core, job, quiet, is_closed, most_at_once=MOST_AT_ONCE)
+    recurring.one_by_one(core, job, quiet, is_closed, most_at_once=MOST_AT_ONCE)
 
 
 def _is_closed(core: Core, case_id: str, after: timedelta) -> bool:

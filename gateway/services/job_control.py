@@ -3,13 +3,13 @@
 from gateway.domain.errors import NotFound
 from gateway.domain.work import StoppedJob
 from gateway.services.core import Core
-from gateway.store import audit, outbox
+from gateway.store import audit, dead_letters, outbox
 
 
 def stopped_jobs(core: Core, *, limit: int) -> list[StoppedJob]:
     """Every job that waits for a person, oldest first; a sending that failed is among the deliveries instead."""
     with core.database.read() as connection:
-        return outbox.stopped(connection, limit=limit)
+        return dead_letters.listed(connection, limit=limit)
 
 
 def retry(core: Core, job_id: str, *, actor: str) -> StoppedJob:
@@ -18,7 +18,7 @@ def retry(core: Core, job_id: str, *, actor: str) -> StoppedJob:
     Raises NotFound for one that did not give up, or that a later one has replaced.
     """
     with core.database.write("job.retry") as connection:
-        job = outbox.stopped_by_id(connection, job_id)
+        job = dead_letters.by_id(connection, job_id)
         if job is None:
             raise NotFound(f"no job {job_id} has given up; see: consilium job list")
         outbox.revive(connection, job.id, now=core.now())

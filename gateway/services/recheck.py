@@ -10,11 +10,11 @@ from sqlalchemy import Connection, Row
 from gateway.domain.consent import Outcome
 from gateway.domain.delivery import DeliveryState
 from gateway.domain.record import Case
-from gateway.domain.work import Job
-from gateway.services import egress, recall, revocation, scheduling
+from gateway.domain.work import Job, JobKind
+from gateway.services import egress, recall, revocation
 from gateway.services.consents import Recorded, ground_of
 from gateway.services.core import Core
-from gateway.store import cases, deliveries
+from gateway.store import cases, deliveries, timetable
 
 _UNDECIDED = (DeliveryState.PENDING, DeliveryState.HELD)
 
@@ -50,7 +50,7 @@ def _look_again_later(connection: Connection, case: Case, now: datetime) -> None
     made = _decisions(connection, case)
     waiting = deliveries.listed(connection, case_id=case.id, states=_UNDECIDED)
     if later := [moment for one in waiting for moment in _moments(made[one.id]) if moment > now]:
-        scheduling.recheck_at(connection, case.id, min(later), now=now)
+        timetable.bring_forward(connection, JobKind.CASE_RECHECK, case.id, now=now, due_at=min(later))
 
 
 def _decisions(connection: Connection, case: Case) -> defaultdict[str, list[Row[Any]]]:

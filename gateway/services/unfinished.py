@@ -9,7 +9,7 @@ from gateway.domain.delivery import ENDED
 from gateway.domain.record import Case
 from gateway.domain.work import RECURRING
 from gateway.services.waits import arriving_studies, ehr_command
-from gateway.store import cases, deliveries, outbox, recalls, reports, resources, scheduled, studies
+from gateway.store import cases, dead_letters, deliveries, recalls, reports, resources, studies, timetable
 
 
 def lock_whole(connection: Connection, case_id: str) -> Case:
@@ -32,7 +32,7 @@ def undelivered(connection: Connection, case: Case) -> Iterator[str]:
         remedy = f"; it has no EHR: {command}" if command else ""
         yield f"version {version.version} of the report has not left for the clinic{remedy}"
     of_case = [study.id for study in studies.listed(connection, case_id=case.id)]
-    if scheduled.is_at_work(connection, case.id, of_case):
+    if timetable.is_at_work(connection, case.id, of_case):
         yield "the workers are at it"
 
 
@@ -47,7 +47,7 @@ def unanswered(connection: Connection, case: Case) -> Iterator[str]:
         waiting |= {entry.id for entry in studies.quarantined(connection, study_id=study_id)}
     yield from (f"quarantine entry {entry_id} is open" for entry_id in sorted(waiting))
     yield from (f"recall notice {one.id} is open" for one in recalls.listed(connection, case_id=case.id))
-    for job in outbox.stopped(connection, case_id=case.id, subjects=of_case):
+    for job in dead_letters.listed(connection, case_id=case.id, subjects=of_case):
         if job.kind not in RECURRING:  # closing itself, or destroying, asks here
             yield f"job {job.id} gave up"
     yield from (f"study {study.id} is arriving" for study in arriving_studies(connection, case))

@@ -15,7 +15,7 @@ from gateway.services import recall
 from gateway.services.case_finding import why_unmatched
 from gateway.services.delivery_waits import delivery_waits
 from gateway.services.second_look import late
-from gateway.store import cases, deliveries, outbox, parties, recalls, reports, scheduled, studies
+from gateway.store import cases, dead_letters, deliveries, parties, recalls, reports, studies, timetable
 
 _QUIET = "the study to go quiet"
 _NAMED = 3
@@ -28,24 +28,25 @@ def waits_of(connection: Connection, case: Case) -> Iterator[Wait]:
     yield from _recall_waits(connection, case)
     if case.state == CaseState.OPEN:
         of_case, arriving = studies.listed(connection, case_id=case.id), arriving_studies(connection, case)
-        stopped = outbox.stopped(connection, case_id=case.id, subjects=[study.id for study in (*of_case, *arriving)])
+        subjects = [study.id for study in (*of_case, *arriving)]
+        stopped = dead_letters.listed(connection, case_id=case.id, subjects=subjects)
         yield from _reviewer_waits(connection, case)
         yield from _study_waits(connection, case, of_case, arriving, stopped)
         yield from _document_waits(connection, case)
     else:
-        stopped = [one for one in outbox.stopped(connection, case_id=case.id) if one.kind in _OF_CLOSED]
+        stopped = [one for one in dead_letters.listed(connection, case_id=case.id) if one.kind in _OF_CLOSED]
         yield from _late_waits(connection, case)
     yield from delivery_waits(connection, case, stopped)
     yield from _report_waits(connection, case, stopped)
     for job in stopped:
         yield Wait(f"{job.kind}, which gave up: {job.last_error}", job.stopped_at, f"{ADMINISTRATOR}: {_retry(job)}")
-    for kind, error, since in scheduled.failing(connection, case.id):
+    for kind, error, since in timetable.failing(connection, case.id):
         yield Wait(f"{kind}, which failed and is tried again: {error}", since, "nobody: the workers")
 
 
 def study_wait(connection: Connection, study: Study) -> str:
     """What one study waits for before it can leave, in a sentence; empty when nothing of it is held back."""
-    stopped = outbox.stopped(connection, subjects=[study.id])
+    stopped = dead_letters.listed(connection, subjects=[study.id])
     if stopped:
         return "; ".join(f"{_retry(job)}: {job.kind} gave up: {job.last_error}" for job in stopped)
     if study.state is StudyState.RECEIVING:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, select
 from gateway.domain.breaker import Breaker
 from gateway.domain.study import StudyState
 from gateway.domain.work import QUEUES, JobKind, JobState, WorkerPresence
-from gateway.store import breakers, outbox, workers
+from gateway.store import breakers, dead_letters, workers
 from gateway.store.tables import (
     audit,
     audit_tail,
@@ -99,7 +99,7 @@ def backlog(connection: Connection, now: datetime) -> Backlog:
     return Backlog(
         unsettled=tuple(_unsettled(connection)),
         orphans=connection.execute(orphans).scalar_one(),
-        stopped=outbox.stopped_by_kind(connection),
+        stopped=dead_letters.by_kind(connection),
         breakers=breakers.failing(connection),
         unsealed=count,
         unsealed_since=connection.execute(select(audit.c.at).where(audit.c.id == first)).scalar(),
@@ -108,11 +108,17 @@ def backlog(connection: Connection, now: datetime) -> Backlog:
 
 
 def _unsettled(connection: Connection) -> Iterator[Unsettled]:
-    """One state after the other: asked for several at once, SQLite may prefer to read the whole table."""
-    sums = (func.count(), func.min(jobs.c.next_try_at), func.min(jobs.c.created_at), func.sum(jobs.c.attempts))
+    """One state after the other: asked for several at once, SQLite may prefer to read the whole table.
+
+    A sending is as old as its delivery has been in its state; the job's own time begins anew at each wait for its turn.
+    """
+    sending = delivery.alias("sending")
+    since = func.min(func.coalesce(sending.c.changed_at, jobs.c.created_at))
+    sums = (func.count(), func.min(jobs.c.next_try_at), since, func.sum(jobs.c.attempts))
+    with_sending = jobs.outerjoin(sending, sending.c.id == jobs.c.subject_id)
     for state in (JobState.PENDING, JobState.CLAIMED, JobState.DEAD):
-        is_its = outbox.waits_for_person() if state == JobState.DEAD else jobs.c.state == state
-        groups = select(jobs.c.kind, jobs.c.endpoint_id, *sums).where(is_its)
+        is_its = dead_letters.waits_for_person() if state == JobState.DEAD else jobs.c.state == state
+        groups = select(jobs.c.kind, jobs.c.endpoint_id, *sums).select_from(with_sending).where(is_its)
         for kind, endpoint_id, *found in connection.execute(groups.group_by(jobs.c.kind, jobs.c.endpoint_id)):
             yield Unsettled(JobKind(kind), state, endpoint_id, *found)
 

@@ -14,7 +14,7 @@ from flask import Blueprint, Response, jsonify
 from gateway.domain.errors import GatewayError
 from gateway.domain.work import QUEUES
 from gateway.reachability import reach_host
-from gateway.services.restored import held_back
+from gateway.services.restore_hold import held_back
 from gateway.store.disk import require_room
 from gateway.store.figures import Backlog, backlog
 from gateway.store.readiness import database_problems

@@ -1,15 +1,13 @@
-"""Work that is due by time alone is a row of the outbox like any other."""
+"""Recurring work: each kind has one row of the outbox, which its handler puts back at its end."""
 
 from collections.abc import Callable
-from datetime import datetime
 
 import structlog
-from sqlalchemy import Connection
 
 from gateway.domain.work import GATEWAY, RECURRING, Job, JobKind
 from gateway.services.core import Core
 from gateway.services.work import sentence_of
-from gateway.store import outbox, scheduled
+from gateway.store import outbox, timetable
 
 _log = structlog.get_logger()
 
@@ -18,7 +16,7 @@ def begin_recurring(core: Core) -> None:
     """See that each recurring kind of work has its one row; every worker does so at its start."""
     with core.database.write("schedule.begin") as connection:
         for kind in RECURRING:
-            scheduled.begin(connection, kind, now=core.now())
+            timetable.begin(connection, kind, now=core.now())
 
 
 def one_by_one(
@@ -33,7 +31,7 @@ def one_by_one(
         do(job.subject_id)
         return
     with core.database.read() as connection:
-        apart = scheduled.apart(connection, job.kind)
+        apart = timetable.apart(connection, job.kind)
     done = 0
     for case_id in due():
         if case_id not in apart:
@@ -62,9 +60,4 @@ def put_back(core: Core, kind: JobKind, *, is_more: bool) -> None:
     with core.database.write("schedule.next") as connection:
         now = core.now()
         due_at = now if is_more else now + RECURRING[kind]
-        scheduled.put_back(connection, kind, now=now, due_at=due_at)
-
-
-def recheck_at(connection: Connection, case_id: str, moment: datetime, *, now: datetime) -> None:
-    """Have the consents for the case looked at again at that moment, or before. The caller has locked the case row."""
-    scheduled.bring_forward(connection, JobKind.CASE_RECHECK, case_id, now=now, due_at=moment)
+        timetable.put_back(connection, kind, now=now, due_at=due_at)

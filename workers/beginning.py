@@ -1,4 +1,4 @@
-"""The scheduler: at the start of a worker it sees that recurring work has its rows; from then on the outbox has it."""
+"""At its start a worker sees that recurring work has its rows; from then on the outbox has it."""
 
 import threading
 from collections.abc import Callable

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Row, select
 
 from gateway.domain.work import RECURRING, JobKind
-from gateway.services.scheduling import begin_recurring, put_back
+from gateway.services.recurring import begin_recurring, put_back
 from gateway.store.tables import outbox
 from tests.integration.store.finished import DAY, Clinic
 from tests.integration.store.overlap import overlapping
