@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import structlog
 
+from gateway.domain.errors import Transient
+
 _log = structlog.get_logger()
 
 
@@ -37,17 +39,25 @@ class Alarms:
         self._thread: threading.Thread | None = None
 
     def after(self, seconds: float, call: Callable[[], None]) -> Alarm:
-        """Have it called so many seconds from now."""
+        """Have it called so many seconds from now. Raises Transient where there can be no thread to call it."""
         alarm, due_at_s = Alarm(call), time.monotonic() + seconds
         with self._is_earlier:
+            self._begin()
             self._set += 1
             heapq.heappush(self._waiting, (due_at_s, self._set, alarm))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="alarms", daemon=True)
-                self._thread.start()
-            elif self._waiting[0][2] is alarm:
+            if self._waiting[0][2] is alarm:
                 self._is_earlier.notify()
         return alarm
+
+    def _begin(self) -> None:
+        """Have the thread; one that could not be started is tried again by the next alarm."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name="alarms", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as exc:
+                raise Transient("this machine starts no more threads for this process") from exc
+            self._thread = thread
 
     def _run(self) -> None:
         while True:

@@ -81,10 +81,13 @@ def show_delivery(office: Office, delivery_id: str, is_json: bool) -> None:
 @delivery.command("retry")
 @click.argument("delivery_id", metavar="[ID]", required=False)
 @click.option("--endpoint", "endpoint_name", metavar="NAME", help="Those to this endpoint, with --failed.")
-@click.option("--failed", "is_failed", is_flag=True, help="All that failed, with --endpoint.")
+@click.option("--failed", "is_failed", is_flag=True, help="All that failed or are in doubt, with --endpoint.")
 @pass_office
 def retry_delivery(office: Office, delivery_id: str | None, endpoint_name: str | None, is_failed: bool) -> None:
-    """Try one again now, or after an outage all that failed to an endpoint; consent is decided anew."""
+    """Try one again now, or after an outage all that gave up for an endpoint; consent is decided anew.
+
+    What may be there already is looked for there first.
+    """
     from gateway.services import delivery_control
 
     if delivery_id and not endpoint_name and not is_failed:

@@ -160,9 +160,10 @@ def print_steps(steps: list[Step]) -> None:
 
 def _diagnosed(office: Office, found: Endpoint) -> list[Step]:
     if found.fhir:
+        from workers.ehr.client import Wiring
         from workers.ehr.diagnose import diagnose as diagnose_fhir_server
 
-        return diagnose_fhir_server(found.fhir)
+        return diagnose_fhir_server(found.fhir, wiring=Wiring(office.core.now))
     if found.dicom is None:
         raise Permanent(f"endpoint {found.name} has no address; remove it and add it again")
     from dicom_node.scu import diagnose as diagnose_dicom_node

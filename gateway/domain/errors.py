@@ -52,6 +52,10 @@ class Transient(GatewayError):
         self.retry_after_s = retry_after_s
 
 
+class Damaged(Transient):
+    """A blob does not match its name any more, or is gone: the work on it waits until a person has restored it."""
+
+
 class Unreachable(Transient):
     """The destination did not answer, or said that it cannot at present; nothing was carried out.
 

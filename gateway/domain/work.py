@@ -18,6 +18,7 @@ class JobKind(StrEnum):
     REPORT_RENDER = "report-render"  # subject: report version -> renditions and deliveries
     DELIVERY_SEND = "delivery-send"  # subject: delivery
     CASE_RECHECK = "case-recheck"  # subject: case; a consent ended or began by time alone -> decide anew
+    DELIVERY_OVERDUE = "delivery-overdue"  # subject: gateway; recurring: a person is asked about what waits too long
     CASE_CLOSING = "case-closing"  # subject: gateway; recurring: close the cases whose follow-up is over
     RETENTION = "retention"  # subject: gateway; recurring: destroy what has been kept long enough
 
@@ -38,12 +39,14 @@ QUEUES: Mapping[JobKind, str] = {
     JobKind.REPORT_RENDER: "render",
     JobKind.DELIVERY_SEND: "deliver",
     JobKind.CASE_RECHECK: "match",
+    JobKind.DELIVERY_OVERDUE: "keep",
     JobKind.CASE_CLOSING: "keep",
     JobKind.RETENTION: "keep",
 }
 """Queue by kind of work, so that a slow kind holds back no other."""
 
 RECURRING: Mapping[JobKind, timedelta] = {
+    JobKind.DELIVERY_OVERDUE: timedelta(hours=1),
     JobKind.CASE_CLOSING: timedelta(hours=1),
     JobKind.RETENTION: timedelta(hours=1),
 }
@@ -59,6 +62,7 @@ class Job:
     `attempt` counts from 1 and was committed before the work began; `failures` of the earlier ones ended with an
     error, the others never ended. `trace_id` is of what enqueued or moved it last, '' where that belonged to no trace;
     `span_id` is of the same, '' where no spans are recorded. `endpoint_id` is the destination of what is sent.
+    `is_taken_over`: just before, another worker was at this subject, and ended without a word.
     """
 
     id: str
@@ -72,6 +76,7 @@ class Job:
     trace_id: str = ""
     span_id: str = ""
     endpoint_id: str | None = None
+    is_taken_over: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,19 +12,18 @@ from gateway.services import egress
 from gateway.services.core import Core
 from gateway.store import audit, breakers, cases, deliveries, outbox, parties
 
-STUCK = (DeliveryState.FAILED, DeliveryState.AMBIGUOUS, DeliveryState.PENDING, DeliveryState.HELD)
+_FOR_PERSON = (DeliveryState.FAILED, DeliveryState.AMBIGUOUS)
+_STUCK = (*_FOR_PERSON, DeliveryState.PENDING, DeliveryState.HELD)
 
 
 def retry(core: Core, delivery_id: str, *, actor: str) -> None:
-    """Try again now; consent is decided anew.
+    """Try again now; consent is decided anew. What may be there already is looked for before it is sent.
 
     Raises NotFound, and Conflict for one that has ended, or ends now because a later version is there, or may be.
     """
     with core.database.write("delivery.retry") as connection:
         delivery, now = _locked(connection, delivery_id), core.now()
-        if delivery.state is DeliveryState.AMBIGUOUS:
-            raise Conflict(f"it may be there already: look, and say consilium delivery confirm|resend {delivery_id}")
-        if delivery.state not in STUCK:
+        if delivery.state not in _STUCK:
             raise Conflict(f"delivery {delivery_id} is {delivery.state}")
         if delivery.stopped_by is not None:
             raise Conflict(
@@ -41,12 +40,12 @@ def retry(core: Core, delivery_id: str, *, actor: str) -> None:
 
 
 def retry_failed(core: Core, endpoint_name: str, *, actor: str) -> list[str]:
-    """The same for everything to that endpoint that failed; gives the ids. Raises NotFound for the endpoint."""
+    """The same for everything to that endpoint that waits for a person; gives the ids. Raises NotFound for it."""
     with core.database.read() as connection:
         endpoint = parties.endpoint_by_name(connection, endpoint_name)
-        failed = deliveries.listed(connection, endpoint_id=endpoint.id, states=[DeliveryState.FAILED])
+        stuck = deliveries.listed(connection, endpoint_id=endpoint.id, states=_FOR_PERSON)
     tried = []
-    for one in failed:
+    for one in stuck:
         try:
             retry(core, one.id, actor=actor)
         except Conflict:  # it has gone on meanwhile, or a later version has arrived
@@ -79,7 +78,7 @@ def confirm(core: Core, delivery_id: str, *, actor: str) -> None:
         now = core.now()
         receipt = Receipt(now, "confirmed", "", delivery.payload_sha256, f"seen at the destination by {actor}")
         deliveries.set_receipt(connection, delivery.id, receipt)
-        egress.give_turn(connection, delivery, now=now)
+        egress.arrived(connection, delivery, now=now)
         audit.record_of_delivery(connection, delivery, "delivery.confirmed", at=now, actor=actor)
 
 
@@ -115,7 +114,7 @@ def cancel(core: Core, delivery_id: str, *, actor: str) -> None:
     """Stop it for good; what runs under a grant ends. Raises NotFound, and Conflict for one that has ended."""
     with core.database.write("delivery.cancel") as connection:
         delivery, now = _locked(connection, delivery_id), core.now()
-        if delivery.state not in STUCK:
+        if delivery.state not in _STUCK:
             raise Conflict(f"delivery {delivery_id} is {delivery.state}")
         deliveries.cancel_grants(connection, delivery.id, now)
         deliveries.cancel(connection, delivery.id, now=now, why=f"{actor}: cancelled it")

@@ -6,12 +6,13 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from gateway.domain.case import CaseState
+from gateway.domain.consent.decision import Outcome
 from gateway.domain.delivery import DeliveryState, Flow
 from gateway.domain.record import Case, Delivery
 from gateway.domain.story import ADMINISTRATOR, COORDINATOR, Wait
 from gateway.domain.work import JobState, StoppedJob, next_job
-from gateway.services.restored import restored_wait
-from gateway.store import breakers, cases, deliveries, outbox, parties, studies
+from gateway.services.restore_hold import restored_wait
+from gateway.store import breakers, cases, dead_letters, deliveries, outbox, parties, studies
 
 
 def delivery_waits(connection: Connection, case: Case, stopped: Sequence[StoppedJob]) -> Iterator[Wait]:
@@ -32,7 +33,7 @@ def delivery_waits(connection: Connection, case: Case, stopped: Sequence[Stopped
         if delivery.waits_for:
             yield _for_somebody(connection, case, delivery)
         elif restored is None and next_job(delivery) not in told:
-            yield _moving(connection, delivery)
+            yield _moving(connection, case, delivery)
 
 
 def _is_returning(delivery: Delivery) -> bool:
@@ -46,7 +47,7 @@ def delivery_wait(connection: Connection, delivery: Delivery) -> str:
     if restored := restored_wait(connection, cases.by_id(connection, delivery.case_id)):
         return f"{restored.what}; who can move it: {restored.who}"
     kind, subject_id = next_job(delivery)
-    for job in outbox.stopped(connection, subjects=[subject_id]):
+    for job in dead_letters.listed(connection, subjects=[subject_id]):
         if job.kind is kind:
             return f"{ADMINISTRATOR}, by consilium job retry {job.id}: {job.last_error}"
     if outbox.unsettled(connection, kind, subject_id) is None:
@@ -80,11 +81,11 @@ def _commands(connection: Connection, case: Case, delivery: Delivery) -> str:
     if delivery.state is DeliveryState.PENDING:  # objects of it could not be proven clean
         entries = studies.quarantined(connection, study_id=delivery.subject_id)
         return f" ({COORDINATOR}): " + "; ".join(f"consilium quarantine show {entry.id}" for entry in entries)
-    verbs = "confirm|resend|cancel" if delivery.state is DeliveryState.AMBIGUOUS else "retry|cancel"
+    verbs = "retry|confirm|resend|cancel" if delivery.state is DeliveryState.AMBIGUOUS else "retry|cancel"
     return f": consilium delivery {verbs} {delivery.id}"
 
 
-def _moving(connection: Connection, delivery: Delivery) -> Wait:
+def _moving(connection: Connection, case: Case, delivery: Delivery) -> Wait:
     retry = f"{ADMINISTRATOR}: consilium delivery retry {delivery.id}"
     job = outbox.unsettled(connection, *next_job(delivery))
     if job is None:
@@ -93,9 +94,19 @@ def _moving(connection: Connection, delivery: Delivery) -> Wait:
     why = _held_up(connection, delivery)
     if not why:
         return Wait(f"{delivery.kind} on its way", delivery.changed_at, "nobody: the workers")
+    if _is_undecided(connection, delivery):
+        clinic = parties.party_by_id(connection, case.clinic_id).name
+        shown = f"on file is what this shows: consilium consent list --case {case.id}"
+        return Wait(f"{delivery.kind}: {why}", delivery.changed_at, f"the clinic {clinic}, by its consents; {shown}")
     name = parties.endpoint_by_id(connection, delivery.endpoint_id).name
     who = f"nobody: time; or whoever runs the destination, which this looks at: consilium endpoint test {name}"
     return Wait(f"{delivery.kind}: {why}", delivery.changed_at, f"{who}; and then {retry}")
+
+
+def _is_undecided(connection: Connection, delivery: Delivery) -> bool:
+    """Whether the consents on file allowed no decision when it was asked last."""
+    decided = [one for one in deliveries.decisions(connection, delivery.case_id) if one.delivery_id == delivery.id]
+    return bool(decided) and decided[-1].outcome == Outcome.INDETERMINATE
 
 
 def _held_up(connection: Connection, delivery: Delivery) -> str:

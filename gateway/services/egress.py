@@ -11,12 +11,12 @@ from gateway.domain.errors import Conflict, NotYet
 from gateway.domain.ids import new_id
 from gateway.domain.record import Case, Delivery
 from gateway.domain.work import Job, JobKind, next_job
-from gateway.services import scheduling, succession
+from gateway.services import succession
 from gateway.services.consents import Ground, Recorded, decide_and_record, ground_of
 from gateway.services.core import Core
 from gateway.services.disclosure import asked, item_of, recipient_of
-from gateway.services.restored import require_resumed
-from gateway.store import audit, cases, deliveries, outbox, parties
+from gateway.services.restore_hold import require_resumed
+from gateway.store import audit, cases, deliveries, outbox, parties, timetable
 
 
 def open_delivery(
@@ -84,7 +84,7 @@ def decide(
     )
     changes_at = recorded.decision.valid_until
     if changes_at is not None and delivery.state in (DeliveryState.PENDING, DeliveryState.HELD):
-        scheduling.recheck_at(connection, case.id, changes_at, now=now)
+        timetable.bring_forward(connection, JobKind.CASE_RECHECK, case.id, now=now, due_at=changes_at)
     if delivery.stopped_by is not None:
         return recorded  # a person holds it back, and lets it go on
     if recorded.decision.outcome is Outcome.DENY:
@@ -100,15 +100,9 @@ def _hold(connection: Connection, case: Case, delivery: Delivery, recorded: Reco
         return
     waits_for = f"{_who_can_permit(connection, case, delivery)}: {' '.join(recorded.decision.reasons)}"
     deliveries.change(connection, delivery.id, now=now, state=DeliveryState.HELD, waits_for=waits_for)
-    audit.record(
-        connection,
-        at=now,
-        actor="consent",
-        case_id=delivery.case_id,
-        subject=f"delivery/{delivery.id}",
-        action="egress.denied",
-        outcome="denied",
-        details=_evidence(delivery, recorded) | {"reasons": list(recorded.decision.reasons)},
+    evidence = _evidence(delivery, recorded) | {"reasons": list(recorded.decision.reasons)}
+    audit.record_of_delivery(
+        connection, delivery, "egress.denied", at=now, actor="consent", outcome="denied", details=evidence
     )
 
 
@@ -155,28 +149,21 @@ def grant(core: Core, delivery_id: str) -> EgressGrant | None:
             return None
         if end_superseded(connection, delivery, now=now):
             return None
-        succession.require_turn(connection, delivery)
         recorded = decide(connection, case, delivery, stage="grant", now=now)
-        granted = _granted(connection, case, delivery, recorded, now) if recorded.is_permit else None
+        if recorded.is_permit:  # what is denied is held, whether or not it is its turn
+            succession.require_turn(connection, delivery)
+        granted = _granted(connection, delivery, recorded, now) if recorded.is_permit else None
     require_decided(recorded)
     return granted
 
 
-def _granted(connection: Connection, case: Case, delivery: Delivery, recorded: Recorded, now: datetime) -> EgressGrant:
+def _granted(connection: Connection, delivery: Delivery, recorded: Recorded, now: datetime) -> EgressGrant:
     until = min(now + GRANT_LIFETIME, recorded.decision.valid_until or now + GRANT_LIFETIME)
     granted = EgressGrant(new_id(), delivery.id, delivery.payload_sha256, until)
     deliveries.add_grant(connection, granted, decision_id=recorded.id, now=now)
     endpoint = parties.endpoint_by_id(connection, delivery.endpoint_id)
     details = _evidence(delivery, recorded) | {"endpoint": endpoint.name, "grant": granted.id}
-    audit.record(
-        connection,
-        at=now,
-        actor="gateway",
-        action="egress.granted",
-        case_id=case.id,
-        subject=f"delivery/{delivery.id}",
-        details=details,
-    )
+    audit.record_of_delivery(connection, delivery, "egress.granted", at=now, actor="gateway", details=details)
     return granted
 
 
@@ -219,8 +206,16 @@ def end_superseded(connection: Connection, delivery: Delivery, *, now: datetime)
     return why
 
 
+def arrived(connection: Connection, delivery: Delivery, *, now: datetime) -> None:
+    """It is at the destination: earlier versions that failed end with it, and later ones no longer wait for it."""
+    for one in deliveries.earlier_versions(connection, delivery):
+        if one.state is DeliveryState.FAILED:
+            end_superseded(connection, one, now=now)
+    give_turn(connection, delivery, now=now)
+
+
 def give_turn(connection: Connection, delivery: Delivery, *, now: datetime) -> None:
-    """The delivery has ended: later versions of what it carried no longer wait for it."""
-    for one in deliveries.later_versions(connection, delivery):
+    """The delivery has ended: what follows it no longer waits for it."""
+    for one in succession.followers(connection, delivery):
         if one.state is DeliveryState.PENDING:
             enqueue_next(connection, one, now=now)

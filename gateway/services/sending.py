@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.domain.delivery import EgressGrant
-from gateway.domain.errors import NotAsked, NotFound, Transient
+from gateway.domain.errors import NotAsked
 from gateway.domain.record import Delivery
 from gateway.domain.work import Job
 from gateway.services import egress
@@ -31,17 +31,13 @@ class Permission:
 
 @dataclass(frozen=True)
 class Sending:
-    """One attempt at one delivery. `may_have_left`: an earlier attempt had a grant, so look before sending again."""
+    """One attempt at one delivery.
+
+    `may_have_left`: an earlier attempt had a grant, so look before sending again; `has_just_left`: such an attempt may
+    have been under way until just now, so an index that takes its time may not show it yet.
+    """
 
     delivery: Delivery
     permission: Permission
     may_have_left: bool
-
-
-def blob_to_send(core: Core, digest: str) -> bytes:
-    """The bytes. Raises Transient also where the store has none: it can be mended while the delivery waits."""
-    try:
-        return core.blobs.get(digest)
-    except NotFound as exc:
-        remedy = "see whether this machine uses the store of the installation (consilium doctor), or restore the blob"
-        raise Transient(f"{exc}, and nothing was sent; {remedy}") from exc
+    has_just_left: bool = False

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 import structlog
@@ -18,6 +19,7 @@ from gateway.domain.errors import Ambiguous, Full, GatewayError, NotYet, Permane
 from gateway.domain.ids import new_id
 from gateway.domain.work import Job, JobKind
 from gateway.services.core import Core
+from gateway.services.doubt import leaves_doubt, stuck
 from gateway.store import audit, deliveries, outbox
 
 
@@ -32,21 +34,30 @@ class JobOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class Settlement:
-    """What is committed together with the end of an attempt; `tell` is called once that stands."""
+    """What is committed together with the end of an attempt; `tell` is called once that stands.
+
+    Where another worker has taken the job over meanwhile, only what `is_true_anyway`: what that one does is its own.
+    """
 
     write: Callable[[Connection], None]
     tell: Callable[[], None] = lambda: None
+    is_true_anyway: bool = False
+
+    def keep(self, connection: Connection, job: Job) -> None:
+        """Write it in the transaction that is going to settle the job."""
+        if self.is_true_anyway or outbox.is_held(connection, job):
+            self.write(connection)
 
 
 Handler = Callable[[Job], Settlement | None]
 """Does a job, and gives what is to be committed together with its end."""
 
 
-class Failed(Exception):
+class Failed(GatewayError):
     """How a handler says that it failed with `cause`, and gives what is to be committed together with that."""
 
     def __init__(self, cause: Exception, settlement: Settlement) -> None:
-        super().__init__(cause)
+        super().__init__(sentence_of(cause))
         self.cause = cause
         self.settlement = settlement
 
@@ -62,12 +73,15 @@ def run_job(
     job_id: str,
     handlers: Mapping[JobKind, Handler],
     watcher: Watcher = lambda _kind, _outcome, _seconds: None,
+    *,
+    is_sent: bool = True,
 ) -> bool:
     """Do one job if it is to be had; False when another worker has it or it is not due.
 
     A job ends done, or is tried again at a time that the database keeps, or is dead with its reason. A worker that
     dies in the middle leaves a claim whose lease runs out; the attempt was counted before the work began. All of it
-    belongs to the trace that the job was enqueued in.
+    belongs to the trace that the job was enqueued in. A sending waits for its destination to have room, but where it
+    is settled unsent (`is_sent` false).
     """
     with core.database.write("job.claim") as connection:
         job = outbox.claim(
@@ -76,7 +90,7 @@ def run_job(
             owner=new_id(),
             now=core.now(),
             lease_s=core.retry.lease_s,
-            policy=core.destinations,
+            policy=core.destinations if is_sent else None,
         )
     if job is None:
         return False
@@ -108,7 +122,7 @@ def _attempt(core: Core, job: Job, handlers: Mapping[JobKind, Handler]) -> JobOu
         return outcome
     with core.database.write("job.settle") as connection:
         if settlement is not None:
-            settlement.write(connection)
+            settlement.keep(connection, job)
         is_ours = outbox.settle(connection, job, now=core.now())
     if settlement is not None:
         settlement.tell()
@@ -134,28 +148,36 @@ def _failed(core: Core, job: Job, exc: Exception, settlement: Settlement | None)
     with core.database.write("job.fail") as connection:
         now = core.now()
         if settlement is not None:
-            settlement.write(connection)
+            settlement.keep(connection, job)
         if not _is_hopeless(core, job, exc):
             wish_s = exc.retry_after_s if isinstance(exc, Transient | Ambiguous) else None
             again_at = core.retry.next_try(now, job.attempt, random.random(), wish_s)  # noqa: S311  # jitter, no secret
             since = now if isinstance(exc, NotYet) else None
             is_ours = outbox.postpone(connection, job, next_try_at=again_at, error=error, since=since)
             return JobOutcome.POSTPONED if is_ours else JobOutcome.LOST
-        if not outbox.stop(connection, job, now=now, error=error):
-            return JobOutcome.LOST
-        if job.kind is JobKind.DELIVERY_SEND:
-            deliveries.give_up(connection, job.subject_id, now=now, error=error)
-        audit.record(
-            connection,
-            at=now,
-            actor="gateway",
-            action="job.dead",
-            case_id=job.case_id,
-            subject=f"job/{job.id}",
-            outcome="failure",
-            details={"kind": str(job.kind), "attempts": job.attempt, "error": type(exc).__name__},
-        )
-    return JobOutcome.DEAD
+        is_ours = _stop(connection, job, exc, now=now)
+    return JobOutcome.DEAD if is_ours else JobOutcome.LOST
+
+
+def _stop(connection: Connection, job: Job, exc: Exception, *, now: datetime) -> bool:
+    """Leave it dead, and its delivery for a person; False when another worker has taken it over."""
+    error, is_sending = sentence_of(exc), job.kind is JobKind.DELIVERY_SEND
+    is_in_doubt = is_sending and leaves_doubt(connection, job)
+    if not outbox.stop(connection, job, now=now, error=error):
+        return False
+    if is_sending:
+        deliveries.give_up(connection, job.subject_id, now=now, error=error, **stuck(is_in_doubt=is_in_doubt))
+    audit.record(
+        connection,
+        at=now,
+        actor="gateway",
+        action="job.dead",
+        case_id=job.case_id,
+        subject=f"job/{job.id}",
+        outcome="failure",
+        details={"kind": str(job.kind), "attempts": job.attempt, "error": type(exc).__name__},
+    )
+    return True
 
 
 def _is_hopeless(core: Core, job: Job, exc: Exception) -> bool:
@@ -177,8 +199,17 @@ def _heartbeat(core: Core, job: Job) -> Iterator[None]:
         while not ended.is_set() and _is_renewed(core, job):
             ended.wait(period_s)
 
+    def begin() -> None:
+        if ended.is_set():
+            return
+        try:
+            thread.start()
+        except RuntimeError as exc:  # this machine starts no more threads now
+            _log.warning("job.heartbeat.missed", job=job.id, error=type(exc).__name__)
+            alarms.after(period_s / 4, begin)
+
     thread = threading.Thread(target=context.run, args=[beat], name=f"lease-{job.id}", daemon=True)
-    first = alarms.after(period_s, thread.start)
+    first = alarms.after(period_s, begin)
     try:
         yield
     finally:

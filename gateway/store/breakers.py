@@ -52,16 +52,14 @@ def look_now(connection: Connection, endpoint_id: str, now: datetime) -> None:
         keep(connection, endpoint_id, replace(found, probe_at=now))
 
 
-def lets_through(connection: Connection, endpoint_id: str, *, now: datetime, policy: DestinationPolicy) -> bool:
-    """Whether one more job may go there now; of a destination that failed, it is the one that looks.
-
-    The caller has locked it.
-    """
-    found = by_endpoint(connection, endpoint_id)
-    if found.probe_at is not None:
-        may_probe = found.room(now, policy) > 0
+def lets_through(
+    connection: Connection, endpoint_id: str, locked: Breaker, *, now: datetime, policy: DestinationPolicy
+) -> bool:
+    """Whether one more job may go there now; of a destination that failed, it is the one that looks."""
+    if locked.probe_at is not None:
+        may_probe = locked.room(now, policy) > 0
         if may_probe:
-            keep(connection, endpoint_id, found.probing(now, policy))
+            keep(connection, endpoint_id, locked.probing(now, policy))
         return may_probe
     there = connection.execute(_CLAIMED, {"of_endpoint": endpoint_id, "now": now}).scalar_one()
     return there < policy.in_flight

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, case, func, insert, sel
 from gateway.domain.delivery import DeliveryKind, DeliveryState, EgressGrant, Flow, Receipt
 from gateway.domain.errors import NotFound
 from gateway.domain.ids import new_id
-from gateway.domain.record import Delivery, DeliveryItem
+from gateway.domain.record import FOUND_THERE, Delivery, DeliveryItem
 from gateway.store.tables import decision, delivery, delivery_item, egress_grant
 
 _FIELDS = tuple(delivery.c[name] for name in Delivery.__dataclass_fields__)
@@ -111,11 +111,11 @@ def change(connection: Connection, delivery_id: str, *, now: datetime, **values:
     connection.execute(_CHANGE, is_it | values)
 
 
-def give_up(connection: Connection, delivery_id: str, *, now: datetime, error: str) -> None:
-    """A delivery that is still pending when its work is dead has failed, and an administrator has to look."""
+def give_up(connection: Connection, delivery_id: str, *, now: datetime, error: str, **values: object) -> None:
+    """Set these columns of a delivery that is still pending when its work is dead; an administrator has to look."""
     is_it = (delivery.c.id == delivery_id) & (delivery.c.state == DeliveryState.PENDING)
-    failed = {"state": DeliveryState.FAILED, "waits_for": f"an administrator: {error}", "last_error": error}
-    connection.execute(update(delivery).where(is_it).values(failed | {"changed_at": now}))
+    asks = {"waits_for": f"an administrator: {error}", "last_error": error, "changed_at": now}
+    connection.execute(update(delivery).where(is_it).values(asks | values))
 
 
 def cancel(connection: Connection, delivery_id: str, *, now: datetime, why: str) -> None:
@@ -160,11 +160,16 @@ def set_item_error(connection: Connection, item: DeliveryItem, error: str) -> No
     _change_item(connection, item, last_error=error)
 
 
+def set_item_found(connection: Connection, item: DeliveryItem, now: datetime) -> None:
+    """The destination has this object, although its answer was lost; this was no attempt to send it."""
+    _change_item(connection, item, status=FOUND_THERE, sent_at=now, last_error="", attempts=item.attempts)
+
+
 def _change_item(connection: Connection, item: DeliveryItem, **values: object) -> None:
-    """At the end of one attempt."""
+    """At the end of one attempt, unless they say that it was none."""
     is_it = (delivery_item.c.delivery_id == item.delivery_id) & (delivery_item.c.position == item.position)
     attempts = delivery_item.c.attempts + 1
-    connection.execute(update(delivery_item).where(is_it).values(attempts=attempts, **values))
+    connection.execute(update(delivery_item).where(is_it).values({"attempts": attempts} | values))
 
 
 def add_decision(

@@ -4,22 +4,18 @@ A row is written in the transaction that causes it. A worker claims it (attempt 
 settles it. The broker only carries the row's id; losing a message loses nothing.
 """
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, case, insert, or_, select, update
 
 from gateway.domain import trace
-from gateway.domain.breaker import DestinationPolicy
-from gateway.domain.delivery import DeliveryState
+from gateway.domain.breaker import CLOSED, DestinationPolicy
 from gateway.domain.ids import new_id
-from gateway.domain.work import Job, JobKind, JobState, StoppedJob
+from gateway.domain.work import Job, JobKind, JobState
 from gateway.store import breakers, news
+from gateway.store.tables import breaker, outbox
 from gateway.store.tables import case as cases
-from gateway.store.tables import delivery, outbox
-
-_STUCK = (DeliveryState.FAILED, DeliveryState.AMBIGUOUS)
 
 # Built once: these run for every received object and for every job.
 _MOVE = (
@@ -82,8 +78,7 @@ def enqueue(
     `endpoint_id` is the destination of what is sent; its breaker and its limit hold the job back. The job belongs to
     the current trace; without one, a job that is moved stays in its own.
     """
-    if due_at is None or due_at <= now:
-        news.tell(connection)
+    _made_due(connection, due_at or now, now=now)
     due_at, trace_id, span_id = due_at or now, trace.current() or None, trace.current_span_id() or None
     moved = {"of_subject": subject_id, "of_kind": kind, "next_try_at": due_at, "case_id": case_id}
     if trace_id is None:
@@ -113,33 +108,42 @@ def claim(
     owner: str,
     now: datetime,
     lease_s: float,
-    policy: DestinationPolicy,
+    policy: DestinationPolicy | None,
 ) -> Job | None:
     """Take the row for `lease_s` seconds and count the attempt; None when it is not to be had.
 
-    Rows of the same kind and subject take turns, and a destination takes no more at once than `policy` says. Claims do
-    so too: by BEGIN IMMEDIATE on SQLite, by the locks of all these rows on PostgreSQL (skipping locked ones would
-    overlook a row that is being claimed).
+    Rows of the same kind and subject take turns, and a destination takes no more at once than `policy` says; None for
+    what is not going to be sent. Claims take turns too: by BEGIN IMMEDIATE on SQLite, by the locks of all these rows on
+    PostgreSQL (skipping locked ones would overlook a row that is being claimed).
     """
     endpoint_id = connection.execute(_DESTINATION, {"of_job": job_id}).scalar()
-    if endpoint_id is not None:
-        breakers.lock(connection, endpoint_id)  # before any row, so that two claims never wait for each other
+    # Before any row, so that two claims never wait for each other.
+    breaker_there = CLOSED if endpoint_id is None else breakers.lock(connection, endpoint_id)
     rows = {row.id: row for row in connection.execute(_SAME_SUBJECT, {"of_job": job_id})}
     row = rows.pop(job_id, None)
-    if row is None:
-        return None
-    is_due = row.state == JobState.PENDING and row.next_try_at <= now
-    is_orphaned = row.state == JobState.CLAIMED and row.lease_until <= now
-    if not (is_due or is_orphaned):
+    if row is None or not _is_to_be_had(row, now):
         return None
     may_go = not any(one.state == JobState.CLAIMED and one.lease_until > now for one in rows.values())
-    if may_go and endpoint_id is not None:
-        may_go = breakers.lets_through(connection, endpoint_id, now=now, policy=policy)
+    if may_go and endpoint_id is not None and policy is not None:
+        may_go = breakers.lets_through(connection, endpoint_id, breaker_there, now=now, policy=policy)
     if not may_go:
         connection.execute(update(outbox).where(outbox.c.id == job_id).values(rung_at=None))
         return None
-    until = now + timedelta(seconds=lease_s)
-    connection.execute(_CLAIM, {"of_job": job_id, "attempt": row.attempts + 1, "owner": owner, "until": until})
+    is_taken_over = any(one.state == JobState.CLAIMED for one in (row, *rows.values()))
+    job, until = _claimed(row, owner, is_taken_over=is_taken_over), now + timedelta(seconds=lease_s)
+    connection.execute(_CLAIM, _mine(job) | {"attempt": job.attempt, "until": until})
+    return job
+
+
+def _is_to_be_had(row: Row[Any], now: datetime) -> bool:
+    """Due, or left behind by a worker that is gone."""
+    is_due: bool = row.state == JobState.PENDING and row.next_try_at <= now
+    is_orphaned: bool = row.state == JobState.CLAIMED and row.lease_until <= now
+    return is_due or is_orphaned
+
+
+def _claimed(row: Row[Any], owner: str, *, is_taken_over: bool) -> Job:
+    """The next attempt at it."""
     return Job(
         id=row.id,
         kind=JobKind(row.kind),
@@ -151,8 +155,19 @@ def claim(
         owner=owner,
         trace_id=row.trace_id or "",
         span_id=row.span_id or "",
-        endpoint_id=endpoint_id,
+        endpoint_id=row.endpoint_id,
+        is_taken_over=is_taken_over,
     )
+
+
+def left_alone(connection: Connection, *, before: datetime, now: datetime, limit: int) -> list[str]:
+    """Sendings since `before` or earlier, oldest first, that wait for a destination that is not asked at present."""
+    is_due = and_(outbox.c.state == JobState.PENDING, outbox.c.next_try_at <= now)
+    is_orphaned = and_(outbox.c.state == JobState.CLAIMED, outbox.c.lease_until <= now)
+    is_failing = breaker.c.probe_at.is_not(None)
+    query = select(outbox.c.id).join(breaker, and_(breaker.c.endpoint_id == outbox.c.endpoint_id, is_failing))
+    query = query.where(or_(is_due, is_orphaned), outbox.c.created_at <= before)
+    return list(connection.execute(query.order_by(outbox.c.created_at, outbox.c.id).limit(limit)).scalars())
 
 
 def extend(connection: Connection, job: Job, *, now: datetime, lease_s: float) -> bool:
@@ -205,40 +220,13 @@ def unsettled(connection: Connection, kind: JobKind, subject_id: str) -> Row[Any
     return connection.execute(query.order_by(outbox.c.next_try_at).limit(1)).one_or_none()
 
 
-def stopped(
-    connection: Connection, *, case_id: str | None = None, subjects: Collection[str] = (), limit: int | None = None
-) -> list[StoppedJob]:
-    """Jobs that gave up, oldest first: all of them, or those of the case and those of any of the subjects.
-
-    Left out are those whose subject has a later job of the same kind, and sendings: their deliveries say so themselves.
-    """
-    query = select(outbox).where(_has_stopped())
-    if case_id is not None:
-        query = query.where(or_(outbox.c.case_id == case_id, outbox.c.subject_id.in_(subjects)))
-    elif subjects:
-        query = query.where(outbox.c.subject_id.in_(subjects))
-    rows = connection.execute(query.order_by(outbox.c.settled_at, outbox.c.id).limit(limit))
-    return [_stopped(row) for row in rows]
-
-
-def stopped_by_id(connection: Connection, job_id: str) -> StoppedJob | None:
-    """The one of them that has this id."""
-    row = connection.execute(select(outbox).where(_has_stopped(), outbox.c.id == job_id)).one_or_none()
-    return None if row is None else _stopped(row)
-
-
-def stopped_by_kind(connection: Connection) -> dict[JobKind, int]:
-    """How many jobs gave up, counted as `stopped` lists them."""
-    query = select(outbox.c.kind, func.count()).where(_has_stopped()).group_by(outbox.c.kind)
-    return {JobKind(kind): count for kind, count in connection.execute(query)}
-
-
 def revive(connection: Connection, job_id: str, *, now: datetime) -> None:
     """The job that gave up is due now, with all its attempts before it."""
     again: dict[str, object] = {"state": JobState.PENDING, "attempts": 0, "failures": 0}
     again |= {"created_at": now, "next_try_at": now, "settled_at": None, "rung_at": None}
     is_it = and_(outbox.c.id == job_id, outbox.c.state == JobState.DEAD)
     connection.execute(update(outbox).where(is_it).values(again))
+    _made_due(connection, now, now=now)
 
 
 def begin_anew(connection: Connection, kind: JobKind, subject_id: str, *, now: datetime) -> None:
@@ -253,29 +241,13 @@ def let_go_on(connection: Connection, clinic_id: str, *, now: datetime) -> None:
     is_waiting = and_(outbox.c.kind == JobKind.DELIVERY_SEND, outbox.c.state == JobState.PENDING, of_clinic)
     anew: dict[str, object] = {"next_try_at": now, "created_at": now, "rung_at": None, "last_error": ""}
     connection.execute(update(outbox).where(is_waiting).values(anew))
+    _made_due(connection, now, now=now)
 
 
-def waits_for_person() -> ColumnElement[bool]:
-    """It gave up, and nothing has come of it since: no later job, and for a sending its delivery has not moved on."""
-    is_stuck = exists(select(delivery.c.id).where(delivery.c.id == outbox.c.subject_id, delivery.c.state.in_(_STUCK)))
-    is_open = or_(outbox.c.kind != JobKind.DELIVERY_SEND, is_stuck)
-    return and_(outbox.c.state == JobState.DEAD, ~_is_overtaken(), is_open)
-
-
-def _has_stopped() -> ColumnElement[bool]:
-    return and_(outbox.c.state == JobState.DEAD, outbox.c.kind != JobKind.DELIVERY_SEND, ~_is_overtaken())
-
-
-def _is_overtaken() -> ColumnElement[bool]:
-    later = outbox.alias("later")
-    is_of_same = and_(later.c.subject_id == outbox.c.subject_id, later.c.kind == outbox.c.kind)
-    is_later = or_(later.c.state.in_((JobState.PENDING, JobState.CLAIMED)), later.c.settled_at > outbox.c.settled_at)
-    return exists(select(later.c.id).where(is_of_same, later.c.id != outbox.c.id, is_later))
-
-
-def _stopped(row: Row[Any]) -> StoppedJob:
-    kind, case_id = JobKind(row.kind), row.case_id or ""
-    return StoppedJob(row.id, kind, row.subject_id, case_id, row.attempts, row.last_error, row.settled_at)
+def _made_due(connection: Connection, due_at: datetime, *, now: datetime) -> None:
+    """Whatever gives jobs a time comes by here: there is word of those that are due at once."""
+    if due_at <= now:
+        news.tell(connection)
 
 
 def _mine(job: Job) -> dict[str, object]:

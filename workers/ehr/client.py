@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/http.html
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -19,12 +19,6 @@ from gateway.reachability import tls_context
 from workers.ehr.answer import Answer, Resource, refuse
 from workers.ehr.auth import TokenCache, bearer_token
 from workers.ehr.exchange import ONE_CONNECTION_PER_REQUEST, Limits, exchange
-
-
-def utc_now() -> datetime:
-    """The present moment, aware."""
-    return datetime.now(UTC)
-
 
 AS_IT_IS_NOW = {"Cache-Control": "no-cache"}
 """Asks for no answer that was kept from before: HAPI gives a search's result to whoever asks the same for a minute.
@@ -59,9 +53,9 @@ class Wiring:
     `look_again_after_s`: how long the index of an EHR that can only be searched may take to show what was written.
     """
 
+    clock: Callable[[], datetime]
     tokens: TokenCache = field(default_factory=TokenCache)
     limits: Limits = field(default_factory=Limits)
-    clock: Callable[[], datetime] = utc_now
     transport: httpx.BaseTransport | None = None
     look_again_after_s: float = 60.0
 
@@ -69,11 +63,11 @@ class Wiring:
 class Session:
     """Use as a context manager. Proxies and other settings of the environment are deliberately not read."""
 
-    def __init__(self, address: FhirAddress, *, before_send: Callable[[], None], wiring: Wiring | None = None) -> None:
+    def __init__(self, address: FhirAddress, *, before_send: Callable[[], None], wiring: Wiring) -> None:
         self.base = base_url(address)
         self._address = address
         self._before_send = before_send
-        self._wiring = wiring or Wiring()
+        self._wiring = wiring
         self._client = httpx.Client(
             verify=tls_context(address.ca_file) if self._wiring.transport is None else True,
             timeout=self._wiring.limits.timeout(),

@@ -14,7 +14,7 @@ _PROBE = "https://consilium.example/fhir/connection-test|none"
 """An identifier that nothing has: the search shows whether our credentials hold, and returns nobody."""
 
 
-def diagnose(address: FhirAddress, *, wiring: Wiring | None = None, timeout_s: float = 5.0) -> list[Step]:
+def diagnose(address: FhirAddress, *, wiring: Wiring, timeout_s: float = 5.0) -> list[Step]:
     """Name, TCP, TLS, HTTP, /metadata, what is offered, and the token; ends where going on makes no sense.
 
     It sends no patient data and stores nothing. All steps ok does not promise that a report will be accepted.
@@ -33,7 +33,7 @@ def diagnose(address: FhirAddress, *, wiring: Wiring | None = None, timeout_s: f
     return steps + diagnose_fhir(address, wiring=wiring)
 
 
-def diagnose_fhir(address: FhirAddress, *, wiring: Wiring | None = None) -> list[Step]:
+def diagnose_fhir(address: FhirAddress, *, wiring: Wiring) -> list[Step]:
     """The steps above the transport: token, HTTP and /metadata, offers, and whether the token is accepted."""
     steps: list[Step] = []
     try:

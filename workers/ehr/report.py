@@ -28,18 +28,19 @@ from workers.ehr.stored import (
 )
 
 
-def deliver_report(
+def deliver_report(  # noqa: PLR0913  # each is one fact of its own, told by name
     address: FhirAddress,
     build: Callable[[Resource], Resource],
     *,
     identifier: Identifier,
     patient_identifiers: Sequence[Identifier],
     before_send: Callable[[], None],
+    wiring: Wiring,
     resource_id: str = "",
     stored_reference: str = "",
     read_back_first: bool = False,
+    has_just_left: bool = False,
     is_amendment: bool = False,
-    wiring: Wiring | None = None,
     capabilities: CapabilityCache | None = None,
 ) -> Receipt:
     """Bring the report into the EHR and read it back; the receipt carries the SHA-256 of its PDF.
@@ -48,7 +49,7 @@ def deliver_report(
     before each request that carries patient data. `resource_id` is the id we would choose, `stored_reference` the
     reference of an earlier receipt. `read_back_first`: an earlier attempt ended unclear. `is_amendment`: an earlier
     version of the same `identifier` may be there and is to be replaced, never doubled. `capabilities` spares asking
-    each time what the EHR offers.
+    each time what the EHR offers. `has_just_left`: a worker that ended without a word may have sent it only now.
 
     Raises: Transient (nothing was stored, or storing again does no harm), Ambiguous (it may be stored: call again with
     `read_back_first`, after its `retry_after_s` at the earliest), Permanent (a person is needed), Invalid (`build` gave
@@ -56,7 +57,7 @@ def deliver_report(
     """
     if resource_id and not ID.fullmatch(resource_id):
         raise Invalid("Not a FHIR id.", at="DiagnosticReport.id")
-    wiring, cache = wiring or Wiring(), capabilities or CapabilityCache()
+    cache = capabilities or CapabilityCache()
     with (
         Session(address, before_send=before_send, wiring=wiring) as session,
         cache.relied_on(session, address, wiring.clock(), is_asked_anew=read_back_first) as capability,
@@ -65,7 +66,7 @@ def deliver_report(
         patient = find_patient(session, capability.patient, patient_identifiers)
         expected = expect_report(build(patient), identifier)
         delivery = _Delivery(session, capability.report, strategy, expected, resource_id, stored_reference)
-        outcome = delivery.run(read_back_first=read_back_first, is_amendment=is_amendment)
+        outcome = delivery.run(read_back_first=read_back_first, has_just_left=has_just_left, is_amendment=is_amendment)
     return Receipt(wiring.clock(), outcome.status, outcome.reference, expected.pdf_sha256, outcome.note)
 
 
@@ -85,7 +86,7 @@ class _Delivery:
     resource_id: str
     stored_reference: str
 
-    def run(self, *, read_back_first: bool, is_amendment: bool) -> _Outcome:
+    def run(self, *, read_back_first: bool, has_just_left: bool, is_amendment: bool) -> _Outcome:
         is_look_needed = read_back_first or is_amendment or self.strategy is not WriteStrategy.CONDITIONAL_CREATE
         stored = self._look() if is_look_needed and self._may_look() else None
         if stored is not None and is_amendment:
@@ -95,6 +96,9 @@ class _Delivery:
         if self.strategy is WriteStrategy.SINGLE_CREATE and read_back_first:
             reason = "The EHR offers neither an idempotent write nor a search; a person has to ask there."
             raise Ambiguous(reason, is_for_person=True)
+        if self.strategy is WriteStrategy.SEARCH_THEN_CREATE and has_just_left:
+            reason, wait_s = "A worker that is gone may have stored it just now.", self.session.look_again_after_s
+            raise Ambiguous(reason, retry_after_s=wait_s)
         if is_amendment and not self._may_find_earlier():
             raise Permanent("The EHR offers no way to find the earlier version; a person has to replace the report.")
         try:

@@ -40,7 +40,7 @@ delivery_item = Table(
     blob("blob_sha256"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("last_error", Text, nullable=False, server_default=""),
-    Column("status", String(16)),  # DIMSE status of the destination, hexadecimal
+    Column("status", String(16)),  # DIMSE status of the destination, hexadecimal, or C-FIND
     Column("sent_at", Instant),
 )
 decision = Table(

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from gateway.demo.resources import MRN_SYSTEM, patient_resource
 from gateway.domain.errors import Permanent
 from gateway.domain.party import FhirAddress, Identifier
 from tests.integration.demo.scenery import CASE, PDF
+from workers.ehr.client import Wiring
 from workers.ehr.report import deliver_report
 
 PATIENT = Identifier(MRN_SYSTEM, CASE.record_number)
@@ -64,7 +66,14 @@ def test_refuses_a_report_without_pdf_or_of_another_patient(ehr: Ehr) -> None:
 
 def _deliver(ehr: Ehr, patient: Identifier = PATIENT) -> Any:
     address = FhirAddress(ehr.base_url, token_file=str(ehr.token_file))
-    return deliver_report(address, _report, identifier=REPORT, patient_identifiers=[patient], before_send=lambda: None)
+    return deliver_report(
+        address,
+        _report,
+        identifier=REPORT,
+        patient_identifiers=[patient],
+        before_send=lambda: None,
+        wiring=Wiring(lambda: datetime.now(UTC)),
+    )
 
 
 def _report(patient: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from datetime import UTC, datetime
 from typing import Any
 
 from gateway.domain.delivery import Receipt
@@ -35,6 +36,11 @@ def report(subject: dict[str, Any], status: str, pdf: bytes) -> dict[str, Any]:
     }
 
 
+def wired(limits: Limits | None = None) -> Wiring:
+    """To the network, by the machine's clock."""
+    return Wiring(lambda: datetime.now(UTC), limits=limits or Limits())
+
+
 def deliver(
     address: FhirAddress, *, status: str = "final", pdf: bytes = PDF, limits: Limits | None = None, **more: Any
 ) -> Receipt:
@@ -42,7 +48,7 @@ def deliver(
     options = {
         "before_send": lambda: None,
         "resource_id": "consilium-r-2026-1",
-        "wiring": Wiring(limits=limits or Limits()),
+        "wiring": wired(limits),
         **more,
     }
     return deliver_report(

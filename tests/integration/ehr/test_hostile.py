@@ -10,7 +10,8 @@ import pytest
 
 from gateway.domain.errors import Ambiguous, GatewayError, Permanent, Transient
 from gateway.domain.party import FhirAddress
-from workers.ehr.client import Call, Session, Wiring
+from tests.integration.ehr.scenery import wired
+from workers.ehr.client import Call, Session
 from workers.ehr.exchange import Limits
 
 LIMITS = Limits(connect_timeout_s=1.0, read_timeout_s=0.5, total_timeout_s=1.0, max_answer_bytes=100_000)
@@ -66,7 +67,7 @@ def flood(connection: socket.socket) -> None:
 
 
 def ask(address: FhirAddress, *, is_write: bool) -> None:
-    with Session(address, before_send=lambda: None, wiring=Wiring(limits=LIMITS)) as session:
+    with Session(address, before_send=lambda: None, wiring=wired(LIMITS)) as session:
         call = Call("POST" if is_write else "GET", "DiagnosticReport", is_write=is_write)
         session.send(call).expect("Bundle")
 

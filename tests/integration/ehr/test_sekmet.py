@@ -7,7 +7,7 @@ import pytest
 
 from gateway.domain.errors import Permanent
 from gateway.domain.party import FhirAddress
-from tests.integration.ehr.scenery import MRN, PATIENT, PDF, PDF_SHA256, REPORT, deliver
+from tests.integration.ehr.scenery import MRN, PATIENT, PDF, PDF_SHA256, REPORT, deliver, wired
 from tests.peers.sekmet import Sekmet
 from workers.ehr.diagnose import diagnose
 
@@ -41,7 +41,7 @@ def test_the_report_lives_through_its_versions(running: Sekmet, patient: dict[st
 
 
 def test_the_connection_test_passes(running: Sekmet) -> None:
-    steps = diagnose(FhirAddress(running.base_url))
+    steps = diagnose(FhirAddress(running.base_url), wiring=wired())
 
     assert all(step.is_ok for step in steps)
     assert "SEKMET" in next(step.detail for step in steps if step.name == "metadata")
@@ -52,7 +52,7 @@ def test_its_console_is_not_a_fhir_server(running: Sekmet) -> None:
 
     with pytest.raises(Permanent):
         deliver(address)
-    last = diagnose(address)[-1]
+    last = diagnose(address, wiring=wired())[-1]
     assert (last.name, last.is_ok) == ("metadata", False)
 
 

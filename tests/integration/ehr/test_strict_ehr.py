@@ -8,11 +8,10 @@ import pytest
 from gateway.domain.errors import Ambiguous, Forbidden, Permanent, Transient
 from gateway.domain.party import FhirAddress
 from tests.integration.certificates import Authority
-from tests.integration.ehr.scenery import HASTY, MRN, PATIENT, PDF_SHA256, deliver
+from tests.integration.ehr.scenery import HASTY, MRN, PATIENT, PDF_SHA256, deliver, wired
 from tests.peers.strict_ehr import StrictEhr
 from tests.peers.strict_ehr_access import Access
 from tests.peers.strict_ehr_script import lose, refuse, store_then_silence
-from workers.ehr.client import Wiring
 from workers.ehr.diagnose import diagnose
 from workers.ehr.exchange import Limits
 
@@ -168,7 +167,7 @@ def test_over_tls_only_a_trusted_certificate_gets_the_report(tmp_path: Path) -> 
         receipt = deliver(trusting)
 
         assert receipt.status == "HTTP 201"
-        assert all(step.is_ok for step in diagnose(trusting))
+        assert all(step.is_ok for step in diagnose(trusting, wiring=wired()))
 
 
 def test_the_deadline_holds_over_tls_too(tmp_path: Path) -> None:
@@ -203,7 +202,7 @@ def test_client_credentials_cached_and_renewed_once(tmp_path: Path) -> None:
         ehr.add_patient(PATIENT)
         secret_file = str(tmp_path / "secret")
         address = FhirAddress(ehr.base_url, "", ehr.token_url, "consilium", secret_file)
-        wiring = Wiring()
+        wiring = wired()
 
         deliver(address, wiring=wiring)
         deliver(address, wiring=wiring)
@@ -213,7 +212,7 @@ def test_client_credentials_cached_and_renewed_once(tmp_path: Path) -> None:
 
         assert (given_out_before, access.tokens_given_out) == (1, 2)
         assert len(ehr.reports()) == 1
-        assert all(step.is_ok for step in diagnose(address))
+        assert all(step.is_ok for step in diagnose(address, wiring=wired()))
 
 
 def test_a_wrong_secret_is_for_a_person(tmp_path: Path) -> None:
@@ -223,11 +222,11 @@ def test_a_wrong_secret_is_for_a_person(tmp_path: Path) -> None:
 
         with pytest.raises(Permanent, match=r"\(invalid_client\)"):
             deliver(address)
-        assert diagnose(address)[-1].name == "token"
+        assert diagnose(address, wiring=wired())[-1].name == "token"
 
 
 def test_the_connection_test_describes_the_ehr(ehr: StrictEhr) -> None:
-    steps = diagnose(FhirAddress(ehr.base_url))
+    steps = diagnose(FhirAddress(ehr.base_url), wiring=wired())
 
     assert [step.name for step in steps] == [
         "name resolution",
@@ -247,7 +246,7 @@ def test_a_port_where_nobody_listens_ends_the_connection_test() -> None:
     with StrictEhr() as ehr:
         address = FhirAddress(ehr.base_url)
 
-    last = diagnose(address)[-1]
+    last = diagnose(address, wiring=wired())[-1]
 
     assert (last.name, last.is_ok) == ("TCP", False)
     assert "port" in last.remedy

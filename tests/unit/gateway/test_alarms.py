@@ -2,7 +2,10 @@
 
 import threading
 
+import pytest
+
 from gateway.alarms import Alarms
+from gateway.domain.errors import Transient
 
 PATIENCE_S = 10.0
 
@@ -51,3 +54,19 @@ def test_one_may_be_set_after_all_others_have_rung() -> None:
         has_rung = threading.Event()
         alarms.after(0.0, has_rung.set)
         assert has_rung.wait(PATIENCE_S)
+
+
+def test_whoever_sets_one_that_no_thread_can_call_is_told_and_the_next_one_rings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    alarms, rung, has_rung = Alarms(), list[str](), threading.Event()
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", fail)
+        with pytest.raises(Transient, match="starts no more threads"):
+            alarms.after(0.0, lambda: rung.append("refused"))
+    alarms.after(0.0, has_rung.set)
+    assert has_rung.wait(PATIENCE_S)
+    assert rung == []

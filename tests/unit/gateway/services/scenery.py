@@ -88,10 +88,10 @@ class Scenery:
             connection.execute(insert(tables.study).values(study))
         return str(study["id"])
 
-    def images(self, *uids: str) -> Delivery:
+    def images(self, *uids: str, content: bytes = b"pixels") -> Delivery:
         """A delivery of the study with these objects, ready to be sent."""
         study_id = self.study("matched")
-        blob = self.core.blobs.put(b"pixels")
+        blob = self.core.blobs.put(content)
         opened = self._opened(DeliveryKind.STUDY_TO_REVIEWER, "board-node", study_id, "")
         items = [DeliveryItem(opened.id, n, uid, "1.2", "1.2.1", blob, None, None) for n, uid in enumerate(uids)]
         with self.core.database.write("test") as connection:

@@ -102,6 +102,19 @@ def test_what_runs_under_a_grant_ends(scenery: Scenery, images: Delivery) -> Non
         egress.require_open(scenery.core, job, granted)
 
 
+def test_retrying_what_failed_decides_anew(scenery: Scenery, monkeypatch: pytest.MonkeyPatch) -> None:
+    consent = scenery.consent(DISCLOSE)
+    images = scenery.images("1.1")
+    with scenery.core.database.write("test") as connection:
+        deliveries.change(connection, images.id, now=scenery.clock(), state=DeliveryState.FAILED)
+    scenery.consent(DISCLOSE, status="inactive", of=consent)
+    delivery_control.retry(scenery.core, images.id, actor=ACTOR)
+    assert _sent(scenery, images, monkeypatch) == []
+    held = scenery.delivery(images.id)
+    assert held.state is DeliveryState.HELD
+    assert held.waits_for.startswith("the clinic")
+
+
 def test_retrying_does_not_get_round_it(scenery: Scenery, images: Delivery) -> None:
     _hold(scenery, images)
     with pytest.raises(Conflict, match=f"{ACTOR} holds it back; .*consilium delivery release {images.id}"):

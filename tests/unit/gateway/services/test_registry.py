@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -19,11 +20,11 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PACS = NewEndpoint("ankara-pacs", EndpointRole.PACS, dicom=DicomAddress(" ANKPACS ", "10.0.0.5", 104))
 EHR = NewEndpoint("ankara-ehr", EndpointRole.EHR, fhir=FhirAddress("https://ehr.example/fhir/"))
 IDENTIFIER = Identifier("urn:oid:1.2.3", "ANK")
-OTHER: dict[str, object] = {"name": "izmir", "identifiers": [Identifier("urn:oid:1.2.3", "IZM")]}
+OTHER: dict[str, Any] = {"name": "izmir", "identifiers": [Identifier("urn:oid:1.2.3", "IZM")]}
 
 
-def clinic(database: Database, **changes: object) -> Registration:
-    facts: dict[str, object] = {
+def clinic(database: Database, **changes: Any) -> Registration:
+    facts: dict[str, Any] = {
         "kind": PartyKind.CLINIC,
         "name": "ankara",
         "identifiers": [IDENTIFIER],
@@ -31,7 +32,7 @@ def clinic(database: Database, **changes: object) -> Registration:
         "time_zone": "Europe/Istanbul",
         "endpoints": [PACS, EHR],
     }
-    return registry.register_party(database, **(facts | changes), actor="cli:test", now=NOW)  # type: ignore[arg-type]
+    return registry.register_party(database, **(facts | changes), actor="cli:test", now=NOW)
 
 
 def audited(database: Database) -> list[tuple[str, str]]:
@@ -120,11 +121,11 @@ def test_a_clinic_may_have_a_second_pacs(database: Database) -> None:
 def test_an_endpoint_is_removed_and_another_takes_its_role(database: Database) -> None:
     clinic(database)
     moved = replace(EHR, name="ankara-new")
-    add = {"party_name": "ankara", "new": moved, "actor": "cli:test", "now": NOW}
+    add: dict[str, Any] = {"party_name": "ankara", "new": moved, "actor": "cli:test", "now": NOW}
     with pytest.raises(Conflict, match="has its ehr already"):
-        registry.register_endpoint(database, **add)  # type: ignore[arg-type]
+        registry.register_endpoint(database, **add)
     registry.remove_endpoint(database, "ankara-ehr", actor="cli:test", now=NOW)
-    assert registry.register_endpoint(database, **add).name == "ankara-new"  # type: ignore[arg-type]
+    assert registry.register_endpoint(database, **add).name == "ankara-new"
     assert [action for action, _ in audited(database)][-2:] == ["endpoint.remove", "endpoint.add"]
 
 

@@ -1,5 +1,6 @@
 """The PACS is asked and written to only while the permission holds, and an amendment names what is there."""
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 
 from dicom_node.encapsulated_pdf import StudyIdentity
 from gateway.domain.delivery import DeliveryState, Receipt
-from gateway.domain.errors import Ambiguous, Conflict, Lacking, Permanent, Transient, Unreachable
+from gateway.domain.errors import Ambiguous, Conflict, GatewayError, Lacking, Permanent, Transient, Unreachable
 from gateway.domain.record import Delivery
 from gateway.services.sending import Sending
 from gateway.services.to_pacs import send_to_pacs
@@ -45,11 +46,13 @@ class _Permission:
 class _Pacs:
     """Answers each question with what it was made with; notes each and keeps what it is sent."""
 
+    look_again_after_s = 60.0
+
     def __init__(
         self,
         log: list[str],
         *,
-        has: Sequence[bool] = (),
+        has: Sequence[bool | GatewayError] = (True,),
         status: int = 0x0000,
         studies: Sequence[StudyIdentity] = (STUDY,),
     ) -> None:
@@ -62,7 +65,10 @@ class _Pacs:
 
     def has_instance(self, *_: object) -> bool:
         self.log.append("find instance")
-        return self.has.pop(0)
+        answer = self.has.pop(0)
+        if isinstance(answer, GatewayError):
+            raise answer
+        return answer
 
     def open_sender(self, *_: object) -> "_Pacs":
         return self
@@ -98,6 +104,49 @@ def test_the_permission_is_asked_for_before_each_question_and_the_object(scenery
     assert log == [step for question in questions for step in ("require", question)]
 
 
+@pytest.mark.parametrize(
+    ("status", "note"), [(0x0000, "seen there by C-FIND"), (0xB000, r"stored with changes: .*; seen there by C-FIND")]
+)
+def test_what_the_pacs_says_it_has_stored_is_looked_for(
+    scenery: Scenery, log: list[str], status: int, note: str
+) -> None:
+    scenery.study("matched")
+    receipt = _send(scenery, scenery.report_to_pacs(), _Permission(log), _Pacs(log, has=[True], status=status))
+    assert log == [step for question in ("find study", "store", "find instance") for step in ("require", question)]
+    assert receipt.status == f"0x{status:04X}"
+    assert re.fullmatch(note, receipt.note)
+
+
+def test_what_it_says_it_has_stored_and_does_not_show_is_looked_for_again_later(
+    scenery: Scenery, log: list[str]
+) -> None:
+    """Its index may be late, so that nothing is sent again before it has had its time."""
+    scenery.study("matched")
+    with pytest.raises(Ambiguous, match="answered 0x0000, and the report is not there when asked for") as unclear:
+        _send(scenery, scenery.report_to_pacs(), _Permission(log), _Pacs(log, has=[False]))
+    assert unclear.value.retry_after_s == 60
+    assert not unclear.value.is_for_person
+
+
+@pytest.mark.parametrize("why", [Unreachable("PACS is gone"), Permanent("PACS failed the query (0xA900)")])
+def test_a_pacs_that_cannot_be_asked_is_believed_and_the_receipt_says_so(
+    scenery: Scenery, log: list[str], why: GatewayError
+) -> None:
+    scenery.study("matched")
+    receipt = _send(scenery, scenery.report_to_pacs(), _Permission(log), _Pacs(log, has=[why]))
+    assert (receipt.status, receipt.note) == ("0x0000", f"not looked for there: {why}")
+
+
+def test_a_permission_that_ended_with_the_object_leaves_its_own_word(scenery: Scenery, log: list[str]) -> None:
+    scenery.study("matched")
+    receipt = _send(scenery, scenery.report_to_pacs(), _Permission(log, holds=2), _Pacs(log))
+    assert (receipt.status, receipt.note) == (
+        "0x0000",
+        "not looked for there: the grant was cancelled; nothing more is sent",
+    )
+    assert log == ["require", "find study", "require", "store", "require"]
+
+
 def test_without_a_permission_nobody_is_asked_anything(scenery: Scenery, log: list[str]) -> None:
     scenery.study("matched")
     with pytest.raises(Conflict):
@@ -105,15 +154,9 @@ def test_without_a_permission_nobody_is_asked_anything(scenery: Scenery, log: li
     assert log == ["require"]
 
 
-def test_an_open_answer_stays_open_when_the_pacs_cannot_be_asked(
-    scenery: Scenery, log: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def unreachable(*_: object) -> bool:
-        raise Unreachable("PACS cannot be reached")
-
+def test_an_open_answer_stays_open_when_the_pacs_cannot_be_asked(scenery: Scenery, log: list[str]) -> None:
     scenery.study("matched")
-    pacs = _Pacs(log, status=DUPLICATE)
-    monkeypatch.setattr(pacs, "has_instance", unreachable)
+    pacs = _Pacs(log, status=DUPLICATE, has=[Unreachable("PACS cannot be reached")])
     with pytest.raises(Ambiguous):
         _send(scenery, scenery.report_to_pacs(), _Permission(log), pacs)
 
@@ -177,7 +220,7 @@ def test_a_pdf_that_the_store_does_not_have_is_waited_for(scenery: Scenery, log:
     delivery = scenery.report_to_pacs()
     with scenery.core.database.read() as connection:
         pdf = str(reports.by_id(connection, delivery.subject_id).pdf_sha256)
-    assert scenery.core.blobs.remove_stale(pdf, before=time.time() + 60)
+    assert scenery.core.blobs.remove_stale(pdf, before_s=time.time() + 60)
     with pytest.raises(Transient, match=f"blob {pdf[:12]} is not in the store, .*consilium doctor"):
         _send(scenery, delivery, _Permission(log), _Pacs(log))
     assert "store" not in log
@@ -189,7 +232,7 @@ def test_an_amendment_names_the_last_version_that_is_there(
 ) -> None:
     scenery.study("matched")
     first, second, third = (scenery.report_to_pacs(version) for version in (1, 2, 3))
-    pacs = _Pacs(log)
+    pacs = _Pacs(log, has=[True, True])
     receipt = _send(scenery, first, _Permission(log), pacs)
     kept = replace(receipt, reference="") if is_confirmed_by_a_person else receipt
     with scenery.core.database.write("test") as connection:

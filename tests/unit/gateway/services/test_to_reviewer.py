@@ -1,13 +1,14 @@
 """What is kept of each object on its way to the reviewer's node."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from typing import cast
+from typing import Any
 
 import pytest
 
 from gateway.domain import hooks
-from gateway.domain.errors import Ambiguous, GatewayError, Permanent, Transient, Unreachable
+from gateway.domain.delivery import Receipt
+from gateway.domain.errors import Ambiguous, Conflict, GatewayError, Permanent, Transient, Unanswered, Unreachable
 from gateway.domain.party import DicomAddress
 from gateway.domain.record import Delivery, DeliveryItem
 from gateway.domain.work import JobKind
@@ -16,42 +17,60 @@ from gateway.services.outside import ObjectSender, Outside
 from gateway.services.sending import Permission, Sending
 from gateway.services.to_reviewer import send_to_reviewer
 from gateway.store import deliveries, outbox
+from tests.peers.generated import ct_series, part10
 from tests.unit.gateway.services.scenery import DISCLOSE, Scenery
+
+CT = part10(ct_series(slices=1, study_instance_uid="1.2.3.9")[0])
+NO_QUERIES = Permanent("NODE at ::1:104 accepted the association and none of what was offered to it")
 
 
 class _Node:
-    """Answers with each of these in turn."""
+    """Answers with each of these in turn; asked what it has, with `holds`."""
 
-    def __init__(self, *answers: int | GatewayError) -> None:
-        self.answers = list(answers)
+    def __init__(self, *answers: int | GatewayError, holds: Collection[str] | GatewayError = ()) -> None:
+        self.answers, self.holds = list(answers), holds
+        self.log: list[str] = []
+
+    def find_instances(self, address: DicomAddress, study_instance_uid: str) -> frozenset[str]:
+        assert address.ae_title == "NODE"
+        self.log.append(f"find {study_instance_uid}")
+        if isinstance(self.holds, GatewayError):
+            raise self.holds
+        return frozenset(self.holds)
 
     def send(self, _content: bytes) -> int:
+        self.log.append("store")
         answer = self.answers.pop(0)
         if isinstance(answer, GatewayError):
             raise answer
         return answer
 
     @contextmanager
-    def open(self, _address: DicomAddress, _contexts: frozenset[tuple[str, str]]) -> Iterator[ObjectSender]:
+    def open(self, address: DicomAddress, contexts: frozenset[tuple[str, str]]) -> Iterator[ObjectSender]:
+        assert (address.ae_title, contexts) == ("NODE", frozenset({("1.2", "1.2.1")}))
         yield self
 
 
 @pytest.fixture
 def images(scenery: Scenery) -> Delivery:
     scenery.consent(DISCLOSE)
-    return scenery.images("1.1", "1.2")
+    return scenery.images("1.1", "1.2", content=CT)
 
 
-def _send(scenery: Scenery, delivery: Delivery, *answers: int | GatewayError) -> None:
+def _send(scenery: Scenery, delivery: Delivery, *answers: int | GatewayError) -> Receipt:
     """To a node that answers so."""
+    return _send_to(_Node(*answers), scenery, delivery, may_have_left=False)
+
+
+def _send_to(node: _Node, scenery: Scenery, delivery: Delivery, *, may_have_left: bool) -> Receipt:
     granted = egress.grant(scenery.core, delivery.id)
     assert granted is not None
     job = scenery.claimed(JobKind.DELIVERY_SEND, delivery.id)
-    never = cast(Outside, None)
-    outside = Outside(_Node(*answers).open, *[never] * 4)  # type: ignore[arg-type]  # nothing else is asked
-    attempt = Sending(delivery, Permission(scenery.core, job, granted), may_have_left=False)
+    never: Any = None  # nobody else is asked
+    outside = Outside(node.open, never, never, node.find_instances, never, never, look_again_after_s=60)
+    attempt = Sending(delivery, Permission(scenery.core, job, granted), may_have_left)
     try:
-        send_to_reviewer(scenery.core, attempt, outside)
+        return send_to_reviewer(scenery.core, attempt, outside)
     finally:
         with scenery.core.database.write("test") as connection:
             outbox.settle(connection, job, now=scenery.clock())
@@ -61,7 +80,11 @@ def _attempt(scenery: Scenery, delivery: Delivery, *answers: int | GatewayError)
     """The objects after one attempt."""
     with suppress(GatewayError):
         _send(scenery, delivery, *answers)
-    with scenery.core.database.write("test") as connection:
+    return _items(scenery, delivery)
+
+
+def _items(scenery: Scenery, delivery: Delivery) -> list[DeliveryItem]:
+    with scenery.core.database.read() as connection:
         return deliveries.items(connection, delivery.id)
 
 
@@ -109,3 +132,72 @@ def test_an_error_that_could_not_be_noted_is_raised_as_what_it_is(
 ) -> None:
     with _nothing_can_be_noted(), pytest.raises(error):
         _send(scenery, images, answer)
+
+
+def test_after_an_answer_that_was_lost_only_what_is_not_there_is_sent(scenery: Scenery, images: Delivery) -> None:
+    _attempt(scenery, images, Unanswered("NODE did not answer C-STORE"))
+    node = _Node(0x0000, holds={"1.1", "7.7"})
+    receipt = _send_to(node, scenery, images, may_have_left=True)
+    assert node.log == ["find 1.2.3.9", "store"]
+    assert receipt.note == "2 of 2 objects acknowledged, 1 of them found there by C-FIND"
+    first, second = _items(scenery, images)
+    assert (first.status, first.attempts, first.last_error) == ("C-FIND", 1, "")
+    assert (second.status, second.attempts) == ("0x0000", 1)
+    assert first.sent_at == scenery.clock()
+
+
+def test_where_all_is_there_nothing_is_sent_and_no_association_for_it_opened(
+    scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = _Node(holds={"1.1", "1.2"})
+    monkeypatch.setattr(node, "open", None)
+    receipt = _send_to(node, scenery, images, may_have_left=True)
+    assert (receipt.status, receipt.sha256) == ("0x0000", images.payload_sha256)
+    assert receipt.note == "2 of 2 objects acknowledged, 2 of them found there by C-FIND"
+
+
+def test_what_was_found_at_an_earlier_attempt_is_told_at_the_last(scenery: Scenery, images: Delivery) -> None:
+    with pytest.raises(Unreachable):
+        _send_to(_Node(Unreachable("gone"), holds={"1.1"}), scenery, images, may_have_left=True)
+    node = _Node(0x0000)
+    receipt = _send_to(node, scenery, images, may_have_left=True)
+    assert receipt.note == "2 of 2 objects acknowledged, 1 of them found there by C-FIND"
+
+
+def test_a_node_that_answers_no_queries_is_sent_it_again_and_the_receipt_says_so(
+    scenery: Scenery, images: Delivery
+) -> None:
+    node = _Node(0x0000, 0x0000, holds=NO_QUERIES)
+    receipt = _send_to(node, scenery, images, may_have_left=True)
+    assert node.log == ["find 1.2.3.9", "store", "store"]
+    assert receipt.note == (
+        "2 of 2 objects acknowledged; sent again without a look, since the node cannot be asked what it has: "
+        f"{NO_QUERIES}"
+    )
+
+
+def test_a_node_that_cannot_be_asked_at_present_is_sent_nothing(scenery: Scenery, images: Delivery) -> None:
+    node = _Node(holds=Unreachable("NODE cannot be reached"))
+    with pytest.raises(Unreachable):
+        _send_to(node, scenery, images, may_have_left=True)
+    assert node.log == ["find 1.2.3.9"]
+
+
+def test_without_a_permission_the_node_is_not_even_asked(
+    scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise Conflict("the grant was cancelled; nothing more is sent")
+
+    monkeypatch.setattr(Permission, "require", refuse)
+    node = _Node()
+    with pytest.raises(Conflict):
+        _send_to(node, scenery, images, may_have_left=True)
+    assert node.log == []
+
+
+def test_a_first_attempt_asks_nothing(scenery: Scenery, images: Delivery) -> None:
+    node = _Node(0x0000, 0x0000)
+    receipt = _send_to(node, scenery, images, may_have_left=False)
+    assert node.log == ["store", "store"]
+    assert receipt.note == "2 of 2 objects acknowledged"

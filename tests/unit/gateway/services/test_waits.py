@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.breaker import Breaker
+from gateway.domain.consent.decision import Outcome
 from gateway.domain.delivery import DeliveryState
 from gateway.domain.errors import NotFound
 from gateway.domain.work import JobKind
@@ -51,7 +52,8 @@ def test_missing_endpoints_are_added_to_their_party(scenery: Scenery) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "verbs"), [(DeliveryState.FAILED, "retry|cancel"), (DeliveryState.AMBIGUOUS, "confirm|resend|cancel")]
+    ("state", "verbs"),
+    [(DeliveryState.FAILED, "retry|cancel"), (DeliveryState.AMBIGUOUS, "retry|confirm|resend|cancel")],
 )
 def test_a_delivery_that_a_person_decides_on(scenery: Scenery, state: DeliveryState, verbs: str) -> None:
     delivery = scenery.images("1.1")
@@ -68,6 +70,30 @@ def test_a_delivery_whose_work_fails_before_it_is_sent_says_why(scenery: Scenery
         outbox.postpone(connection, job, next_try_at=scenery.clock(), error="NotYet: consents unread")
     [what] = scenery.waits()
     assert what.endswith("after: NotYet: consents unread")
+
+
+def test_where_the_consents_allow_no_decision_it_is_the_clinic_that_can_move_it(scenery: Scenery) -> None:
+    delivery = scenery.images("1.1")
+    job = scenery.claimed(JobKind.DELIVERY_SEND, delivery.id)
+    with scenery.core.database.write("test") as connection:
+        deliveries.add_decision(
+            connection,
+            case_id=scenery.case.id,
+            delivery_id=delivery.id,
+            flow=DISCLOSE,
+            stage="grant",
+            outcome=Outcome.INDETERMINATE,
+            reasons=["the consents contradict themselves"],
+            consents=[],
+            payload_sha256=delivery.payload_sha256,
+            valid_until=None,
+            now=scenery.clock(),
+        )
+        outbox.postpone(connection, job, next_try_at=scenery.clock(), error="NotYet: contradicting consents")
+    [(what, who)] = scenery.waits().items()
+    assert what.endswith("after: NotYet: contradicting consents")
+    shown = f"consilium consent list --case {scenery.case.id}"
+    assert who == f"the clinic ankara, by its consents; on file is what this shows: {shown}"
 
 
 def test_a_delivery_that_is_tried_again_says_when_and_how_to_look(scenery: Scenery) -> None:

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from gateway.domain import hooks
 from gateway.domain.errors import Ambiguous, Full, Invalid, NotYet, Permanent, Transient
@@ -48,7 +49,7 @@ def _failing(error: Exception) -> Callable[[Job], None]:
     return handler
 
 
-def _row(core: Core, job_id: str) -> rows.c:  # type: ignore[name-defined]
+def _row(core: Core, job_id: str) -> Row[Any]:
     with core.database.read() as connection:
         return connection.execute(select(rows).where(rows.c.id == job_id)).one()
 
@@ -140,7 +141,8 @@ def test_an_unexpected_error_leaves_its_kind_and_not_its_words(core: Core, job_i
     assert _row(core, job_id).last_error == "RuntimeError: unexpected RuntimeError"
 
 
-def test_a_long_job_keeps_its_lease(core: Core, job_id: str, clock: Clock) -> None:
+def _long(core: Core, job_id: str, clock: Clock) -> Row[Any]:
+    """A job that outlives its lease, unless that is renewed; gives its row."""
     quick = replace(core, retry=replace(POLICY, lease_s=0.3))
     is_renewed = threading.Event()
 
@@ -157,7 +159,29 @@ def test_a_long_job_keeps_its_lease(core: Core, job_id: str, clock: Clock) -> No
         run_job(quick, job_id, {KIND: work})
     finally:
         hooks.forget(watch)
-    row = _row(core, job_id)
+    return _row(core, job_id)
+
+
+def test_a_long_job_keeps_its_lease(core: Core, job_id: str, clock: Clock) -> None:
+    row = _long(core, job_id, clock)
+    assert row.lease_until > clock.time
+    assert row.state == "done"
+
+
+def test_it_keeps_its_lease_also_where_no_thread_could_be_had_at_first(
+    core: Core, job_id: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, refused = threading.Thread.start, list[str]()
+
+    def full_at_first(thread: threading.Thread) -> None:
+        if thread.name.startswith("lease-") and not refused:
+            refused.append(thread.name)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", full_at_first)
+    row = _long(core, job_id, clock)
+    assert refused == [f"lease-{job_id}"]
     assert row.lease_until > clock.time
     assert row.state == "done"
 

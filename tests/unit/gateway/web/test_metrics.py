@@ -121,6 +121,19 @@ def test_what_waits_for_a_destination_that_fails_is_not_overdue(database: Databa
     assert scraped(world)["destination_breaker_state", "ankara-ehr"] == 1
 
 
+def test_what_waits_for_its_turn_grows_old_all_the_same(database: Database, tmp_path: Path) -> None:
+    scenery = Scenery(database, tmp_path)
+    world, sent = world_of(scenery, tmp_path), scenery.report()
+    with database.write("test") as connection:
+        egress.enqueue_next(connection, sent, now=scenery.clock())
+    job = scenery.claimed(JobKind.DELIVERY_SEND, sent.id)
+    scenery.clock.forward(hours=2)
+    with database.write("test") as connection:
+        again = scenery.clock() + timedelta(minutes=1)
+        outbox.postpone(connection, job, next_try_at=again, error="NotYet: contradicting", since=scenery.clock())
+    assert scraped(world)["destination_oldest_waiting_seconds", "ankara-ehr"] == 7200
+
+
 def test_what_there_is_in_all(database: Database, tmp_path: Path) -> None:
     scenery = Scenery(database, tmp_path)
     world, images = world_of(scenery, tmp_path), scenery.images("1.2.3")

@@ -41,6 +41,11 @@ def report(subject: Resource, *, status: str = "final", pdf: bytes = PDF) -> Res
     }
 
 
+def wired_to(answer: Answerer) -> Wiring:
+    """A session of that wiring asks `answer` instead of the network; it is always the same moment."""
+    return Wiring(lambda: NOW, transport=httpx.MockTransport(answer))
+
+
 class EhrDouble:
     """Stores DiagnosticReports as its capability says. `before[n]` answers the n-th write instead of the EHR."""
 
@@ -63,7 +68,7 @@ class EhrDouble:
 
     @property
     def wiring(self) -> Wiring:
-        return Wiring(transport=httpx.MockTransport(self.answer), clock=lambda: NOW)
+        return wired_to(self.answer)
 
     def methods(self) -> list[str]:
         """What was asked, without the base URL."""

@@ -28,7 +28,7 @@ class Provider:
         self.token_requests: list[httpx.Request] = []
         self.shown: list[str] = []
         self.now = datetime(2026, 3, 1, tzinfo=UTC)
-        self.wiring = Wiring(TokenCache(), transport=httpx.MockTransport(self.answer), clock=lambda: self.now)
+        self.wiring = Wiring(lambda: self.now, TokenCache(), transport=httpx.MockTransport(self.answer))
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         if str(request.url) != TOKEN_URL:

@@ -7,12 +7,13 @@ import pytest
 
 from gateway.domain.errors import Permanent
 from gateway.domain.party import FhirAddress
+from tests.unit.workers.ehr.double import wired_to
 from workers.ehr.capability import Capability, TypeCapability, WriteStrategy, choose_strategy, read_capability
-from workers.ehr.client import Session, Wiring
+from workers.ehr.client import Session
 
 
 def read(statement: Any) -> Capability:
-    wiring = Wiring(transport=httpx.MockTransport(lambda request: httpx.Response(200, json=statement)))
+    wiring = wired_to(lambda request: httpx.Response(200, json=statement))
     with Session(FhirAddress("https://e.example/fhir"), before_send=lambda: None, wiring=wiring) as session:
         return read_capability(session)
 

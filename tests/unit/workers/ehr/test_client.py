@@ -5,6 +5,7 @@ import pytest
 
 from gateway.domain.errors import Permanent
 from gateway.domain.party import FhirAddress
+from tests.unit.workers.ehr.double import NOW, wired_to
 from workers.ehr.client import Call, Session, Wiring, base_url
 
 
@@ -37,7 +38,7 @@ def test_a_resource_goes_out_as_fhir_json_and_uncompressed_answers_are_asked_for
         seen.append(request)
         return httpx.Response(201)
 
-    wiring = Wiring(transport=httpx.MockTransport(answer))
+    wiring = wired_to(answer)
     with Session(FhirAddress("https://e.example/fhir"), before_send=lambda: None, wiring=wiring) as session:
         session.send(Call("POST", "Basic", resource={"resourceType": "Basic", "text": "Öztürk"}, is_write=True))
 
@@ -50,5 +51,6 @@ def test_a_resource_goes_out_as_fhir_json_and_uncompressed_answers_are_asked_for
 
 
 def test_a_ca_file_that_is_not_there_is_named() -> None:
+    address = FhirAddress("https://e.example/fhir", ca_file="/nowhere/ca.pem")
     with pytest.raises(Permanent, match=r"/nowhere/ca\.pem"):
-        Session(FhirAddress("https://e.example/fhir", ca_file="/nowhere/ca.pem"), before_send=lambda: None)
+        Session(address, before_send=lambda: None, wiring=Wiring(lambda: NOW))

@@ -5,8 +5,7 @@ import pytest
 
 from gateway.domain.diagnosis import Step
 from gateway.domain.party import FhirAddress
-from tests.unit.workers.ehr.double import ADDRESS, BASE, EhrDouble
-from workers.ehr.client import Wiring
+from tests.unit.workers.ehr.double import ADDRESS, BASE, EhrDouble, wired_to
 from workers.ehr.diagnose import diagnose, diagnose_fhir
 
 
@@ -49,7 +48,7 @@ def test_an_ehr_that_takes_no_report_fails_with_a_remedy() -> None:
     ],
 )
 def test_what_is_not_r4_fails_at_metadata_with_a_remedy(answer: httpx.Response) -> None:
-    wiring = Wiring(transport=httpx.MockTransport(lambda request: answer))
+    wiring = wired_to(lambda request: answer)
 
     last = diagnose_fhir(ADDRESS, wiring=wiring)[-1]
 
@@ -73,13 +72,13 @@ def test_refused_credentials_show_at_access() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         return ehr.answer(request) if request.url.path.endswith("/metadata") else httpx.Response(403)
 
-    last = diagnose_fhir(ADDRESS, wiring=Wiring(transport=httpx.MockTransport(answer)))[-1]
+    last = diagnose_fhir(ADDRESS, wiring=wired_to(answer))[-1]
 
     assert (last.name, last.is_ok) == ("access", False)
     assert "administrator" in last.remedy
 
 
 def test_a_base_url_that_is_none_is_the_only_step() -> None:
-    (step,) = diagnose(FhirAddress("ehr.clinic.example"))
+    (step,) = diagnose(FhirAddress("ehr.clinic.example"), wiring=EhrDouble().wiring)
 
     assert (step.name, step.is_ok) == ("base URL", False)

@@ -7,7 +7,8 @@ import pytest
 
 from gateway.domain.errors import Permanent
 from gateway.domain.party import FhirAddress, Identifier
-from workers.ehr.client import Session, Wiring
+from tests.unit.workers.ehr.double import wired_to
+from workers.ehr.client import Session
 from workers.ehr.search import has_identifier, search_by_identifier, token
 
 OURS = Identifier("urn:x", "1")
@@ -17,7 +18,7 @@ NEXT = [{"relation": "next", "url": "https://elsewhere.example/page2"}]
 
 def search(bundle: Any) -> list[dict[str, Any]]:
     answer = {"resourceType": "Bundle", **bundle}
-    wiring = Wiring(transport=httpx.MockTransport(lambda request: httpx.Response(200, json=answer)))
+    wiring = wired_to(lambda request: httpx.Response(200, json=answer))
     with Session(FhirAddress("https://e.example/fhir"), before_send=lambda: None, wiring=wiring) as session:
         return search_by_identifier(session, "DiagnosticReport", [OURS], may_use_url=True)
 
