@@ -1,8 +1,13 @@
 """C-ECHO and Study Root C-FIND (PS3.4 A, C)."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
+from pynetdicom.association import Association
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # pynetdicom makes the names at import
     StudyRootQueryRetrieveInformationModelFind,
@@ -30,6 +35,7 @@ _KEYS = {  # field of StudyIdentity -> attribute asked for (PS3.4 Table C.6-5)
     "referring_physician_name": "ReferringPhysicianName",
     "study_instance_uid": "StudyInstanceUID",
 }
+_UNIQUE_KEYS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 
 
 def echo(
@@ -39,7 +45,8 @@ def echo(
 ) -> None:
     """Return when the node answered a C-ECHO with success. Raises Transient or Permanent."""
     with associated(address, calling_ae_title, [build_context(Verification, list(UNCOMPRESSED))], timeouts) as peer:
-        status = peer.send_c_echo()
+        with _leaving(address):
+            status = peer.send_c_echo()
         if "Status" not in status:
             raise Unreachable(f"{address.ae_title} did not answer C-ECHO in time")
         if status.Status != 0:
@@ -61,7 +68,8 @@ def find_study(
     for keyword in _KEYS.values():
         setattr(query, keyword, "")
     query.StudyInstanceUID = study_instance_uid
-    found = [_identity(one) for one in _find(address, calling_ae_title, query, timeouts)]
+    with _asking(address, calling_ae_title, timeouts) as find:
+        found = [_identity(one) for one in find(query)]
     return [study for study in found if study.study_instance_uid == study_instance_uid]
 
 
@@ -72,30 +80,74 @@ def has_instance(
     timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
 ) -> bool:
     """Whether the archive finds the object at IMAGE level. Raises as `find_study`."""
+    query = _unique_keys(
+        "IMAGE", reference.study_instance_uid, reference.series_instance_uid, reference.sop_instance_uid
+    )
+    with _asking(address, calling_ae_title, timeouts) as find:
+        return reference.sop_instance_uid in {_text(one, "SOPInstanceUID") for one in find(query)}
+
+
+def find_instances(
+    address: DicomAddress,
+    calling_ae_title: str,
+    study_instance_uid: str,
+    timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+) -> frozenset[str]:
+    """The SOP Instance UIDs of everything that the node has of the study; raises as `find_study`.
+
+    A query names one entity above its level (PS3.4 C.4.1.1.3.2): the series are asked for first, over one association.
+    """
+    with _asking(address, calling_ae_title, timeouts) as find:
+        series = {_text(one, "SeriesInstanceUID") for one in find(_unique_keys("SERIES", study_instance_uid, ""))}
+        found = [
+            one for uid in sorted(series - {""}) for one in find(_unique_keys("IMAGE", study_instance_uid, uid, ""))
+        ]
+    return frozenset(_text(one, "SOPInstanceUID") for one in found)
+
+
+def _unique_keys(level: str, *uids: str) -> Dataset:
+    """A query by the unique keys from the study down to that level (PS3.4 Table C.6-1 ff.); "" asks for all."""
     query = Dataset()
-    query.QueryRetrieveLevel = "IMAGE"
-    query.StudyInstanceUID = reference.study_instance_uid
-    query.SeriesInstanceUID = reference.series_instance_uid
-    query.SOPInstanceUID = reference.sop_instance_uid
-    found = {_text(one, "SOPInstanceUID") for one in _find(address, calling_ae_title, query, timeouts)}
-    return reference.sop_instance_uid in found
+    query.QueryRetrieveLevel = level
+    for keyword, uid in zip(_UNIQUE_KEYS, uids, strict=False):
+        setattr(query, keyword, uid)
+    return query
 
 
-def _find(address: DicomAddress, calling_ae_title: str, query: Dataset, timeouts: Timeouts) -> list[Dataset]:
+@contextmanager
+def _asking(
+    address: DicomAddress, calling_ae_title: str, timeouts: Timeouts
+) -> Iterator[Callable[[Dataset], list[Dataset]]]:
+    """An association for queries; gives what asks one."""
+    contexts = [build_context(StudyRootQueryRetrieveInformationModelFind, list(UNCOMPRESSED))]
+    with associated(address, calling_ae_title, contexts, timeouts) as peer:
+        yield partial(_find, peer, address)
+
+
+@contextmanager
+def _leaving(address: DicomAddress) -> Iterator[None]:
+    """A peer that leaves at this moment: pynetdicom sends nothing where it knows, else the socket refuses."""
+    try:
+        yield
+    except (OSError, RuntimeError) as exc:
+        raise Unreachable(f"the association with {address.ae_title} is gone; nothing was answered") from exc
+
+
+def _find(peer: Association, address: DicomAddress, query: Dataset) -> list[Dataset]:
     """Every identifier that a Study Root C-FIND answers (PS3.4 C.4.1)."""
-    model = StudyRootQueryRetrieveInformationModelFind
     found = []
-    with associated(address, calling_ae_title, [build_context(model, list(UNCOMPRESSED))], timeouts) as peer:
-        reach("query.before_send")
-        for status, identifier in peer.send_c_find(query, model):
-            code = status.get("Status")
-            if code is None:
-                raise Unreachable(f"{address.ae_title} broke off the query")
-            if code in (0xFF00, 0xFF01) and identifier is not None:  # PS3.4 C.4.1.1.4: pending
-                found.append(identifier)
-            elif code != 0:
-                _refuse(address, code)
-        reach("query.after_send")
+    reach("query.before_send")
+    with _leaving(address):
+        answers = peer.send_c_find(query, StudyRootQueryRetrieveInformationModelFind)
+    for status, identifier in answers:
+        code = status.get("Status")
+        if code is None:
+            raise Unreachable(f"{address.ae_title} broke off the query")
+        if code in (0xFF00, 0xFF01) and identifier is not None:  # PS3.4 C.4.1.1.4: pending
+            found.append(identifier)
+        elif code != 0:
+            _refuse(address, code)
+    reach("query.after_send")
     return found
 
 

@@ -138,12 +138,16 @@ class Delivery:
     stopped_by: str | None = None
 
 
+FOUND_THERE = "C-FIND"
+"""In the place of a DIMSE status: the answer was lost, and the destination says that it has the object."""
+
+
 @dataclass(frozen=True)
 class DeliveryItem:
     """One object of a delivery, in sending order, with its UIDs as they leave.
 
-    `status` is what the destination answered (`0x0000`), None before that; `last_error` is how the last of its
-    `attempts` failed.
+    `status` is what the destination answered (`0x0000`), or FOUND_THERE, None before that; `last_error` is how the last
+    of its `attempts` failed.
     """
 
     delivery_id: str

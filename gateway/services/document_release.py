@@ -10,13 +10,14 @@ from gateway.domain.delivery import DeliveryKind
 from gateway.domain.party import Endpoint
 from gateway.domain.pseudonym import pseudonymous_uid
 from gateway.domain.record import Case, CaseDocument, Delivery, DeliveryItem, Study
-from gateway.domain.study import StudyState
 from gateway.domain.work import Job
 from gateway.services import egress
 from gateway.services.core import Core
 from gateway.services.egress import business_key
+from gateway.services.kept_blobs import kept_blob
 from gateway.services.release import ISSUER, fix_payload, lock_unprepared, reviewer_node
-from gateway.store import cases, studies
+from gateway.services.succession import study_of_documents
+from gateway.store import cases
 
 TITLE_OF_CLEARED = "Clinical document"
 """What a reviewer reads; the clinic's own title may name the patient."""
@@ -33,7 +34,10 @@ class _Permitted:
 
 
 def release_document(core: Core, job: Job) -> None:
-    """Prepare the delivery of a cleared document, once consent permits it and a study is there. Idempotent."""
+    """Prepare the delivery of a cleared document, once consent permits it and a study is there. Idempotent.
+
+    It leaves when the study's images have (`succession`).
+    """
     permitted = _permitted(core, job)
     if permitted is None:
         return
@@ -49,7 +53,7 @@ def _permitted(core: Core, job: Job) -> _Permitted | None:
     with core.database.write("document.release") as connection:
         document = cases.document_by_id(connection, job.subject_id)
         case = cases.lock(connection, document.case_id)
-        study = _study_of(connection, case)
+        study = study_of_documents(connection, case.id)
         node = reviewer_node(connection, case) if case.reviewer_id else None
         if document.state != DocumentState.CLEARED or case.state != CaseState.OPEN or node is None or study is None:
             return None
@@ -59,12 +63,6 @@ def _permitted(core: Core, job: Job) -> _Permitted | None:
         recorded = egress.decide(connection, case, delivery, stage="enqueue", now=core.now())
     egress.require_decided(recorded)
     return _Permitted(document, case, study, delivery) if recorded.is_permit else None
-
-
-def _study_of(connection: Connection, case: Case) -> Study | None:
-    """The case's first study: the document travels beside its images, so it waits for them."""
-    matched = studies.listed(connection, case_id=case.id, state=StudyState.MATCHED)
-    return matched[0] if matched else None
 
 
 def _open_delivery(core: Core, connection: Connection, case: Case, document: CaseDocument, node: Endpoint) -> Delivery:
@@ -85,7 +83,7 @@ def _item(core: Core, permitted: _Permitted) -> DeliveryItem:
     scope, key = str(case.reviewer_id), core.pseudonym_key
     sop_instance_uid = pseudonymous_uid(key, scope, f"document {document.id}")
     pdf = PdfDocument(
-        pdf=core.blobs.get(str(document.cleared_sha256)),
+        pdf=kept_blob(core, str(document.cleared_sha256)),
         title=TITLE_OF_CLEARED,
         made_at=document.cleared_at or document.created_at,
         series_instance_uid=pseudonymous_uid(key, scope, f"document series {document.id}"),

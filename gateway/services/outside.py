@@ -1,6 +1,6 @@
 """What the services ask of the outside world; adapters fit these shapes, and a composition root passes them in."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -45,6 +45,14 @@ class InstanceFinder(Protocol):
         ...
 
 
+class InstanceLister(Protocol):
+    """Study Root C-FIND of a study's series, and of what is in each."""
+
+    def __call__(self, address: DicomAddress, study_instance_uid: str) -> Collection[str]:
+        """The SOP Instance UIDs of that study that the node has. Raises Transient, or Permanent where it tells none."""
+        ...
+
+
 class ReportDeliverer(Protocol):
     """Brings a report into an EHR exactly once."""
 
@@ -59,6 +67,7 @@ class ReportDeliverer(Protocol):
         resource_id: str,
         stored_reference: str,
         read_back_first: bool,
+        has_just_left: bool,
         is_amendment: bool,
     ) -> Receipt:
         """Raises Transient, Permanent or Ambiguous."""
@@ -75,10 +84,15 @@ class Renderer(Protocol):
 
 @dataclass(frozen=True)
 class Outside:
-    """The adapters, one for each kind of conversation."""
+    """The adapters, one for each kind of conversation.
+
+    `look_again_after_s`: how long an index there may take to show what was stored.
+    """
 
     open_sender: SenderOpener
     find_study: StudyFinder
     has_instance: InstanceFinder
+    find_instances: InstanceLister
     deliver_report: ReportDeliverer
     render: Renderer
+    look_again_after_s: float

@@ -18,6 +18,7 @@ from gateway.domain.work import Job, JobKind
 from gateway.services import egress
 from gateway.services.core import Core
 from gateway.services.egress import business_key
+from gateway.services.kept_blobs import kept_blob
 from gateway.services.patients import patient_of
 from gateway.store import audit, cases, deliveries, outbox, parties, studies
 from gateway.store.studies import Place
@@ -149,7 +150,7 @@ def _known_identifiers(connection: Connection, case: Case, study: Study) -> tupl
 
 def _treat(core: Core, instance: Instance, pseudonyms: Pseudonyms) -> _Treated:
     uid = pseudonyms.uid(instance.sop_instance_uid)
-    content = core.blobs.get(instance.blob_sha256)
+    content = kept_blob(core, instance.blob_sha256)
     try:
         outcome = deidentify(read_object(content), pseudonyms)
         clean = object_bytes(outcome.dataset) if outcome.dataset is not None else b""
@@ -168,12 +169,11 @@ def _keep(core: Core, delivery: Delivery, study: Study, treated: list[_Treated])
         if current is None:
             return
         if not treated:
-            why = "the hospital's PACS team: no object of the study is left to send"
-            deliveries.cancel(connection, delivery.id, now=core.now(), why=why)
+            _cancel_empty(core, connection, current)
             return
         unclean = [one for one in treated if one.findings]
         if unclean:
-            _quarantine(core, connection, delivery, study, unclean)
+            _quarantine(core, connection, current, study, unclean)
             return
         items = [_item(delivery, position, one) for position, one in enumerate(treated)]
         fix_payload(core, connection, current, items)
@@ -186,6 +186,14 @@ def _keep(core: Core, delivery: Delivery, study: Study, treated: list[_Treated])
             subject=f"study/{study.id}",
             details={"instances": len(items)},
         )
+
+
+def _cancel_empty(core: Core, connection: Connection, delivery: Delivery) -> None:
+    now = core.now()
+    why = "the hospital's PACS team: no object of the study is left to send"
+    deliveries.cancel(connection, delivery.id, now=now, why=why)
+    egress.give_turn(connection, delivery, now=now)
+    audit.record_of_delivery(connection, delivery, "delivery.cancel", at=now, actor="gateway")
 
 
 def _words(found: Finding) -> str:
@@ -204,8 +212,9 @@ def _quarantine(core: Core, connection: Connection, delivery: Delivery, study: S
         studies.set_instance_state(connection, one.instance.id, InstanceState.QUARANTINED)
         where = Place(delivery.case_id, study.id, one.instance.id)
         studies.put_in_quarantine(connection, "deidentification", reason, where, now=now)
-    waits_for = f"a person: {len(unclean)} of the study's objects could not be proven clean (consilium quarantine list)"
-    deliveries.change(connection, delivery.id, now=now, waits_for=waits_for)
+    why = f"a person: {len(unclean)} of the study's objects could not be proven clean (consilium quarantine list)"
+    if delivery.state is not DeliveryState.HELD:  # that says already who has to let it go on
+        deliveries.change(connection, delivery.id, now=now, waits_for=why)
     audit.record(
         connection,
         at=now,

@@ -9,7 +9,7 @@ from dicom_node.encapsulated_pdf import CONTEXT, ObjectReference, PdfDocument, S
 from dicom_node.status import require_delivered
 from dicom_node.text import can_spell, character_set_name
 from gateway.domain.delivery import DeliveryState, Receipt
-from gateway.domain.errors import Ambiguous, Conflict, Full, Lacking, NotAsked, Permanent, Transient
+from gateway.domain.errors import Ambiguous, Conflict, Full, GatewayError, Lacking, NotAsked, Permanent, Transient
 from gateway.domain.hooks import reach
 from gateway.domain.identity import SEX_BY_CODE, PersonIdentity, contradictions
 from gateway.domain.party import DicomAddress
@@ -17,9 +17,10 @@ from gateway.domain.pseudonym import pseudonymous_uid
 from gateway.domain.record import Case, Delivery, Instance, ReportVersion, Study
 from gateway.domain.study import InstanceState
 from gateway.services.core import Core
+from gateway.services.kept_blobs import kept_blob
 from gateway.services.outside import Outside
 from gateway.services.patients import patient_of
-from gateway.services.sending import Sending, blob_to_send
+from gateway.services.sending import Sending
 from gateway.store import cases, deliveries, parties, reports, studies
 
 TITLE = "Second opinion"
@@ -66,6 +67,8 @@ def send_to_pacs(core: Core, sending: Sending, outside: Outside) -> Receipt:
         if not _has_arrived(sending, outside, target, payload):
             raise
         note = "was there already"
+    else:
+        note = _looked_for(sending, outside, target, payload, status, note)
     return _receipt(core, target, version, f"0x{status:04X}", note)
 
 
@@ -125,6 +128,24 @@ def _has_arrived(sending: Sending, outside: Outside, target: _Target, payload: s
         return False
 
 
+def _looked_for(sending: Sending, outside: Outside, target: _Target, payload: str, status: int, note: str) -> str:
+    """The note with what a look says of an object that is stored by the PACS's own word.
+
+    Raises Ambiguous where it is not shown: the index may be late, so the PACS is given time before the next look. One
+    that may not or cannot be asked is believed.
+    """
+    try:
+        is_there = _is_there(sending, outside, target, payload)
+    except GatewayError as exc:
+        looked = f"not looked for there: {exc}"
+    else:
+        if not is_there:
+            sentence = f"the PACS answered 0x{status:04X}, and the report is not there when asked for"
+            raise Ambiguous(sentence, retry_after_s=outside.look_again_after_s)
+        looked = "seen there by C-FIND"
+    return f"{note}; {looked}" if note else looked
+
+
 def _is_there(sending: Sending, outside: Outside, target: _Target, payload: str) -> bool:
     sending.permission.require(payload)
     return outside.has_instance(target.address, target.reference(target.sop_instance_uid))
@@ -142,7 +163,7 @@ def _person(identity: StudyIdentity) -> PersonIdentity:
 def _object(core: Core, target: _Target, study: StudyIdentity, version: ReportVersion) -> bytes:
     before = target.predecessor_sop_instance_uid
     document = PdfDocument(
-        pdf=blob_to_send(core, str(version.pdf_sha256)),
+        pdf=kept_blob(core, str(version.pdf_sha256)),
         title=TITLE,
         made_at=version.created_at,
         series_instance_uid=target.series_instance_uid,

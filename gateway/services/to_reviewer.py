@@ -2,22 +2,26 @@
 
 from contextlib import suppress
 
+from dicom_node.header import read_file_header
 from dicom_node.status import DUPLICATE_SOP_INSTANCE, require_delivered
 from gateway.domain.delivery import Receipt
-from gateway.domain.errors import Ambiguous, Full, GatewayError, NotAsked, Transient
+from gateway.domain.errors import Ambiguous, Full, GatewayError, NotAsked, Permanent, Transient
 from gateway.domain.hooks import reach
+from gateway.domain.party import DicomAddress
 from gateway.domain.payload import payload_sha256
-from gateway.domain.record import DeliveryItem
+from gateway.domain.record import FOUND_THERE, DeliveryItem
 from gateway.services.core import Core
+from gateway.services.kept_blobs import kept_blob
 from gateway.services.outside import ObjectSender, Outside
-from gateway.services.sending import Sending, blob_to_send
+from gateway.services.sending import Sending
 from gateway.store import deliveries, parties
 
 
 def send_to_reviewer(core: Core, sending: Sending, outside: Outside) -> Receipt:
     """Send what the node has not acknowledged yet. Raises as `send`.
 
-    The objects carry UIDs that never change, so sending one again leaves one copy there.
+    Where an answer may have been lost the node is asked first what it has. One that answers no queries is sent it all
+    again: the objects carry UIDs that never change, so whatever knows them by their UIDs keeps one copy.
     """
     delivery = sending.delivery
     with core.database.read() as connection:
@@ -26,18 +30,41 @@ def send_to_reviewer(core: Core, sending: Sending, outside: Outside) -> Receipt:
     if node.dicom is None:
         raise NotAsked("the reviewer's endpoint is no DICOM node; register one")
     payload = payload_sha256(items)
-    left = [item for item in items if item.status is None]
+    left, remark = [item for item in items if item.status is None], ""
+    found = [item for item in items if item.status == FOUND_THERE]
+    if left and sending.may_have_left:
+        found_now, remark = _found_there(core, sending, outside, node.dicom, left, payload)
+        left, found = [item for item in left if item not in found_now], found + found_now
     if left:
         contexts = frozenset((item.sop_class_uid, item.transfer_syntax_uid) for item in left)
         with outside.open_sender(node.dicom, contexts) as sender:
             for item in left:
                 _send_one(core, sending, sender, item, payload)
-    note = f"{len(items)} of {len(items)} objects acknowledged"
+    looked = f", {len(found)} of them found there by C-FIND" if found else ""
+    note = f"{len(items)} of {len(items)} objects acknowledged{looked}{remark}"
     return Receipt(core.now(), "0x0000", node.dicom.ae_title, payload, note)
 
 
+def _found_there(
+    core: Core, sending: Sending, outside: Outside, node: DicomAddress, left: list[DeliveryItem], payload: str
+) -> tuple[list[DeliveryItem], str]:
+    """What the node has of these, noted as acknowledged; where it answers no queries, none, and what is to be told."""
+    study_instance_uid = read_file_header(kept_blob(core, left[0].blob_sha256)).study_instance_uid
+    sending.permission.require(payload)
+    try:
+        there = outside.find_instances(node, study_instance_uid)
+    except Permanent as exc:
+        return [], f"; sent again without a look, since the node cannot be asked what it has: {exc}"
+    found = [item for item in left if item.sop_instance_uid in there]
+    if found:
+        with core.database.write("delivery.item") as connection:
+            for item in found:
+                deliveries.set_item_found(connection, item, core.now())
+    return found, ""
+
+
 def _send_one(core: Core, sending: Sending, sender: ObjectSender, item: DeliveryItem, payload: str) -> None:
-    content = blob_to_send(core, item.blob_sha256)
+    content = kept_blob(core, item.blob_sha256)
     sending.permission.require(payload)
     reach("reviewer.before_send")
     try:

@@ -97,7 +97,7 @@ def test_a_duplicate_uid_is_read_back_and_a_coercion_is_noted(clinics: dict[str,
     silent = clinics["silent"]
     assert silent.until(PACS_REPORT, "delivered")["attempts"] == 2
     levels = [query.QueryRetrieveLevel for query in silent.archive.queries]
-    assert levels == ["STUDY", "IMAGE", "IMAGE", "STUDY"]
+    assert levels == ["STUDY", "IMAGE", "IMAGE", "STUDY", "IMAGE"]
     receipt = silent.receipt(PACS_REPORT)
     assert receipt["status"] == "0xB000"
     assert "coerced" in receipt["note"]

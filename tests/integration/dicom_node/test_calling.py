@@ -14,13 +14,14 @@ from dicom_node.encapsulated_pdf import CONTEXT, PdfDocument, build_encapsulated
 from dicom_node.equivalence import Likeness, compare
 from dicom_node.header import read_file_header
 from dicom_node.part10 import split_file
-from dicom_node.scu import Timeouts, diagnose, echo, find_study
+from dicom_node.scu import Timeouts, diagnose, echo, find_instances, find_study
 from dicom_node.status import require_delivered
 from gateway.domain.errors import Ambiguous, Invalid, Permanent, Transient
 from gateway.domain.party import DicomAddress
 from tests.integration.dicom_node.node import STRANGER, open_sender, running_node
 from tests.peers import dcmtk, generated
 from tests.peers.files import RealFile, local_path, real_files
+from tests.peers.orthanc import Orthanc
 from tests.peers.processes import LOOPBACK, free_port
 from tests.peers.registered_study import RegisteredStudy
 from tests.peers.strict_pacs import StrictPacs
@@ -96,6 +97,32 @@ def test_an_unknown_study_is_not_found(pacs: StrictPacs) -> None:
 def test_an_archive_without_queries_is_permanent() -> None:
     with dcmtk.StoreScp() as scp, pytest.raises(Permanent, match="none of what was offered"):
         find_study(scp.address, US, STUDY)
+
+
+def test_every_object_of_a_study_is_found_in_each_of_its_series(pacs: StrictPacs) -> None:
+    two_series = generated.ct_series(slices=4, study_instance_uid=STUDY)
+    for image in two_series[2:]:
+        image.SeriesInstanceUID = f"{STUDY}.99"
+    assert find_instances(pacs.address, US, STUDY) == frozenset()
+    with open_sender(pacs.address, US, [CT_CONTEXT]) as sender:
+        for image in two_series:
+            assert sender.send(generated.part10(image)) == 0
+    assert find_instances(pacs.address, US, STUDY) == {image.SOPInstanceUID for image in two_series}
+    assert find_instances(pacs.address, US, "1.2.3.4.5") == frozenset()
+
+
+def test_orthanc_tells_what_it_has_of_a_study() -> None:
+    series = generated.ct_series(slices=3, study_instance_uid=STUDY)
+    with Orthanc() as orthanc:
+        for image in series[:2]:
+            orthanc.upload(generated.part10(image))
+        assert find_instances(orthanc.address, US, STUDY) == {image.SOPInstanceUID for image in series[:2]}
+        assert find_instances(orthanc.address, US, "1.2.3.4.5") == frozenset()
+
+
+def test_a_node_that_only_stores_tells_nothing() -> None:
+    with dcmtk.StoreScp() as scp, pytest.raises(Permanent, match="none of what was offered"):
+        find_instances(scp.address, US, STUDY)
 
 
 @pytest.mark.parametrize("file", real_files(), ids=lambda file: file.name)

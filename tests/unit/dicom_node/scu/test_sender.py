@@ -32,7 +32,7 @@ class Association:
 
 
 def _sender(association: Association, folder: Path) -> Sender:
-    return Sender(association, "PACS", spool_folder=folder, may_decompress=False)  # type: ignore[arg-type]
+    return Sender(association, "PACS", spool_folder=folder, may_decompress=False)  # type: ignore[arg-type]  # a double
 
 
 def test_it_lies_in_the_spool_for_its_owner_only_and_is_gone_afterwards(tmp_path: Path) -> None:
