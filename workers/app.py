@@ -3,7 +3,7 @@
 import logging
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import cached_property, partial
@@ -11,18 +11,30 @@ from functools import cached_property, partial
 from config.settings import Settings
 from dicom_node import scu
 from dicom_node.encapsulated_pdf import ObjectReference, StudyIdentity
+from gateway.disk_figures import DiskFigures
 from gateway.domain import trace
 from gateway.domain.destruction import RetentionPolicy
 from gateway.domain.party import DicomAddress
 from gateway.domain.work import QUEUES, JobKind
 from gateway.process import prepare_process, serve_metrics
-from gateway.services import closing, delivery, document_release, matching, recheck, release, rendering, retention
+from gateway.services import (
+    closing,
+    delivery,
+    document_release,
+    matching,
+    overdue,
+    recheck,
+    release,
+    rendering,
+    retention,
+)
 from gateway.services.core import Core
 from gateway.services.outside import ObjectSender, Outside
-from gateway.services.scheduling import begin_recurring
+from gateway.services.recurring import begin_recurring
 from gateway.services.sweeping import sweep
 from gateway.services.work import Handler, run_job
 from gateway.wiring import start_core
+from workers.beginning import keep_begun
 from workers.dispatch import Broker, Executor, celery_settings
 from workers.ehr.capability import CapabilityCache
 from workers.ehr.client import Wiring
@@ -34,10 +46,13 @@ from workers.pools import PatientConsumer, queue_pools
 from workers.presence import Presence
 from workers.relay import Dispatcher, Relay
 from workers.rendering import render_report
-from workers.scheduler import keep_begun
 from workers.sweeper import keep_swept
 from workers.tasks import GatewayCelery
+from workers.transport import ANSWERS_WITHIN_S
 from workers.waiting import Waiting
+
+_PATIENCE_WITH_RELAY_S = 2 * ANSWERS_WITHIN_S
+"""At the end: what it waits for has an end, and nothing is lost where it is left behind."""
 
 
 class Worker:
@@ -45,12 +60,12 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.metrics = WorkerMetrics()
+        self.metrics = WorkerMetrics(DiskFigures(settings.data_dir, settings.storage.min_free_bytes))
         self._news = threading.Event()
         self._broker_waiting = Waiting("broker.waiting")
         self._troubles: tuple[Waiting, ...] = (self._broker_waiting,)
         self.celery = GatewayCelery(do=self.do, broker=settings.broker_url_resolved or None)
-        self.celery.conf.update(celery_settings())
+        self.celery.conf.update(celery_settings(settings.broker_url_resolved))
 
     @property
     def queues(self) -> list[str]:
@@ -74,6 +89,7 @@ class Worker:
             JobKind.REPORT_RENDER: partial(rendering.render, core, renderer=outside.render),
             JobKind.DELIVERY_SEND: partial(delivery.send, core, outside=outside),
             JobKind.CASE_RECHECK: partial(recheck.recheck, core),
+            JobKind.DELIVERY_OVERDUE: partial(overdue.ask_about_overdue, core),
             JobKind.CASE_CLOSING: partial(closing.close_due, core, policy=policy),
             JobKind.RETENTION: partial(retention.destroy_due, core, policy=policy),
         }
@@ -122,7 +138,7 @@ class Worker:
     def begin_recurring(self, ended: threading.Event) -> None:
         """See in a thread beside the work that what comes back by itself has its rows."""
         begin = partial(begin_recurring, self.core)
-        threading.Thread(target=keep_begun, args=[begin, ended], name="scheduler", daemon=True).start()
+        threading.Thread(target=keep_begun, args=[begin, ended], name="beginning", daemon=True).start()
 
 
 def run_worker(settings: Settings) -> None:
@@ -180,17 +196,22 @@ def _run_on_broker(worker: Worker) -> None:
         quiet=True,
         without_gossip=True,
         without_mingle=True,
+        without_heartbeat=True,  # an event every 2 s that nobody listens to, and for which a full broker is waited
     ).start()
     ended.set()
     if options.relay:
-        relay.join()
+        relay.join(_PATIENCE_WITH_RELAY_S)
 
 
 def _outside(settings: Settings, core: Core) -> Outside:
     """The adapters, told who we are and how long to wait."""
     ours, waits = settings.dicom.ae_title, settings.delivery
     timeouts = scu.Timeouts(connect_s=waits.connect_timeout_s, response_s=waits.response_timeout_s)
-    limits = Limits(connect_timeout_s=waits.connect_timeout_s, read_timeout_s=waits.response_timeout_s)
+    limits = Limits(
+        connect_timeout_s=waits.connect_timeout_s,
+        read_timeout_s=waits.response_timeout_s,
+        total_timeout_s=waits.connect_timeout_s + 2 * waits.response_timeout_s,
+    )
     wiring = Wiring(clock=core.now, limits=limits, look_again_after_s=waits.look_again_after_s)
 
     def open_sender(
@@ -205,10 +226,15 @@ def _outside(settings: Settings, core: Core) -> Outside:
     def has_instance(address: DicomAddress, reference: ObjectReference) -> bool:
         return scu.has_instance(address, ours, reference, timeouts)
 
+    def find_instances(address: DicomAddress, study_instance_uid: str) -> Collection[str]:
+        return scu.find_instances(address, ours, study_instance_uid, timeouts)
+
     return Outside(
         open_sender=open_sender,
         find_study=find_study,
         has_instance=has_instance,
+        find_instances=find_instances,
         deliver_report=partial(deliver_report, wiring=wiring, capabilities=CapabilityCache()),
         render=partial(render_report, institution=core.institution),
+        look_again_after_s=waits.look_again_after_s,
     )

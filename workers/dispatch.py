@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import structlog
+from kombu import Producer
 from kombu.entity import Queue
 
 from gateway.domain.hooks import reach
@@ -14,11 +15,18 @@ from gateway.domain.work import QUEUES, JobKind
 from gateway.store import doorbell
 from gateway.store.engine import Database
 from workers.tasks import do_job
-from workers.waiting import BROKER_ERRORS, SAID_AGAIN_AFTER_S, Waiting, reason_of
+from workers.transport import ANSWERS_WITHIN_S, transport_for
+from workers.waiting import BROKER_ERRORS, SAID_AGAIN_AFTER_S, Pause, Waiting, reason_of
 
 _log = structlog.get_logger()
 _LOST_AFTER = timedelta(seconds=30)
 """A row that was rung for and not claimed by then is rung for again, however well the broker is."""
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 2.0, 60.0
+"""A blocked broker keeps each connection that was given up until it reads again: few are begun."""
+_UNANSWERED = (
+    f"the broker has confirmed nothing for {ANSWERS_WITHIN_S:.0f} s; its log, or rabbitmq-diagnostics alarms, tells "
+    "whether it is out of memory or disk"
+)
 
 
 class Executor:
@@ -72,6 +80,7 @@ class Broker:
         self._most = in_flight
         self._now = now
         self.waiting = Waiting("broker.unreachable", again_after_s=SAID_AGAIN_AFTER_S)
+        self._pause = Pause(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         self._connected_at: datetime | None = None
 
     @property
@@ -84,10 +93,12 @@ class Broker:
     def reconnected(self) -> None:
         """This process has a new connection to the broker."""
         self._connected_at = self._now()
-        self.waiting.over()
+        self._well()
 
     def room(self) -> dict[str, int]:
-        """Queue -> `in_flight` less its rows that were rung for and not claimed yet."""
+        """Queue -> `in_flight` less its rows that were rung for and not claimed yet; nothing in a pause."""
+        if self._pause.is_on:
+            return {}
         with self._database.read() as connection:
             ringing = doorbell.ringing(connection, self._now(), ring_again_after=self.ring_again_after)
         return {queue: self._most - ringing[queue] for queue in set(QUEUES.values())}
@@ -98,18 +109,31 @@ class Broker:
 
     def dispatch(self, kind: JobKind, job_id: str) -> bool:
         """Publish to the queue of that kind of work; False when the broker does not take it. It is not waited for."""
-        try:
-            reach("broker.before_send")
-            do_job.apply_async(args=[job_id], queue=QUEUES[kind], retry=False)
-            reach("broker.after_send")
-        except (do_job.OperationalError, *BROKER_ERRORS) as exc:
-            self.waiting.because(reason_of(exc))
-            return False
-        self.waiting.over()
+        with do_job.app.producer_or_acquire() as producer:
+            try:
+                reach("broker.before_send")
+                do_job.apply_async(args=[job_id], queue=QUEUES[kind], retry=False, producer=producer)
+                reach("broker.after_send")
+            except (do_job.OperationalError, *BROKER_ERRORS) as exc:
+                self._failed(exc, producer)
+                return False
+        self._well()
         return True
 
+    def _failed(self, exc: Exception, producer: Producer) -> None:
+        if not isinstance(exc.__cause__ or exc, TimeoutError):
+            self.waiting.because(reason_of(exc))
+            return
+        producer.connection.collect()  # a late confirmation would be taken for that of the next message
+        self._pause.take()
+        self.waiting.because(_UNANSWERED)
 
-def celery_settings() -> dict[str, object]:
+    def _well(self) -> None:
+        self.waiting.over()
+        self._pause.over()
+
+
+def celery_settings(broker_url: str) -> dict[str, object]:
     """Quorum queues by kind of work, publisher confirms, one message at a time, no results, no pickles."""
     names = sorted(set(QUEUES.values()))
     return {
@@ -117,6 +141,7 @@ def celery_settings() -> dict[str, object]:
         "task_queues": [Queue(name, queue_arguments={"x-queue-type": "quorum"}) for name in names],  # type: ignore[no-untyped-call]
         "task_default_queue": names[0],
         "task_create_missing_queues": False,
+        "broker_transport": transport_for(broker_url),
         "broker_transport_options": {"confirm_publish": True},
         "broker_connection_retry_on_startup": True,
         "broker_channel_error_retry": True,  # a refused login, or a queue declared otherwise, may be mended

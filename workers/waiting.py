@@ -49,6 +49,30 @@ class Waiting:
         self.reason = ""
 
 
+class Pause:
+    """After a failure nothing is tried for `first_s`, after each further one for twice as long, at most `longest_s`."""
+
+    def __init__(self, first_s: float, longest_s: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._first_s, self._longest_s = first_s, longest_s
+        self._clock = clock
+        self._next_s = first_s
+        self._until = -math.inf
+
+    @property
+    def is_on(self) -> bool:
+        """Nothing is to be tried now."""
+        return self._clock() < self._until
+
+    def take(self) -> None:
+        """It failed, once more."""
+        self._until = self._clock() + self._next_s
+        self._next_s = min(2 * self._next_s, self._longest_s)
+
+    def over(self) -> None:
+        """It may be tried at once, and the next pause is short again."""
+        self._until, self._next_s = -math.inf, self._first_s
+
+
 def reason_of(exc: BaseException) -> str:
     """Why it failed, in words that hold no patient data: a broker, a socket and our own errors know none."""
     if isinstance(exc, GatewayError):

@@ -6,6 +6,7 @@ Variables: https://www.rabbitmq.com/docs/configure#supported-environment-variabl
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import Self
@@ -75,6 +76,22 @@ class RabbitMQ(Peer):
         if done.returncode != 0:
             raise PeerFailure(f"rabbitmqctl {arguments[0]}: {(done.stderr or done.stdout).decode(errors='replace')}")
 
+    def run_out_of_memory(self) -> None:
+        """Its alarm goes off: from now on it reads nothing of whoever publishes (https://www.rabbitmq.com/docs/alarms)."""
+        self.control("set_vm_memory_high_watermark", "0")
+
+    def have_memory(self) -> None:
+        """The alarm is over."""
+        self.control("set_vm_memory_high_watermark", "0.4")
+
+    def stand_still(self) -> None:
+        """SIGSTOP: its machine still answers for it. It can be killed as it is."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """SIGCONT."""
+        os.killpg(self.process.pid, signal.SIGCONT)
+
     def _command(self) -> tuple[str, ...]:
         server = _SCRIPTS / "rabbitmq-server"  # not the wrapper in /usr/sbin, which insists on the system's own node
         if not server.exists():
@@ -99,7 +116,7 @@ class RabbitMQ(Peer):
         }
 
     def _is_ready(self) -> bool:
-        with Connection(self.url, connect_timeout=2) as connection:  # type: ignore[no-untyped-call]
+        with Connection(self.url, connect_timeout=2) as connection:  # type: ignore[no-untyped-call]  # kombu has no types
             try:
                 connection.connect()
             except OSError:

@@ -7,7 +7,16 @@ import pytest
 
 from gateway.domain.work import JobKind
 from gateway.store.engine import Database
-from tests.integration.workers.yard import PATIENCE_S, Yard, assert_patient, troubles, until_told
+from tests.integration.workers.yard import (
+    ENDS_WITHIN_S,
+    PATIENCE_S,
+    Yard,
+    assert_patient,
+    is_sealed,
+    record,
+    troubles,
+    until_told,
+)
 from tests.peers.processes import LOOPBACK, wait_until
 from tests.peers.rabbitmq import RabbitMQ
 from tests.programs import Program
@@ -78,3 +87,22 @@ def test_rights_that_were_taken_away_from_the_one_who_rings(yard: Yard, own_brok
     assert worker.is_running
     let_work(own_broker)
     yard.until_done(jobs, "what waited")
+
+
+def test_a_broker_that_stands_still_while_its_machine_answers(yard: Yard, own_broker: RabbitMQ) -> None:
+    """The relay says so and goes on sealing; a worker ends when told, and afterwards everything is done."""
+    worker = started(yard, own_broker)
+    yard.until_done(yard.enqueue(JobKind.DELIVERY_SEND, 1), "the first job")
+    own_broker.stand_still()
+    jobs = yard.enqueue(JobKind.STUDY_SETTLE, 2)
+    until_told(yard, "the broker has confirmed nothing")
+    record(yard)
+    wait_until(lambda: is_sealed(yard), timeout_s=PATIENCE_S, waiting_for="the relay to seal")
+    worker.stop(timeout_s=ENDS_WITHIN_S)
+    assert worker.exit_code == 0, worker.log()
+    next_one = yard.worker("next", CONSILIUM_BROKER_URL=url(own_broker))
+    until_told(yard, "timed out")
+    assert next_one.is_running
+    own_broker.go_on()
+    yard.until_done(jobs, "what waited")
+    wait_until(lambda: not troubles(yard), timeout_s=PATIENCE_S, waiting_for="the worker to be at work")

@@ -22,5 +22,5 @@ def main(folder: Path) -> None:
         (folder / f"{job.id}.done").touch()
 
     handlers: dict[JobKind, Handler] = dict.fromkeys(JobKind, handle)
-    app.Worker.handlers = property(lambda _worker: handlers)  # type: ignore[assignment]
+    app.Worker.handlers = property(lambda _worker: handlers)  # type: ignore[assignment]  # a method
     app.run_worker(load_settings())

@@ -45,14 +45,15 @@ def test_a_worker_does_the_kinds_of_work_it_was_told_to(yard: Yard) -> None:
 
 
 def test_a_queue_that_was_declared_otherwise(yard: Yard, broker: RabbitMQ) -> None:
-    with Connection(broker.url) as connection:  # type: ignore[no-untyped-call]
-        other = Queue("match", channel=connection.default_channel, durable=True)  # type: ignore[no-untyped-call]
+    with Connection(broker.url) as connection:  # type: ignore[no-untyped-call]  # kombu has no types
+        channel = connection.default_channel
+        other = Queue("match", channel=channel, durable=True)  # type: ignore[no-untyped-call]  # kombu has no types
         other.delete()  # type: ignore[no-untyped-call]  # what earlier workers declared
-        other.queue_declare()  # type: ignore[no-untyped-call]
+        other.queue_declare()  # type: ignore[no-untyped-call]  # kombu has no types
         yard.open_gate()
         worker = yard.worker("worker")
         jobs = yard.enqueue(JobKind.STUDY_SETTLE, 2)
         until_told(yard, "PRECONDITION_FAILED")
         assert_patient(worker, "PRECONDITION_FAILED")
-        other.delete()  # type: ignore[no-untyped-call]
+        other.delete()  # type: ignore[no-untyped-call]  # kombu has no types
     yard.until_done(jobs, "what waited")

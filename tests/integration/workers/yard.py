@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from gateway.domain.work import JobKind
-from gateway.store import outbox, workers
+from gateway.store import audit, outbox, workers
 from gateway.store.engine import Database
 from tests.integration.workers import gated_worker
 from tests.peers.processes import wait_until
@@ -16,6 +16,8 @@ from tests.programs import Program
 
 THREADS = 2
 WATCHED_S = 8.0
+ENDS_WITHIN_S = 60.0
+"""After SIGTERM: Celery asks the broker for the end of each of its queues, and each answer may be waited for."""
 PATIENCE_S = 120  # a worker starts slowly where many tests share the processor
 
 
@@ -68,6 +70,18 @@ def troubles(yard: Yard) -> set[str]:
     """What the workers that are there say they wait for."""
     with yard.database.read() as connection:
         return {one.waits_for for one in workers.present(connection, datetime.now(UTC))} - {""}
+
+
+def record(yard: Yard) -> None:
+    """Something for the audit chain."""
+    with yard.database.write("test") as connection:
+        audit.record(connection, at=datetime.now(UTC), actor="test", action="test.seal", subject="test/1")
+
+
+def is_sealed(yard: Yard) -> bool:
+    """Whether a relay has chained all that is there."""
+    with yard.database.read() as connection:
+        return not audit.has_unsealed(connection)
 
 
 def until_told(yard: Yard, words: str) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.work import JobKind
+from gateway.domain.breaker import DestinationPolicy
+from gateway.domain.work import QUEUES, JobKind
+from gateway.store import doorbell, outbox
 from gateway.store.engine import Database
 from tests.core import START, Clock
 from tests.peers.processes import wait_until
@@ -15,6 +17,7 @@ from workers.dispatch import Broker, Executor
 from workers.tasks import GatewayCelery
 
 PATIENCE_S = 10
+SENDING = JobKind.DELIVERY_SEND
 
 
 @pytest.fixture
@@ -92,3 +95,19 @@ def test_a_clock_that_is_set_back_rings_for_nothing_in_the_future(tmp_path: Path
     broker.reconnected()
     clock.forward(days=-1)
     assert broker.ring_again_after == timedelta(0)
+
+
+def test_what_rings_takes_room_in_its_queue_until_it_is_claimed_or_lost(database: Database) -> None:
+    clock = Clock()
+    broker = Broker(database, in_flight=3, now=clock)
+    everywhere = dict.fromkeys(QUEUES.values(), 3)
+    with database.write("test") as connection:
+        jobs = [outbox.enqueue(connection, SENDING, f"{n}", case_id=None, now=clock()) for n in range(3)]
+        doorbell.rung(connection, jobs[:2], clock())
+    assert broker.room() == everywhere | {QUEUES[SENDING]: 1}
+    with database.write("test") as connection:
+        policy = DestinationPolicy()
+        outbox.claim(connection, jobs[0], owner="worker", now=clock(), lease_s=60, policy=policy)
+    assert broker.room() == everywhere | {QUEUES[SENDING]: 2}
+    clock.forward(seconds=30)
+    assert broker.room() == everywhere

@@ -92,7 +92,7 @@ def test_no_failure_of_the_broker_ends_the_consumer_or_makes_it_hurry(
 ) -> None:
     tries, told = list[float](), list[str]()
     app = GatewayCelery(do=lambda _job_id: True, broker="amqp://nowhere.invalid//")
-    app.conf.update(celery_settings())
+    app.conf.update(celery_settings(""))
     app.on_trouble = told.append
     consumer = _consumer(app)
 
