@@ -1,7 +1,7 @@
 """A million rows made by SQL: cases, each with a delivery and its job that is done, and studies with their instances.
 
 The cases, deliveries and jobs are copies of a seeded one under numbered names. Of the cases one in a thousand is still
-open; of the jobs the first `PENDING` wait for a worker.
+open; of the jobs the first `PENDING` wait for a worker, each for a destination of its own, whose turn a claim takes.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from sqlalchemy import (
 from gateway.domain.ids import new_id
 from gateway.domain.work import JobKind, JobState
 from gateway.store.engine import Database
-from gateway.store.tables import case, delivery, instance, study
+from gateway.store.tables import case, delivery, endpoint, instance, study
 from gateway.store.tables import outbox as jobs
 
 PENDING = 100
@@ -91,9 +91,18 @@ def _cases(connection: Connection, rows: int) -> None:
     done = {"state": JobState.DONE, "settled_at": now, "next_try_at": now}
     _insert(connection, jobs, dict(sending) | ago | names | done)
     few = [f"job-{each}" for each in range(1, PENDING + 1)]
-    connection.execute(update(jobs).where(jobs.c.id.in_(few)).values(state=JobState.PENDING, settled_at=None))
+    waiting: dict[str, Any] = {"state": JobState.PENDING, "settled_at": None}
+    waiting["endpoint_id"] = func.replace(jobs.c.id, "job-", "endpoint-")
+    _destinations(connection)
+    connection.execute(update(jobs).where(jobs.c.id.in_(few)).values(waiting))
     some = [f"case-{each}" for each in range(_ONE_OPEN_IN, rows + 1, _ONE_OPEN_IN)]
     connection.execute(update(case).where(case.c.id.in_(some)).values(state="open", closed_at=None))
+
+
+def _destinations(connection: Connection) -> None:
+    one = dict(connection.execute(select(endpoint).where(endpoint.c.ae_title.is_(None)).limit(1)).one()._mapping)
+    name = "endpoint-" + cast(_numbers(PENDING), String)
+    _insert(connection, endpoint, one | {"id": name, "name": name})
 
 
 def _studies(connection: Connection, rows: int) -> None:

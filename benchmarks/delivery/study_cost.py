@@ -2,8 +2,8 @@
 
 Studies of 100 small objects (64 x 64 pixels: CPU and rows are those of any study, bytes are more with larger ones),
 received, matched, de-identified and delivered to a node. First everything on SQLite, then on PostgreSQL, which syncs as
-in production, and RabbitMQ: what PostgreSQL used beside is what a third machine would carry. Syncs are counted by
-strace, in a study of its own, where strace is installed and may be used; the last line is what this disk can do.
+in production, and RabbitMQ: what PostgreSQL used beside is what a third machine would carry. Its synced writes
+are those of its log, as it counts them itself (pg_stat_wal); the last line is what this disk can do.
 """
 
 import os

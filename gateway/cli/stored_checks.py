@@ -9,10 +9,10 @@ from config.errors import UnusableSettings
 from config.settings import Settings
 from gateway.cli.worker_checks import workers
 from gateway.domain.diagnosis import Step, step
-from gateway.domain.errors import GatewayError
+from gateway.domain.errors import Damaged, GatewayError
 from gateway.services import one_key, second_look
-from gateway.services.restored import held_back
-from gateway.store import installation, outbox
+from gateway.services.restore_hold import held_back
+from gateway.store import dead_letters, installation
 from gateway.store.engine import Database
 from gateway.store.figures import backlog
 from gateway.store.keys import existing_key, shown
@@ -31,6 +31,7 @@ def stored(settings: Settings) -> Iterator[Step]:
         yield _bucket(settings)
     yield _workers(settings)
     yield _work(settings)
+    yield _blobs(settings)
     yield _late(settings)
     yield _restored(settings)
 
@@ -111,10 +112,24 @@ def _work(settings: Settings) -> Step:
         with _asked(settings) as connection:
             if connection is None:
                 return Step("work", True, "not looked at; the database comes first")
-            stopped = sum(outbox.stopped_by_kind(connection).values())
+            stopped = sum(dead_letters.by_kind(connection).values())
     except GatewayError as exc:
         return Step("work", True, f"not looked at; the database comes first ({exc})")
     return step("work", not stopped, f"{stopped} jobs gave up", "Run: consilium job list")
+
+
+def _blobs(settings: Settings) -> Step:
+    """Those that some work met damaged or missing: it is tried again until its deadline, and helps itself to none."""
+    try:
+        with _asked(settings) as connection:
+            said = dead_letters.failing_by(connection, Damaged) if connection is not None else []
+    except GatewayError as exc:
+        return Step("blobs", True, f"not looked at; the database comes first ({exc})")
+    each = list(dict.fromkeys(said))
+    more = f"; and {len(each) - _NAMED} more" if len(each) > _NAMED else ""
+    detail = f"{len(said)} jobs wait for: {'; '.join(each[:_NAMED])}{more}" if said else "none known to be damaged"
+    remedy = "Copy each back from the folder blobs/ of a backup; what waits for it goes on by itself."
+    return step("blobs", not said, detail, remedy)
 
 
 def _late(settings: Settings) -> Step:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from gateway.domain.errors import NotFound, Transient
+from gateway.domain.errors import Damaged, NotFound, Transient
 
 
 class Blobs(Protocol):
@@ -36,23 +36,30 @@ class Blobs(Protocol):
         ...
 
     def get(self, digest: str) -> bytes:
-        """The bytes. Raises NotFound when there are none, Transient when they do not match their name any more."""
+        """The bytes. Raises NotFound, and Transient when they cannot be read or do not match their name any more."""
         ...
 
     def stream(self, digest: str) -> Iterator[bytes]:
         """The bytes in pieces, of which none is good before the last one has come. Raises as `get`."""
         ...
 
+    def size_bytes(self, digest: str) -> int:
+        """How many bytes it has, none of which is read. Raises NotFound, Transient."""
+        ...
+
     def digests(self) -> Iterator[str]:
         """Every blob there is, in order. Raises Transient."""
         ...
 
-    def remove_stale(self, digest: str, *, before: float) -> bool:
-        """Remove a blob whose age began `before` (a time in seconds since the epoch); False when it is younger."""
+    def remove_stale(self, digest: str, *, before_s: float) -> bool:
+        """Remove a blob whose age began before `before_s` (seconds since the epoch); False when it is younger.
+
+        Raises Transient.
+        """
         ...
 
-    def remove_partial(self, *, before: float) -> int:
-        """Remove what never became a blob and has not grown since `before`; gives how much."""
+    def remove_partial(self, *, before_s: float) -> int:
+        """Remove what never became a blob and has not grown since `before_s`; gives how much. Raises Transient."""
         ...
 
     def require_room(self, size_bytes: int) -> None:
@@ -69,9 +76,9 @@ def absent(digest: str) -> NotFound:
     return NotFound(f"blob {digest[:12]} is not in the store")
 
 
-def damaged(digest: str) -> Transient:
+def damaged(digest: str) -> Damaged:
     """What is raised for bytes that do not match their name any more."""
-    return Transient(f"blob {digest[:12]} is damaged; restore it from the backup")
+    return Damaged(f"blob {digest[:12]} is damaged; restore it from the backup")
 
 
 def gone(digest: str) -> Transient:

@@ -2,7 +2,8 @@
 
 With a folder on each machine a study's objects would lie on the one that received them, and work that another machine
 takes over would not find them. The other way round, two installations that shared one store would sweep away what only
-the other one refers to: a mark says by whose key's fingerprint it was made, and a new installation refuses another's.
+the other one refers to: a mark says by whose key's fingerprint it was made, and who is new to a store, or restores
+into it, refuses another's (`refusal`).
 """
 
 from collections.abc import Iterator
@@ -23,9 +24,20 @@ def new_mark(key_fingerprint: str) -> str:
     return f"{new_id()}{_PART}{key_fingerprint[:FINGERPRINT_SHOWN]}"
 
 
-def maker_of(mark: str) -> str:
-    """The beginning of the fingerprint of the key of whoever made it; '' for no mark, or one of an earlier version."""
-    return mark.partition(_PART)[2]
+def refusal(mark: str, *, key_fingerprint: str, where: str, known: str | None = None) -> str:
+    """Why a store with this mark must not be that of the installation with this key, and what to do; '' where it may.
+
+    It may where it has no mark, or one that the installation's own database knows or its own key has made. A mark of an
+    earlier version says nobody's key: whose database does not know it cannot say that it is its own.
+    """
+    own, maker = key_fingerprint[:FINGERPRINT_SHOWN], mark.partition(_PART)[2]
+    if mark in ("", known) or maker == own:
+        return ""
+    return (
+        f"{where} is the blob store of another installation (key fingerprint {maker or 'unknown'}, here {own}); name a "
+        "bucket or a prefix in [blobs], or a folder, that is this installation's alone; where no other one uses it any "
+        "more, remove `installation` in it; then start again"
+    )
 
 
 class OwnBlobs:
@@ -48,8 +60,9 @@ class OwnBlobs:
         if not self._is_confirmed:
             recorded = self._recorded()
             if recorded is None:
+                self._settle_key()
                 mark = self._store.mark(new_mark(self._key_fingerprint))
-                if found := self._belongs_to_another(mark):
+                if found := self._refusal(mark):
                     raise Permanent(found)
                 recorded = self._record(mark)
             if found := self._problem(recorded):
@@ -84,17 +97,21 @@ class OwnBlobs:
         """The bytes in pieces."""
         return self._compared.stream(digest)
 
+    def size_bytes(self, digest: str) -> int:
+        """How many bytes it has."""
+        return self._compared.size_bytes(digest)
+
     def digests(self) -> Iterator[str]:
         """Every blob there is."""
         return self._own.digests()
 
-    def remove_stale(self, digest: str, *, before: float) -> bool:
+    def remove_stale(self, digest: str, *, before_s: float) -> bool:
         """Remove a blob whose age began before."""
-        return self._own.remove_stale(digest, before=before)
+        return self._own.remove_stale(digest, before_s=before_s)
 
-    def remove_partial(self, *, before: float) -> int:
+    def remove_partial(self, *, before_s: float) -> int:
         """Remove what never became a blob."""
-        return self._own.remove_partial(before=before)
+        return self._own.remove_partial(before_s=before_s)
 
     def require_room(self, size_bytes: int) -> None:
         """Raise Full at the reserve."""
@@ -112,7 +129,9 @@ class OwnBlobs:
             recorded = self._recorded()
         except Transient:
             return ""
-        return self._problem(recorded) if recorded else self._belongs_to_another(self._store.identity())
+        if recorded is None:
+            return self._refusal(self._store.identity()) if self._key_fingerprint else ""
+        return self._problem(recorded)
 
     @property
     def _own(self) -> Blobs:
@@ -135,6 +154,11 @@ class OwnBlobs:
                 raise Transient("the database is not of this version; run: consilium db upgrade")
             return installation.blob_store(connection)
 
+    def _settle_key(self) -> None:
+        """Have the database say whose key counts, before a store bears the mark of one that does not."""
+        with self._database.write("installation.key"):
+            pass  # its first transaction records or compares the key (`Database.begin_with`)
+
     def _record(self, mark: str) -> str:
         """Give what is recorded in the end: another program may have been first."""
         with self._database.write("installation.store") as connection:
@@ -144,16 +168,8 @@ class OwnBlobs:
                 installation.record_blob_store(connection, mark)
             return recorded or mark
 
-    def _belongs_to_another(self, mark: str) -> str:
-        """Why a store that is marked must not become that of a new installation; '' where that may be."""
-        own, maker = self._key_fingerprint[:FINGERPRINT_SHOWN], maker_of(mark)
-        if mark == "" or own in ("", maker):
-            return ""
-        return (
-            f"{self._where} is the blob store of another installation (key fingerprint {maker or 'unknown'}, here "
-            f"{own}); name a bucket or a prefix in [blobs], or a folder, that is this installation's alone; where no "
-            "other one uses it any more, remove `installation` in it; then start again"
-        )
+    def _refusal(self, mark: str) -> str:
+        return refusal(mark, key_fingerprint=self._key_fingerprint, where=self._where)
 
     def _problem(self, recorded: str) -> str:
         found = self._store.identity()

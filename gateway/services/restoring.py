@@ -2,13 +2,14 @@
 
 What happened after the backup is not known any more. So each case gets an audit row that says so, and whatever is sent
 for it from then on is looked for at its destination first (`gateway.services.delivery`). And nothing is sent before a
-person has said, clinic by clinic, that consents revoked since are known again (`gateway.services.restored`).
+person has said, clinic by clinic, that consents revoked since are known again (`gateway.services.restore_hold`).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 from sqlalchemy import Connection, inspect, literal, select, table
 
@@ -16,16 +17,17 @@ from gateway.domain.blobs import Blobs
 from gateway.domain.errors import Conflict, Invalid, Permanent
 from gateway.services import one_key
 from gateway.services.backing_up import Advance, verify
-from gateway.services.one_store import maker_of, new_mark
+from gateway.services.one_store import new_mark, refusal
 from gateway.store import audit, installation, numbers, parties
 from gateway.store.backups import Backup, copy_blob
 from gateway.store.engine import Database
-from gateway.store.keys import fingerprint_of, place_key, shown
+from gateway.store.keys import fingerprint_of, place_key
 from gateway.store.limits import take_time
-from gateway.store.portable import load_table
+from gateway.store.portable import load_table, read_table
 from gateway.store.readiness import applied_revision, newest_revision
 from gateway.store.schema import upgrade_within
 from gateway.store.tables import case
+from gateway.store.tables import installation as installation_table
 
 _VERSION_TABLE = "alembic_version"
 
@@ -44,22 +46,24 @@ class Target:
 def restore(backup: Backup, target: Target, *, actor: str, advance: Advance) -> None:
     """Verify everything, then bring it back; `advance` hears of each blob twice.
 
-    Raises Conflict when the gateway is not empty, Invalid when the backup is damaged or of a later version, Transient
-    and Full when it cannot be written; the database is empty then as before, and it can be tried again. Where the
-    connection to PostgreSQL is lost in the COMMIT itself all of it may be there: the next try says so by Conflict.
+    Raises Conflict when the gateway is not empty or its blob store another installation's, Invalid when the backup is
+    damaged or of a later version, Transient and Full when it cannot be written; the database is empty then as before,
+    and it can be tried again. Where the connection to PostgreSQL is lost in the COMMIT itself all of it may be there:
+    the next try says so by Conflict.
     """
     if backup.manifest.revision > newest_revision():
         raise Invalid(f"the backup is of revision {backup.manifest.revision}; restore it with the version that made it")
     with target.database.read() as connection:
         _require_empty(connection, backup)
     verify(backup, advance)
-    _require_own_store(backup, target)
+    _require_own_store(target.blobs.identity(), backup)
     place_key(target.key_path, backup.key())
+    mark = target.blobs.mark(new_mark(fingerprint_of(backup.key())))
+    _require_own_store(mark, backup)
     source = backup.blobs
     for digest in backup.digests():
         copy_blob(source, digest, target.blobs, by_way_of=target.spool_folder / "restore")
         advance(1)
-    mark = target.blobs.mark(new_mark(fingerprint_of(backup.key())))
     with target.database.write("backup.restored") as connection:
         take_time(connection)
         _require_empty(connection, backup)
@@ -87,14 +91,21 @@ def _require_empty(connection: Connection, backup: Backup) -> None:
         )
 
 
-def _require_own_store(backup: Backup, target: Target) -> None:
-    """Empty, or that of the installation whose backup it is: another one's sweeper would remove what is copied."""
-    maker = maker_of(target.blobs.identity())
-    if maker not in ("", shown(backup.key())):
-        raise Conflict(
-            f"the blob store is that of another installation (key fingerprint {maker}; the backup's is "
-            f"{shown(backup.key())}); name another bucket, prefix or folder in the settings"
-        )
+def _require_own_store(mark: str, backup: Backup) -> None:
+    """No mark, or that of the installation whose backup it is: another one's sweeper would remove what is copied."""
+    own, known = fingerprint_of(backup.key()), _known_mark(backup)
+    if found := refusal(mark, key_fingerprint=own, where="what [blobs] and data_dir name", known=known):
+        raise Conflict(found)
+
+
+def _known_mark(backup: Backup) -> str | None:
+    """The mark that the database in the backup knows; None where it has none, or is of a version without."""
+    for one in backup.manifest.tables:
+        if one.name == installation_table.name:
+            names = [name for name, _ in one.columns]
+            for row in read_table(one, backup.table(one.name)):
+                return cast("str | None", row[names.index(installation_table.c.blob_store.name)])
+    return None
 
 
 def _require_whole_trail(connection: Connection) -> None:

@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 from gateway.domain.destruction import RetentionPolicy, Thing
 from gateway.domain.errors import NotFound
 from gateway.domain.record import Case
-from gateway.domain.work import Job
-from gateway.services import scheduling
+from gateway.domain.work import Job, JobKind
+from gateway.services import recurring
 from gateway.services.core import Core
 from gateway.services.second_look import late
 from gateway.services.unfinished import lock_whole, undelivered
-from gateway.store import audit, cases, destructions, forgetting, retention
+from gateway.store import audit, cases, dead_letters, destructions, forgetting, retention, studies
 
 MOST_AT_ONCE = 20
 """Cases in one run; what is left comes next, after whatever else waits for a worker."""
@@ -39,7 +39,7 @@ def destroy_due(core: Core, job: Job, *, policy: RetentionPolicy) -> None:
     def is_destroyed(case_id: str) -> bool:
         return keep is not None and destroy(core, case_id, keep=keep)
 
-    scheduling.one_by_one(core, job, closed, is_destroyed, most_at_once=MOST_AT_ONCE)
+    recurring.one_by_one(core, job, closed, is_destroyed, most_at_once=MOST_AT_ONCE)
 
 
 def destroy(core: Core, case_id: str, *, keep: timedelta) -> bool:
@@ -53,15 +53,17 @@ def destroy(core: Core, case_id: str, *, keep: timedelta) -> bool:
             going = [one for one in things if one.name in there]
             destructions.record(connection, case_id, going, reason=_rule(keep), now=now)
             destructions.let_go(connection, going)
+    if things is None:
+        return False
     with core.database.write("retention.case") as connection:
         return _is_finished(core, connection, case_id, keep)
 
 
-def _measured(core: Core, case_id: str, keep: timedelta) -> list[Thing]:
-    """What goes next, its size read where no row says it; nothing for a case that may not be destroyed."""
+def _measured(core: Core, case_id: str, keep: timedelta) -> list[Thing] | None:
+    """What goes next, its size read where no row says it; None for a case that may not be destroyed."""
     with core.database.read() as connection:
         if not _may_go(connection, cases.by_id(connection, case_id), core.now() - keep):
-            return []
+            return None
         things = destructions.blobs_of(connection, case_id, limit=_ROWS_AT_ONCE)
     return [one if one.size_bytes is not None else one.measured(_size_bytes(core, one.sha256)) for one in things]
 
@@ -69,7 +71,7 @@ def _measured(core: Core, case_id: str, keep: timedelta) -> list[Thing]:
 def _size_bytes(core: Core, sha256: str) -> int:
     """0 where the blob has vanished already."""
     try:
-        return sum(map(len, core.blobs.stream(sha256)))
+        return core.blobs.size_bytes(sha256)
     except NotFound:
         return 0
 
@@ -77,7 +79,14 @@ def _size_bytes(core: Core, sha256: str) -> int:
 def _may_go(connection: Connection, case: Case, before: datetime) -> bool:
     if not retention.is_closed_since(connection, case.id, before) or late(connection, case.id):
         return False
-    return not any(undelivered(connection, case))
+    return not any(undelivered(connection, case)) and not _is_arrival_unsettled(connection, case.id)
+
+
+def _is_arrival_unsettled(connection: Connection, case_id: str) -> bool:
+    """Whether the look at what came for the case gave up: it would have said that objects came too late."""
+    of_case = [study.id for study in studies.listed(connection, case_id=case_id)]
+    stopped = dead_letters.listed(connection, case_id=case_id, subjects=of_case)
+    return any(job.kind is JobKind.STUDY_SETTLE for job in stopped)
 
 
 def _is_finished(core: Core, connection: Connection, case_id: str, keep: timedelta) -> bool:

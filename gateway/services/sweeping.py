@@ -30,14 +30,14 @@ def sweep(core: Core, spool_folder: Path, *, min_age: timedelta) -> Swept:
     """Remove every leftover that is older than `min_age`, which is longer than any transaction and its preparation.
 
     Why no blob goes that a row will refer to: who refers to it renews its age first and commits within `min_age`. So
-    a blob whose age began before `before` was either referred to when the reading below began, or never will be
+    a blob whose age began before `before_s` was either referred to when the reading below began, or never will be
     without being renewed, and the last look at its age and its removal are one step to whoever renews.
     """
-    before = (core.now() - min_age).timestamp()
+    before_s = (core.now() - min_age).timestamp()
     return Swept(
-        blobs=sum(_remove(core, some, before) for some in _batches(_unreferenced(core, spool_folder))),
-        partial_blobs=core.blobs.remove_partial(before=before),
-        spool_files=remove_leftovers(spool_folder, before=before),
+        blobs=sum(_remove(core, some, before_s) for some in _batches(_unreferenced(core, spool_folder))),
+        partial_blobs=core.blobs.remove_partial(before_s=before_s),
+        spool_files=remove_leftovers(spool_folder, before_s=before_s),
     )
 
 
@@ -78,8 +78,8 @@ def _batches(digests: Iterator[str]) -> Iterator[list[str]]:
         yield some
 
 
-def _remove(core: Core, digests: list[str], before: float) -> int:
+def _remove(core: Core, digests: list[str], before_s: float) -> int:
     """Look again, since the database may order text otherwise than Python; then at the age of what is left."""
     with core.database.read() as connection:
         orphans = set(digests) - referenced_among(connection, digests)
-    return sum(core.blobs.remove_stale(digest, before=before) for digest in sorted(orphans))
+    return sum(core.blobs.remove_stale(digest, before_s=before_s) for digest in sorted(orphans))

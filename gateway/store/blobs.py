@@ -92,15 +92,14 @@ class BlobDirectory:
 
     def renew(self, digest: str) -> None:
         """Begin the age of a blob anew, since a row will refer to it. Raises Transient when it is not there."""
-        if not self._is_renewed(self.path(digest)):
-            raise gone(digest)
+        with disk_errors():
+            if not self._is_renewed(self.path(digest)):
+                raise gone(digest)
 
     def get(self, digest: str) -> bytes:
-        """The bytes. Raises NotFound when there are none, Transient when they do not match their name any more."""
-        try:
+        """The bytes. Raises NotFound, and Transient when they cannot be read or do not match their name any more."""
+        with _reading(digest):
             content = self.path(digest).read_bytes()
-        except FileNotFoundError as exc:
-            raise absent(digest) from exc
         if hashlib.sha256(content).hexdigest() != digest:
             raise damaged(digest)
         return content
@@ -108,31 +107,37 @@ class BlobDirectory:
     def stream(self, digest: str) -> Iterator[bytes]:
         """The bytes in pieces, of which none is good before the last one has come. Raises as `get`."""
         hashed = hashlib.sha256()
-        try:
-            with self.path(digest).open("rb") as file:
-                while piece := file.read(PIECE_BYTES):
-                    hashed.update(piece)
-                    yield piece
-        except FileNotFoundError as exc:
-            raise absent(digest) from exc
+        with _reading(digest), self.path(digest).open("rb") as file:
+            while piece := file.read(PIECE_BYTES):
+                hashed.update(piece)
+                yield piece
         if hashed.hexdigest() != digest:
             raise damaged(digest)
+
+    def size_bytes(self, digest: str) -> int:
+        """How many bytes it has, none of which is read. Raises NotFound, Transient."""
+        with _reading(digest):
+            return self.path(digest).stat().st_size
 
     def path(self, digest: str) -> Path:
         """Where the blob is, or would be."""
         return self._root / digest[:2] / digest
 
     def digests(self) -> Iterator[str]:
-        """Every blob there is, in order."""
-        for folder in sorted(self._root.glob("[0-9a-f][0-9a-f]")):
-            yield from sorted(path.name for path in folder.iterdir())
+        """Every blob there is, in order. Raises Transient."""
+        with disk_errors():
+            for folder in sorted(self._root.glob("[0-9a-f][0-9a-f]")):
+                yield from sorted(path.name for path in folder.iterdir())
 
-    def remove_stale(self, digest: str, *, before: float) -> bool:
-        """Remove a blob whose age began `before` (a time in seconds since the epoch); False when it is younger."""
+    def remove_stale(self, digest: str, *, before_s: float) -> bool:
+        """Remove a blob whose age began before `before_s` (seconds since the epoch); False when it is younger.
+
+        Raises Transient.
+        """
         target = self.path(digest)
-        with self._age_lock(fcntl.LOCK_EX):
+        with disk_errors(), self._age_lock(fcntl.LOCK_EX):
             try:
-                is_stale = target.stat().st_mtime < before
+                is_stale = target.stat().st_mtime < before_s
             except FileNotFoundError:
                 return False
             if is_stale:
@@ -144,9 +149,10 @@ class BlobDirectory:
         """Where a blob grows until it is whole."""
         return self._root / "partial"
 
-    def remove_partial(self, *, before: float) -> int:
-        """Remove files that never became a blob and have not grown since `before`; gives how many."""
-        return remove_leftovers(self.partial_folder, before=before)
+    def remove_partial(self, *, before_s: float) -> int:
+        """Remove files that never became a blob and have not grown since `before_s`; gives how many."""
+        with disk_errors():
+            return remove_leftovers(self.partial_folder, before_s=before_s)
 
     def require_room(self, size_bytes: int) -> None:
         """Raise Full when storing this much would leave less than the reserve."""
@@ -194,3 +200,12 @@ class BlobDirectory:
         target = self.path(digest)
         source.replace(target)
         sync_folder(target.parent)
+
+
+@contextmanager
+def _reading(digest: str) -> Iterator[None]:
+    with disk_errors():
+        try:
+            yield
+        except FileNotFoundError as exc:
+            raise absent(digest) from exc

@@ -99,13 +99,9 @@ class S3Blobs:
                 raise gone(digest) from exc
 
     def get(self, digest: str) -> bytes:
-        """The bytes. Raises NotFound when there are none, Transient when they do not match their name any more."""
-        with store_errors():
-            try:
-                content = bytes(obstore.get(self._store, digest).bytes())
-            except FileNotFoundError as exc:
-                self._list()  # is it the whole bucket that is missing?
-                raise absent(digest) from exc
+        """The bytes. Raises NotFound, and Transient when they cannot be read or do not match their name any more."""
+        with self._reading(digest):
+            content = bytes(obstore.get(self._store, digest).bytes())
         if hashlib.sha256(content).hexdigest() != digest:
             raise damaged(digest)
         return content
@@ -113,16 +109,17 @@ class S3Blobs:
     def stream(self, digest: str) -> Iterator[bytes]:
         """The bytes in pieces, of which none is good before the last one has come. Raises as `get`."""
         hashed = hashlib.sha256()
-        with store_errors():
-            try:
-                for piece in obstore.get(self._store, digest).stream(min_chunk_size=PIECE_BYTES):
-                    hashed.update(piece)
-                    yield bytes(piece)
-            except FileNotFoundError as exc:
-                self._list()  # is it the whole bucket that is missing?
-                raise absent(digest) from exc
+        with self._reading(digest):
+            for piece in obstore.get(self._store, digest).stream(min_chunk_size=PIECE_BYTES):
+                hashed.update(piece)
+                yield bytes(piece)
         if hashed.hexdigest() != digest:
             raise damaged(digest)
+
+    def size_bytes(self, digest: str) -> int:
+        """How many bytes it has, none of which is read. Raises NotFound, Transient."""
+        with self._reading(digest):
+            return obstore.head(self._store, digest)["size"]
 
     def digests(self) -> Iterator[str]:
         """Every blob there is, in the order of the store's list, which is that of the keys."""
@@ -130,22 +127,22 @@ class S3Blobs:
             for page in obstore.list(self._store):
                 yield from (one["path"] for one in page if len(one["path"]) == _DIGEST_LENGTH)
 
-    def remove_stale(self, digest: str, *, before: float) -> bool:
-        """Remove a blob whose age began `before` (a time in seconds since the epoch); False when it is younger."""
+    def remove_stale(self, digest: str, *, before_s: float) -> bool:
+        """Remove a blob whose age began before `before_s` (seconds since the epoch); False when it is younger."""
         with store_errors(), self._turn(_turn_of(digest)):
             try:
-                is_stale = self._began(digest).timestamp() < before
+                is_stale = self._began(digest).timestamp() < before_s
             except FileNotFoundError:
                 return False
             if is_stale:
                 obstore.delete(self._store, digest)
             return is_stale
 
-    def remove_partial(self, *, before: float) -> int:
+    def remove_partial(self, *, before_s: float) -> int:
         """Remove scratch objects that a killed process left; uploads in parts are the lifecycle rule's."""
         with store_errors():
             found = [one for page in obstore.list(self._store, _SCRATCH) for one in page]
-            stale = [one["path"] for one in found if one["last_modified"].timestamp() < before]
+            stale = [one["path"] for one in found if one["last_modified"].timestamp() < before_s]
             for path in stale:
                 obstore.delete(self._store, path)
         return len(stale)
@@ -179,6 +176,15 @@ class S3Blobs:
             if not is_new and not self._is_young(digest):
                 with self._turn(_turn_of(digest)):
                     self._write(digest, source)
+
+    @contextmanager
+    def _reading(self, digest: str) -> Iterator[None]:
+        with store_errors():
+            try:
+                yield
+            except FileNotFoundError as exc:
+                self._list()  # is it the whole bucket that is missing?
+                raise absent(digest) from exc
 
     def _list(self) -> None:
         """Do nothing where the bucket is there and lets us look."""

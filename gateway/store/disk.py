@@ -28,7 +28,7 @@ def disk_errors(of: str = "the blob store") -> Iterator[None]:
     except OSError as exc:
         if exc.errno in _NO_ROOM:
             raise Full(f"the disk of {of} is full; nothing was accepted") from exc
-        raise Transient(f"{of} cannot be written ({exc.strerror}); look at its disk and its rights") from exc
+        raise Transient(f"{of} cannot be used ({exc.strerror}); look at its disk and its rights") from exc
 
 
 def sync_folder(folder: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from gateway.domain.hooks import reach
 from gateway.store.failures import explained
@@ -21,7 +22,10 @@ from gateway.store.limits import OPTIONS, take_time
 from gateway.store.turns import take_turn
 
 BUSY_TIMEOUT_S = 20
+ENOUGH: dict[str, Any] = {"pool_size": 20, "max_overflow": 60}
+"""Connections to SQLite: more than there are associations, or a worker's threads, at once by default."""
 _LOOK_AGAIN_S = 0.02
+_AFTERWARDS = "consilium.afterwards"
 _PATIENCE = {
     "connect_timeout": 10,
     "keepalives_idle": 10,
@@ -67,14 +71,18 @@ class Database:
         """
         with _translated(self.url), self._writer.connect() as connection:
             with connection.begin():
+                connection.info.pop(_AFTERWARDS, None)  # of a transaction that was rolled back
                 first = self._first
                 if first is not None:
                     first(connection)
                 yield connection
                 reach(f"{name}.before_commit")
+                calls = connection.info.pop(_AFTERWARDS, {})
             if first is not None:
                 self._first = None
             reach(f"{name}.after_commit")
+            for call in calls:
+                call(connection)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -106,11 +114,19 @@ class Database:
         self._reader.dispose()
 
 
+def afterwards(connection: Connection, call: Callable[[Connection], None]) -> None:
+    """Have it called once, with the same connection, when this transaction of `Database.write` has been committed.
+
+    It must raise nothing: what was committed stands, also where the process ends before the call.
+    """
+    connection.info.setdefault(_AFTERWARDS, {})[call] = None
+
+
 @contextmanager
 def _translated(url: URL) -> Iterator[None]:
     try:
         yield
-    except DBAPIError as exc:
+    except (DBAPIError, PoolTimeout) as exc:
         failure = explained(url, exc)
         if failure is None:
             raise
@@ -133,9 +149,7 @@ def _sqlite_engine(url: str, *, begin: str, is_query_only: bool) -> Engine:
     path = make_url(url).database
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(
-        url, connect_args={"timeout": BUSY_TIMEOUT_S}, pool_size=20, max_overflow=20, hide_parameters=True
-    )
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, hide_parameters=True, **ENOUGH)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:

@@ -7,10 +7,13 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.store.engine import Database
+from gateway.store.engine import Database, afterwards
 
+_log = structlog.get_logger()
 _CHANNEL = "outbox"
 _TELL = select(func.pg_notify(_CHANNEL, ""))
 _LOOK_EVERY_S = 0.05
@@ -19,12 +22,23 @@ _LISTEN_S = 1.0
 
 
 def tell(connection: Connection) -> None:
-    """There is work for now; whoever listens hears of it when the transaction commits.
+    """There is work for now; whoever listens hears of it once the transaction has been committed.
 
-    PostgreSQL: https://www.postgresql.org/docs/15/sql-notify.html. A file of SQLite shows each commit by itself.
+    A file of SQLite shows each commit by itself.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(_TELL)
+        afterwards(connection, _notify)
+
+
+def _notify(connection: Connection) -> None:
+    """In a statement of its own: a transaction that notifies keeps all others that do from committing beside it.
+
+    https://www.postgresql.org/docs/15/sql-notify.html. What was committed stands, whatever becomes of the word.
+    """
+    try:
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(_TELL)
+    except SQLAlchemyError as exc:
+        _log.warning("news.untold", error=type(exc).__name__)
 
 
 def heard(database: Database, ended: threading.Event) -> Iterator[None]:

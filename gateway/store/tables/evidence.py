@@ -1,8 +1,11 @@
 """Who did what, the chain that shows a change of it, and what was destroyed."""
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, String, Table, Text, text
 
 from gateway.store.tables.columns import Instant, Serial, metadata, own_id
+
+_OF_STUDIES = text("action IN ('study.matched', 'study.late', 'study.left-out')")
+"""Asked for of every closed case (`audit.last_in_closed_cases`, which names them in this order)."""
 
 audit = Table(
     "audit",
@@ -16,6 +19,7 @@ audit = Table(
     Column("subject", String(128), nullable=False),
     Column("details", JSON, nullable=False),
     Index(None, "case_id"),
+    Index(None, "case_id", "subject", sqlite_where=_OF_STUDIES, postgresql_where=_OF_STUDIES),
     sqlite_autoincrement=True,
 )
 audit_tail = Table(

@@ -3,18 +3,20 @@
 from datetime import timedelta
 
 from gateway.demo import resources as demo
-from gateway.domain.delivery import DeliveryState, Receipt
+from gateway.domain.delivery import DeliveryKind, DeliveryState, Receipt
 from gateway.domain.party import Endpoint, EndpointRole, FhirAddress
 from gateway.domain.record import Case
-from gateway.services import documents, egress
+from gateway.domain.resource import StoredResource
+from gateway.services import documents, egress, listing
 from gateway.services.intake import receive
-from gateway.services.scheduling import begin_recurring
-from gateway.store import cases, deliveries, parties
+from gateway.services.recurring import begin_recurring
+from gateway.store import cases, deliveries, parties, resources
 from tests.integration.store.stage import Json, Stage
 from tests.peers.generated import ct_series
 
 PDF = b"%PDF-1.7 a pathology report"
 DAY = timedelta(days=1)
+KEEP_DAYS = 100
 
 
 class Clinic:
@@ -46,14 +48,13 @@ class Clinic:
         self.stage.work()
 
     def arrive(self, case_id: str) -> None:
-        """Everything of the case that was to leave has arrived, each under a grant."""
+        """Everything of the case that was to leave has arrived, each under a grant, documents after the images."""
         with self.stage.core.database.read() as connection:
             opened = deliveries.listed(connection, case_id=case_id, states=[DeliveryState.PENDING])
-        for one in opened:
+        for one in sorted(opened, key=lambda one: one.kind is DeliveryKind.DOCUMENT_TO_REVIEWER):
             assert egress.grant(self.stage.core, one.id) is not None
-        with self.stage.core.database.write("test") as connection:
-            for one in opened:
-                receipt = Receipt(self.stage.core.now(), "201", f"r/{one.id}", one.payload_sha256)
+            receipt = Receipt(self.stage.core.now(), "201", f"r/{one.id}", one.payload_sha256)
+            with self.stage.core.database.write("test") as connection:
                 deliveries.set_receipt(connection, one.id, receipt)
 
     def finished(self, pdf: bytes = PDF) -> str:
@@ -73,3 +74,24 @@ class Clinic:
         """As it is now."""
         with self.stage.core.database.read() as connection:
             return cases.by_id(connection, case_id)
+
+
+def until_closed(clinic: Clinic) -> None:
+    """Its follow-up is over."""
+    clinic.later(31 * DAY)
+
+
+def destroyed(clinic: Clinic, case_id: str) -> dict[str, int]:
+    """How many things of each kind were destroyed with the case, as recorded."""
+    kinds: dict[str, int] = {}
+    for one in listing.destructions(clinic.stage.core, case_id=case_id, limit=1000):
+        kinds[one.kind] = kinds.get(one.kind, 0) + 1
+        assert one.size_bytes > 0
+        assert one.reason == f"retention.keep_days = {KEEP_DAYS} after the case was closed"
+    return kinds
+
+
+def current(clinic: Clinic, kind: str, resource_id: str) -> StoredResource:
+    """The resource as it is now."""
+    with clinic.stage.core.database.read() as connection:
+        return resources.current(connection, clinic.stage.clinic.id, kind, resource_id)

@@ -23,6 +23,7 @@ from gateway.services import (
     closing,
     document_release,
     matching,
+    overdue,
     recheck,
     registry,
     release,
@@ -96,6 +97,7 @@ class Stage:
             JobKind.REPORT_RENDER: partial(rendering.render, self.core, renderer=_rendered),
             JobKind.DELIVERY_SEND: send,
             JobKind.CASE_RECHECK: partial(recheck.recheck, self.core),
+            JobKind.DELIVERY_OVERDUE: partial(overdue.ask_about_overdue, self.core),
             JobKind.CASE_CLOSING: partial(closing.close_due, self.core, policy=self.policy),
             JobKind.RETENTION: partial(retention.destroy_due, self.core, policy=self.policy),
         }

@@ -57,6 +57,7 @@ def test_the_same_bytes_are_one_blob(blobs: Blobs, size: int) -> None:
     content = os.urandom(size)
     assert blobs.put(content) == blobs.put(content) == _digest(content)
     assert blobs.get(_digest(content)) == b"".join(blobs.stream(_digest(content))) == content
+    assert blobs.size_bytes(_digest(content)) == size
     assert list(blobs.digests()) == [_digest(content)]
 
 
@@ -87,7 +88,9 @@ def test_absence_is_said(blobs: Blobs) -> None:
         list(blobs.stream(nothing))
     with pytest.raises(Transient, match="stored again"):
         blobs.renew(nothing)
-    assert not blobs.remove_stale(nothing, before=time.time())
+    with pytest.raises(NotFound):
+        blobs.size_bytes(nothing)
+    assert not blobs.remove_stale(nothing, before_s=time.time())
 
 
 def test_damage_is_seen(blobs: Blobs, tmp_path: Path) -> None:
@@ -101,9 +104,9 @@ def test_damage_is_seen(blobs: Blobs, tmp_path: Path) -> None:
 
 def test_only_what_is_older_is_removed(blobs: Blobs) -> None:
     digest = blobs.put(b"a study")
-    assert not blobs.remove_stale(digest, before=time.time() - 60)
+    assert not blobs.remove_stale(digest, before_s=time.time() - 60)
     assert blobs.get(digest) == b"a study"
-    assert blobs.remove_stale(digest, before=time.time() + 60)
+    assert blobs.remove_stale(digest, before_s=time.time() + 60)
     assert list(blobs.digests()) == []
     assert blobs.put(b"a study") == digest
     assert blobs.get(digest) == b"a study"
@@ -138,5 +141,5 @@ def test_a_store_keeps_the_first_mark_it_gets_and_it_is_no_blob(open_blobs: Open
     assert open_blobs(0).mark("second") == "first"
     assert open_blobs(0).identity() == "first"
     assert list(blobs.digests()) == []
-    assert blobs.remove_partial(before=time.time() + 3600) == 0
+    assert blobs.remove_partial(before_s=time.time() + 3600) == 0
     assert blobs.identity() == "first"

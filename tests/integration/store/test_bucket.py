@@ -1,10 +1,9 @@
-"""What is particular to a bucket: how it ages, who takes turns, and what it refuses."""
+"""What is particular to a bucket: how what is in it ages, and who takes turns."""
 
 import hashlib
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
@@ -14,29 +13,21 @@ from typing import Any
 
 import obstore
 import pytest
-from obstore.exceptions import GenericError, PermissionDeniedError
 
-from config.errors import UnusableSettings
-from config.settings import Settings, load_settings
-from gateway.cli.checks import checked
 from gateway.demo import resources as demo
 from gateway.domain.delivery import DeliveryState
-from gateway.domain.errors import Full, GatewayError, NotFound, Permanent, Transient
 from gateway.services import delivery
 from gateway.services.intake import receive
 from gateway.services.outside import Outside
 from gateway.services.sweeping import Swept, sweep
 from gateway.store import deliveries
-from gateway.store.blobs_s3 import S3Blobs
-from gateway.store.bucket import open_bucket, store_errors
+from gateway.store.bucket import open_bucket
 from gateway.store.engine import Database
-from gateway.store.schema import upgrade
-from gateway.wiring import open_blobs, open_core, open_database, start_core
 from tests.integration.store.buckets import LEFTOVER_AGE, now, s3_blobs
 from tests.integration.store.stage import Stage
 from tests.peers.generated import ct_series
 from tests.peers.moto import Moto, bucket_at
-from tests.peers.processes import LOOPBACK, free_port, wait_until
+from tests.peers.processes import wait_until
 
 
 @pytest.fixture
@@ -92,7 +83,7 @@ def test_whoever_will_refer_to_an_old_blob_begins_its_age_anew(moto: Moto, tmp_p
         written = _last_modified(moto, bucket.name, digest)
     assert turns == [f"blob {digest}"] * 2
     assert blobs.get(digest) == bytes(size)
-    assert blobs.remove_partial(before=time.time() + 60) == 0
+    assert blobs.remove_partial(before_s=time.time() + 60) == 0
 
 
 def _wait_for_another_last_modified(written: float) -> None:
@@ -122,7 +113,7 @@ def test_whoever_stores_while_a_blob_is_being_removed_waits_and_stores_it_anew(
     with database.turn(f"blob {digest}"):
         storing.start()
         assert asked.wait(timeout=10)
-        assert remover.remove_stale(digest, before=time.time() + 60)
+        assert remover.remove_stale(digest, before_s=time.time() + 60)
         assert storing.is_alive()
     storing.join(timeout=20)
     assert remover.get(digest) == b"a document"
@@ -134,74 +125,15 @@ def test_scratch_objects_of_killed_processes_are_removed(moto: Moto, tmp_path: P
     digest = blobs.put(b"a study")
     obstore.put(open_bucket(bucket), "scratch/left", b"half")
     assert list(blobs.digests()) == [digest]
-    assert blobs.remove_partial(before=time.time() - 60) == 0
-    assert blobs.remove_partial(before=time.time() + 60) == 1
-    assert blobs.remove_partial(before=time.time() + 60) == 0
+    assert blobs.remove_partial(before_s=time.time() - 60) == 0
+    assert blobs.remove_partial(before_s=time.time() + 60) == 1
+    assert blobs.remove_partial(before_s=time.time() + 60) == 0
 
 
 def test_a_probe_leaves_nothing_behind(moto: Moto, tmp_path: Path) -> None:
     bucket = moto.create_bucket()
     s3_blobs(bucket, tmp_path, turn=lambda _name: nullcontext()).probe()
     assert list(obstore.list(open_bucket(bucket))) == []
-
-
-def test_a_bucket_that_is_missing_is_said_and_nothing_counts_as_lost(moto: Moto, tmp_path: Path) -> None:
-    missing = s3_blobs(bucket_at(moto.endpoint, "nowhere"), tmp_path, turn=lambda _name: nullcontext())
-    _everything_is_transient(missing, tmp_path, match="no such bucket")
-
-
-def test_a_store_that_is_away_invites_another_try(tmp_path: Path) -> None:
-    away = s3_blobs(bucket_at(f"http://{LOOPBACK}:{free_port()}", "any"), tmp_path, turn=lambda _name: nullcontext())
-    _everything_is_transient(away, tmp_path, match="did not answer")
-
-
-def test_a_store_that_falls_silent_is_not_waited_for_without_end(tmp_path: Path) -> None:
-    with socket.create_server((LOOPBACK, 0)) as silent:
-        bucket = bucket_at(f"http://{LOOPBACK}:{silent.getsockname()[1]}", "any")
-        bucket = replace(bucket, response_timeout_s=0.5, max_retries=1)
-        began = time.monotonic()
-        with pytest.raises(Transient, match="did not answer"):
-            s3_blobs(bucket, tmp_path, turn=lambda _name: nullcontext()).put(b"a study")
-        assert time.monotonic() - began < 10
-
-
-def _everything_is_transient(blobs: S3Blobs, folder: Path, *, match: str) -> None:
-    digest, spooled = "0" * 64, folder / "spooled"
-    spooled.write_bytes(b"a study")
-    calls: list[Callable[[], object]] = [
-        lambda: blobs.put(b"a study"),
-        lambda: blobs.put(bytes(9 << 20)),
-        lambda: blobs.adopt(spooled, digest),
-        lambda: blobs.get(digest),
-        lambda: list(blobs.stream(digest)),
-        lambda: list(blobs.digests()),
-        blobs.check,
-        blobs.probe,
-    ]
-    for call in calls:
-        with pytest.raises(Transient, match=match):
-            call()
-    assert spooled.read_bytes() == b"a study"
-
-
-@pytest.mark.parametrize(
-    ("raised", "kind"),
-    [
-        (GenericError("... 507 Insufficient Storage ... <Code>XMinioStorageFull</Code>"), Full),
-        (PermissionDeniedError("AccessDenied for key AKIASECRET"), Transient),
-        (GenericError("HTTP error: timed out"), Transient),
-    ],
-)
-def test_a_refusal_is_told_by_its_kind_and_without_its_words(raised: Exception, kind: type[GatewayError]) -> None:
-    with pytest.raises(kind) as caught, store_errors():
-        raise raised
-    assert "AKIASECRET" not in str(caught.value)
-
-
-def test_the_key_is_not_shown(moto: Moto) -> None:
-    bucket = replace(bucket_at(moto.endpoint, "any"), access_key="AKIASECRET", secret_key="hidden")
-    assert not {"AKIASECRET", "hidden"} & set(repr(bucket).replace("'", " ").split())
-    assert "hidden" not in repr(bucket)
 
 
 def test_a_study_reaches_the_reviewer_by_way_of_the_bucket(bucket_stage: Stage) -> None:
@@ -237,92 +169,8 @@ def _reviewer(sent: list[bytes]) -> Outside:
         open_sender=lambda _address, _contexts: nullcontext(Association()),
         find_study=refuse,
         has_instance=refuse,
+        find_instances=refuse,
         deliver_report=refuse,
         render=refuse,
+        look_again_after_s=60,
     )
-
-
-@pytest.fixture
-def settings(moto: Moto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Of a gateway whose blobs are in a bucket, its key in files."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("access", "secret"):
-        (tmp_path / f"{name}.key").write_text(f"AKIA{name}\n")
-        monkeypatch.setenv(f"CONSILIUM_BLOBS__{name.upper()}_KEY_FILE", str(tmp_path / f"{name}.key"))
-    monkeypatch.setenv("CONSILIUM_BLOBS__BUCKET", moto.create_bucket().name)
-    monkeypatch.setenv("CONSILIUM_BLOBS__ENDPOINT", moto.endpoint)
-    monkeypatch.setenv("CONSILIUM_STORAGE__MIN_FREE_BYTES", "0")
-    return load_settings()
-
-
-def test_the_settings_open_the_bucket(settings: Settings) -> None:
-    database = open_database(settings)
-    upgrade(database)
-    database.dispose()
-    core = open_core(settings)
-    assert isinstance(open_blobs(settings, core.database), S3Blobs)
-    assert core.blobs.get(core.blobs.put(b"a study")) == b"a study"
-    assert not settings.blob_dir.exists()
-    core.database.dispose()
-
-
-def test_the_doctor_tries_the_bucket_out(settings: Settings) -> None:
-    assert {step.name: step.is_ok for step in checked(settings)}["bucket"]
-    away = settings.model_copy(update={"blobs": settings.blobs.model_copy(update={"bucket": "nowhere"})})
-    [found] = [step for step in checked(away) if step.name == "bucket"]
-    assert not found.is_ok
-    assert "no such bucket" in found.detail
-    assert "AKIA" not in found.detail + found.remedy
-
-
-def test_a_key_without_its_secret_stops_the_start(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
-    monkeypatch.setenv("CONSILIUM_BLOBS__SECRET_KEY_FILE", "")
-    with pytest.raises(UnusableSettings, match="belong together"):
-        load_settings()
-
-
-def test_a_key_file_that_is_empty_stops_the_start(tmp_path: Path, settings: Settings) -> None:
-    (tmp_path / "secret.key").write_text("")
-    with pytest.raises(UnusableSettings, match=r"blobs\.secret_key_file: the file is empty"):
-        open_core(settings)
-
-
-def test_what_is_missing_is_missing_however_full_the_spool_is(moto: Moto, database: Database, tmp_path: Path) -> None:
-    blobs = s3_blobs(moto.create_bucket(), tmp_path, turn=database.turn, min_free_bytes=1 << 62)
-    nothing = hashlib.sha256(b"nothing").hexdigest()
-    for read in (lambda: blobs.get(nothing), lambda: list(blobs.stream(nothing))):
-        with pytest.raises(NotFound):
-            read()
-
-
-def test_a_machine_with_another_bucket_or_none_does_not_start(settings: Settings, moto: Moto) -> None:
-    database = open_database(settings)
-    upgrade(database)
-    database.dispose()
-    for _ in range(2):  # it comes back to its own
-        core = start_core(settings)
-        core.blobs.check()
-        core.database.dispose()
-    for bucket in ("", moto.create_bucket().name):
-        elsewhere = settings.model_copy(update={"blobs": settings.blobs.model_copy(update={"bucket": bucket})})
-        with pytest.raises(Permanent, match="is not the blob store of this installation"):
-            start_core(elsewhere)
-
-
-def test_a_second_installation_does_not_start_on_the_bucket_of_the_first(settings: Settings, tmp_path: Path) -> None:
-    first, own = (settings.model_copy(update={"data_dir": tmp_path / name}) for name in ("first", "second"))
-    for one in (first, own):
-        database = open_database(one)
-        upgrade(database)
-        database.dispose()
-    start_core(first).database.dispose()
-    with pytest.raises(Permanent, match="is the blob store of another installation"):
-        start_core(own)
-    core = open_core(own)
-    with pytest.raises(Transient, match="is the blob store of another installation"):
-        core.blobs.put(b"a study")
-    core.database.dispose()
-    [found] = [step for step in checked(own) if step.name == "installation's blob store"]
-    assert "is the blob store of another installation" in found.remedy
-    elsewhere = own.model_copy(update={"blobs": own.blobs.model_copy(update={"prefix": "second"})})
-    start_core(elsewhere).database.dispose()

@@ -1,158 +1,144 @@
-"""An order that is closed stops what has not been sent, and what it stopped goes on when it is opened again."""
+"""Closed when the follow-up is over, by a person or by time, and opened again."""
 
-from functools import partial
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
-from pydicom.dataset import FileDataset
 
 from gateway.demo import resources as demo
-from gateway.domain.delivery import DeliveryState
-from gateway.domain.errors import Conflict
-from gateway.domain.record import Delivery
-from gateway.domain.resource import StoredResource
-from gateway.domain.work import JobKind
-from gateway.services import closing, delivery_control, documents, listing
-from gateway.services.intake import receive
+from gateway.domain import hooks
+from gateway.domain.errors import Conflict, Permanent, Unprocessable
+from gateway.domain.work import JobKind, RetryPolicy
+from gateway.services import (
+    closing,
+    delivery_control,
+    job_control,
+)
 from gateway.services.story import case_story
-from gateway.store import audit, deliveries, outbox, resources
-from tests.integration.store.overlap import outcome, overlapping
-from tests.integration.store.stage import Stage, update
-from tests.peers.generated import ct_series
+from gateway.store import deliveries
+from tests.integration.store.finished import DAY, KEEP_DAYS, PDF, Clinic, current, until_closed
+from tests.integration.store.stage import update
 
-PDF = b"%PDF-1.7 a pathology report"
+
+def test_a_closed_case_takes_nothing_new_until_it_is_opened_again(clinic: Clinic) -> None:
+    case_id = clinic.finished()
+    closing.close(clinic.stage.core, case_id, reason="the patient is content", actor="nurse")
+    order = current(clinic, "ServiceRequest", case_id)
+    with pytest.raises(Unprocessable, match="the case is closed; send a new order"):
+        clinic.stage.post(update(order, priority="urgent"))
+    patient = f"Patient/{clinic.case(case_id).patient_id}"
+    with pytest.raises(Unprocessable, match="the case is closed"):
+        clinic.stage.post(demo.document(patient, f"ServiceRequest/{case_id}", PDF))
+    with pytest.raises(Unprocessable, match="the case is closed"):
+        clinic.report(case_id, "another")
+
+    closing.reopen(clinic.stage.core, case_id, actor="nurse")
+    assert clinic.case(case_id).closed_at is None
+    clinic.stage.post(update(order, priority="urgent"))
+    clinic.later(29 * DAY)
+    assert clinic.case(case_id).state == "open"
+    clinic.later(2 * DAY)
+    assert clinic.case(case_id).state == "closed"
+
+
+def test_a_case_that_was_opened_again_is_followed_up_as_long_as_before(clinic: Clinic) -> None:
+    case_id = clinic.finished()
+    until_closed(clinic)
+    clinic.later(10 * DAY)
+    closing.reopen(clinic.stage.core, case_id, actor="nurse")
+    clinic.later(29 * DAY)
+    assert clinic.case(case_id).state == "open"
+    clinic.later(2 * DAY)
+    assert clinic.case(case_id).state == "closed"
+
+
+def test_what_the_clinic_closed_only_the_clinic_opens(clinic: Clinic) -> None:
+    case_id = clinic.finished()
+    clinic.stage.post(update(current(clinic, "ServiceRequest", case_id), status="completed"))
+    with pytest.raises(Conflict, match="the order is completed; the clinic opens"):
+        closing.reopen(clinic.stage.core, case_id, actor="nurse")
+    clinic.stage.post(update(current(clinic, "ServiceRequest", case_id), status="active"))
+    assert clinic.case(case_id).state == "open"
+
+
+def test_a_cancelled_delivery_keeps_no_case_open(clinic: Clinic) -> None:
+    case_id = clinic.order()
+    with clinic.stage.core.database.read() as connection:
+        opened = deliveries.listed(connection, case_id=case_id)
+    for one in opened:
+        delivery_control.cancel(clinic.stage.core, one.id, actor="nurse")
+    clinic.stage.work()  # the document's turn had come with the end of the images
+    closing.close(clinic.stage.core, case_id, reason="withdrawn", actor="nurse")
+    assert clinic.case(case_id).state == "closed"
 
 
 @pytest.fixture
-def order(stage: Stage) -> StoredResource:
-    """Of a case with its images and its cleared document ready to be sent."""
-    data = stage.case_data()
-    stored = {one.type: one for one in stage.post(demo.clinic_bundle(data, PDF))}
-    for ds in ct_series(slices=1, study_instance_uid=data.study_instance_uid, accession=data.accession_number):
-        receive(stage.core, stage.arrival(ds))
-    documents.approve(stage.core, stored["DocumentReference"].id, actor="nurse")
-    stage.ahead += stage.core.quiet_period * 2
-    stage.work()
-    return stored["ServiceRequest"]
+def hasty(clinic: Clinic) -> Clinic:
+    """The workers try a job twice."""
+    clinic.stage.core = replace(clinic.stage.core, retry=RetryPolicy(max_attempts=2))
+    return clinic
 
 
-def _deliveries(stage: Stage, order: StoredResource) -> list[Delivery]:
-    with stage.core.database.read() as connection:
-        return deliveries.listed(connection, case_id=order.id)
+def test_a_case_that_cannot_be_destroyed_holds_back_no_other_and_says_why(hasty: Clinic) -> None:
+    pdfs = [b"%PDF-1.7 of one", b"%PDF-1.7 of another"]
+    broken, whole = (hasty.finished(pdf) for pdf in pdfs)
+    digest = hashlib.sha256(pdfs[0]).hexdigest()
+    path = hasty.stage.spool.parent / "blobs" / digest[:2] / digest
+    path.unlink()
+    path.symlink_to(path.name)  # the disk cannot say what is there
+    until_closed(hasty)
+    hasty.later((KEEP_DAYS + 1) * DAY)
+    assert hasty.case(broken).destroyed_at is None
+    assert hasty.case(whole).destroyed_at is not None
+    [wait] = case_story(hasty.stage.core, broken).waits
+    assert "retention" in wait.what
+    assert wait.who == "nobody: the workers"
+
+    hasty.later(4 * DAY)  # what is outside of us, as blobs are, is given until then
+    [stopped] = job_control.stopped_jobs(hasty.stage.core, limit=9)
+    assert (stopped.kind, stopped.subject_id, stopped.case_id) == (JobKind.RETENTION, broken, broken)
+    [wait] = case_story(hasty.stage.core, broken).waits
+    assert f"consilium job retry {stopped.id}" in wait.who
+    path.unlink()
+    path.write_bytes(pdfs[0])
+    job_control.retry(hasty.stage.core, stopped.id, actor="admin")
+    hasty.stage.work()
+    assert hasty.case(broken).destroyed_at is not None
+    assert case_story(hasty.stage.core, broken).waits == ()
 
 
-def _set_status(stage: Stage, order: StoredResource, status: str) -> None:
-    stage.post(update(order, status=status))
+def _close_where(clinic: Clinic, error: Exception, *, is_met: Callable[[int], bool]) -> list[str]:
+    """Two finished cases in their order, after attempts at closing them of which those met with the error."""
+    case_ids = sorted(clinic.finished(pdf) for pdf in (b"%PDF-1.7 of one", b"%PDF-1.7 of another"))
+    attempts: list[str] = []
+
+    def fail(name: str) -> None:
+        if name == "case.close-due.before_commit":
+            attempts.append(name)
+            if is_met(len(attempts)):
+                raise error
+
+    hooks.observe(fail)
+    try:
+        until_closed(clinic)
+    finally:
+        hooks.forget(fail)
+    return case_ids
 
 
-def test_each_delivery_that_an_order_cancels_is_audited(stage: Stage, order: StoredResource) -> None:
-    _set_status(stage, order, "revoked")
-    cancelled = _deliveries(stage, order)
-    assert [one.state for one in cancelled] == [DeliveryState.CANCELLED] * 2
-    with stage.core.database.read() as connection:
-        rows = audit.of_case(connection, order.id, actions=["delivery.cancel-by-order"])
-    assert [(row.actor, row.subject, row.details) for row in rows] == [
-        ("client", f"delivery/{one.id}", {"order": "revoked"}) for one in cancelled
-    ]
+def test_a_case_that_cannot_be_closed_holds_back_no_other_and_says_why(clinic: Clinic) -> None:
+    refused, other = _close_where(clinic, Permanent("no"), is_met=lambda attempt: attempt in (1, 3))
+    assert [clinic.case(one).state for one in (refused, other)] == ["open", "closed"]
+    [stopped] = job_control.stopped_jobs(clinic.stage.core, limit=9)
+    assert (stopped.kind, stopped.case_id) == (JobKind.CASE_CLOSING, refused)
+    assert f"consilium job retry {stopped.id}" in str(case_story(clinic.stage.core, refused).waits)
+    job_control.retry(clinic.stage.core, stopped.id, actor="admin")
+    clinic.stage.work()
+    assert clinic.case(refused).state == "closed"
 
 
-def test_what_an_order_cancelled_goes_on_when_it_is_opened_again(stage: Stage, order: StoredResource) -> None:
-    before = _deliveries(stage, order)
-    _set_status(stage, order, "revoked")
-    stage.work()
-    _set_status(stage, order, "active")
-    after = _deliveries(stage, order)
-    assert [(one.id, one.payload_sha256) for one in after] == [(one.id, one.payload_sha256) for one in before]
-    assert [(one.state, one.waits_for) for one in after] == [(DeliveryState.PENDING, "")] * 2
-    assert "revoked" not in str(case_story(stage.core, order.id).waits)
-    with stage.core.database.read() as connection:
-        assert all(outbox.unsettled(connection, JobKind.DELIVERY_SEND, one.id) for one in after)
-
-
-def test_what_a_person_cancelled_stays_cancelled(stage: Stage, order: StoredResource) -> None:
-    stopped, other = _deliveries(stage, order)
-    for status in ("revoked", "active"):
-        _set_status(stage, order, status)
-    delivery_control.cancel(stage.core, stopped.id, actor="nurse")
-    for status in ("completed", "active"):
-        _set_status(stage, order, status)
-    stage.work()
-    states = {one.id: one.state for one in _deliveries(stage, order)}
-    assert states == {stopped.id: DeliveryState.CANCELLED, other.id: DeliveryState.PENDING}
-
-
-def test_what_a_person_held_when_its_order_ended_is_held_again_when_that_is_opened(
-    stage: Stage, order: StoredResource
-) -> None:
-    held, other = _deliveries(stage, order)
-    delivery_control.hold(stage.core, held.id, "the wrong knee", actor="nurse")
-    _set_status(stage, order, "revoked")
-    assert [(one.state, one.stopped_by) for one in _deliveries(stage, order)] == [(DeliveryState.CANCELLED, None)] * 2
-    with pytest.raises(Conflict, match="it is cancelled"):
-        delivery_control.release(stage.core, held.id, actor="nurse")
-    _set_status(stage, order, "active")
-    again, moving = _deliveries(stage, order)
-    assert (again.id, again.state, again.stopped_by) == (held.id, DeliveryState.HELD, "nurse")
-    assert again.waits_for == "nurse: held it back before the order ended"
-    assert (moving.id, moving.state, moving.stopped_by) == (other.id, DeliveryState.PENDING, None)
-    delivery_control.release(stage.core, held.id, actor="nurse")
-    assert {one.state for one in _deliveries(stage, order)} == {DeliveryState.PENDING}
-
-
-def test_a_document_that_was_cleared_while_the_order_was_closed_leaves_afterwards(stage: Stage) -> None:
-    data = stage.case_data()
-    stored = {one.type: one for one in stage.post(demo.clinic_bundle(data, PDF))}
-    order, document = stored["ServiceRequest"], stored["DocumentReference"]
-    for ds in ct_series(slices=1, study_instance_uid=data.study_instance_uid, accession=data.accession_number):
-        receive(stage.core, stage.arrival(ds))
-    stage.ahead += stage.core.quiet_period * 2
-    stage.work()
-    _set_status(stage, order, "revoked")
-    documents.approve(stage.core, document.id, actor="nurse")
-    stage.work()
-    _set_status(stage, order, "active")
-    stage.work()
-    with stage.core.database.read() as connection:
-        [delivery] = deliveries.listed(connection, subject_id=document.id)
-    assert delivery.payload_sha256
-
-
-def test_a_case_waits_for_what_is_being_stored_before_it_is_closed(stage: Stage) -> None:
-    stored = {one.type: one.id for one in stage.post(demo.clinic_bundle(stage.case_data(), PDF))}
-    [document] = listing.documents(stage.core, limit=1)
-    documents.reject(stage.core, document.id, actor="nurse")
-    another = demo.document(f"Patient/{stored['Patient']}", f"ServiceRequest/{stored['ServiceRequest']}", PDF)
-    close = partial(closing.close, stage.core, stored["ServiceRequest"], reason="over", actor="nurse")
-    _, became = overlapping(stage.core.database, partial(stage.post, another), partial(outcome, close))
-    assert became == "refused"
-
-
-def test_objects_that_come_after_the_case_was_closed_wait_until_it_is_opened_again(stage: Stage) -> None:
-    data = stage.case_data()
-    order = next(one for one in stage.post(demo.clinic_bundle(data, PDF)) if one.type == "ServiceRequest")
-    first, second = ct_series(slices=2, study_instance_uid=data.study_instance_uid, accession=data.accession_number)
-
-    def arrives(ds: FileDataset) -> None:
-        receive(stage.core, stage.arrival(ds))
-        stage.ahead += stage.core.quiet_period * 2
-        stage.work()
-
-    arrives(first)
-    [study] = listing.study_lines(stage.core, limit=2)
-    assert _image_count(stage, study.id) == 1
-    _set_status(stage, order, "revoked")
-    arrives(second)
-    assert f"consilium case reopen {order.id}" in listing.study_line(stage.core, study.id).waits_for
-    assert _image_count(stage, study.id) == 1
-    with stage.core.database.read() as connection:
-        [row] = audit.of_case(connection, order.id, actions=["study.late"])
-    assert (row.outcome, row.subject, row.details) == ("waiting", f"study/{study.id}", {"instances": 2})
-    _set_status(stage, order, "active")
-    stage.work()
-    assert listing.study_line(stage.core, study.id).waits_for == ""
-    assert _image_count(stage, study.id) == 2
-
-
-def _image_count(stage: Stage, study_id: str) -> int:
-    with stage.core.database.read() as connection:
-        found = resources.current(connection, stage.clinic.id, "ImagingStudy", study_id)
-    return int(found.content["numberOfInstances"])
+def test_a_fault_of_ours_in_closing_one_case_holds_back_no_other_either(clinic: Clinic) -> None:
+    case_ids = _close_where(clinic, KeyError("a fault of ours"), is_met=lambda attempt: attempt == 1)
+    assert [clinic.case(one).state for one in case_ids] == ["closed"] * 2
+    assert job_control.stopped_jobs(clinic.stage.core, limit=9) == []

@@ -40,4 +40,7 @@ def test_a_filled_database_has_its_rows_its_indexes_and_work_to_do(database: Dat
         room = dict.fromkeys(QUEUES.values(), PENDING + 1)
         now, at_once = datetime.now(UTC), timedelta(0)
         found = doorbell.due(connection, now, room=room, policy=DestinationPolicy(), ring_again_after=at_once)
+        due = select(outbox.c.endpoint_id).where(outbox.c.id.in_([job_id for job_id, _ in found]))
+        destinations = set(connection.scalars(due))
     assert len(found) == PENDING
+    assert len(destinations - {None}) == PENDING

@@ -1,4 +1,4 @@
-"""An outbox of which nearly all is done is not read through, whatever SQLite was told about its tables."""
+"""Neither an outbox of which nearly all is done nor a long audit trail is read through, whatever SQLite was told."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +8,8 @@ from sqlalchemy import insert, text
 
 from gateway.domain.breaker import DestinationPolicy
 from gateway.domain.work import QUEUES, JobKind
-from gateway.store import doorbell, outbox
+from gateway.services import second_look
+from gateway.store import audit, doorbell, outbox
 from gateway.store.engine import Database
 from gateway.store.schema import upgrade
 from gateway.store.tables import outbox as jobs
@@ -27,6 +28,9 @@ def database(tmp_path: Path) -> Database:
     with database.write("test") as connection:
         connection.execute(insert(jobs), [row | {"id": f"j{n}", "subject_id": f"s{n}"} for n in range(DONE)])
         outbox.enqueue(connection, JobKind.DELIVERY_SEND, "waits", case_id=None, now=NOW)
+        for number in range(DONE):
+            for action in ("egress.granted", "egress.granted", "egress.granted", second_look.MATCHED):
+                audit.record(connection, at=NOW, actor="test", action=action, case_id=f"c{number % 100}")
         connection.execute(text("ANALYZE"))
     database.dispose()  # a connection keeps the statistics that it began with
     return database
@@ -49,3 +53,13 @@ def test_what_is_due_is_found_by_index(database: Database, now: datetime) -> Non
     plan = _plan(database, now)
     assert "SCAN outbox" not in plan
     assert "SEARCH outbox USING INDEX ix_outbox_state_next_try_at" in plan
+
+
+@pytest.mark.parametrize("case_id", [None, "c1"], ids=["of every case", "of one"])
+def test_what_came_too_late_is_found_by_index(database: Database, case_id: str | None) -> None:
+    with executed() as statements, database.read() as connection:
+        second_look.late(connection, case_id)
+        [asked] = [one for one in statements if "FROM audit" in one.sql]
+        plan = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked.sql}", asked.parameters)]
+    assert not [step for step in plan if step == "SCAN audit"]
+    assert [step for step in plan if "ix_audit_case_id_subject" in step]

@@ -1,6 +1,9 @@
 """What happens while the objects of a study are being de-identified, and objects that cannot be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -9,10 +12,11 @@ from gateway.domain.delivery import DeliveryState
 from gateway.domain.errors import Invalid
 from gateway.domain.record import Delivery
 from gateway.domain.resource import StoredResource
-from gateway.domain.work import JobKind
+from gateway.domain.work import JobKind, JobState
 from gateway.services import delivery_control, document_release, documents, quarantine, release
 from gateway.services.intake import receive
-from gateway.store import deliveries, outbox, studies
+from gateway.store import audit, cases, deliveries, outbox, studies
+from gateway.store.blobs import BlobDirectory
 from tests.integration.store.stage import Json, Stage, update
 from tests.peers.generated import ct_series
 
@@ -133,3 +137,78 @@ def test_an_object_that_cannot_be_read_waits_alone_and_can_be_rejected(
     stage.work()
     with stage.core.database.read() as connection:
         assert len(deliveries.items(connection, delivery.id)) == 1
+
+
+def _refuse_to_read(_content: bytes) -> object:
+    raise Invalid("the object cannot be read")
+
+
+def test_a_study_of_which_nothing_is_left_is_cancelled_in_the_trail_and_lets_its_document_go(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document_id = _case(stage)["DocumentReference"].id
+    documents.approve(stage.core, document_id, actor="nurse")
+    monkeypatch.setattr(release, "read_object", _refuse_to_read)
+    stage.work()
+    with stage.core.database.read() as connection:
+        [beside] = deliveries.listed(connection, subject_id=document_id)
+        [images] = [one for one in deliveries.listed(connection) if one.id != beside.id]
+        [entry] = studies.quarantined(connection, study_id=images.subject_id)
+    tried: list[str] = []
+    quarantine.reject(stage.core, entry.id, actor="nurse")
+    stage.work(send=lambda job: tried.append(job.subject_id))
+    with stage.core.database.read() as connection:
+        assert deliveries.by_id(connection, images.id).state is DeliveryState.CANCELLED
+        [row] = audit.of_case(connection, images.case_id, actions=["delivery.cancel"])
+    assert (row.actor, row.subject) == ("gateway", f"delivery/{images.id}")
+    assert tried == [beside.id]
+
+
+def test_a_study_that_consent_holds_keeps_its_reason_where_an_object_is_not_clean(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revoked = update(_case(stage)["Consent"], status="inactive")
+    monkeypatch.setattr(release, "read_object", _refuse_to_read)
+    _meanwhile(monkeypatch, release, "read_object", lambda: _post(stage, revoked))
+    stage.work()
+    delivery = _only_delivery(stage)
+    assert delivery.state is DeliveryState.HELD
+    assert "its status is inactive" in delivery.waits_for
+    with stage.core.database.read() as connection:
+        assert studies.quarantined(connection, study_id=delivery.subject_id)
+
+
+@contextmanager
+def _missing(stage: Stage, digest: str) -> Iterator[None]:
+    """As where the volume of the blobs is away for a moment."""
+    assert isinstance(stage.core.blobs, BlobDirectory)
+    path, away = stage.core.blobs.path(digest), Path(f"{stage.spool}.away")
+    path.rename(away)
+    yield
+    away.rename(path)
+
+
+@pytest.mark.parametrize("kind", [JobKind.STUDY_RELEASE, JobKind.DOCUMENT_RELEASE])
+def test_a_blob_that_is_missing_for_a_moment_is_waited_for(stage: Stage, kind: JobKind) -> None:
+    document_id = _case(stage)["DocumentReference"].id
+    documents.approve(stage.core, document_id, actor="nurse")
+    with stage.core.database.read() as connection:
+        [study] = studies.listed(connection)
+        [image] = studies.instances(connection, study.id)
+        document = cases.document_by_id(connection, document_id)
+    subject_id, digest = {
+        JobKind.STUDY_RELEASE: (study.id, image.blob_sha256),
+        JobKind.DOCUMENT_RELEASE: (document.id, str(document.cleared_sha256)),
+    }[kind]
+    with _missing(stage, digest):
+        stage.work()
+        with stage.core.database.read() as connection:
+            job = outbox.unsettled(connection, kind, subject_id)
+        assert job is not None
+        assert job.state == JobState.PENDING
+        assert "restore the blob" in job.last_error
+    stage.ahead += timedelta(hours=1)
+    stage.work()
+    with stage.core.database.read() as connection:
+        [delivery] = deliveries.listed(connection, subject_id=subject_id)
+    assert delivery.payload_sha256

@@ -100,9 +100,9 @@ class Interrupted(BlobDirectory):
 
     meanwhile: Callable[[], object]
 
-    def remove_stale(self, digest: str, *, before: float) -> bool:
+    def remove_stale(self, digest: str, *, before_s: float) -> bool:
         self.meanwhile()
-        return super().remove_stale(digest, before=before)
+        return super().remove_stale(digest, before_s=before_s)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, MetaData, Table, delete, insert, select
-from sqlalchemy.exc import IntegrityError, ProgrammingError
+from sqlalchemy.exc import IntegrityError
 
 from gateway.domain.errors import Permanent, Transient
 from gateway.domain.pseudonym import pseudonym_token
@@ -20,6 +20,7 @@ from gateway.store import audit, studies, workers
 from gateway.store.engine import Database
 from gateway.store.installation import known_fingerprint
 from gateway.store.keys import fingerprint_of
+from gateway.store.migrations import versions
 from gateway.store.readiness import database_problems
 from gateway.store.schema import differences, upgrade, upgrade_within
 from gateway.store.tables import Instant, instance, metadata, quarantine
@@ -30,6 +31,7 @@ from tests.peers.postgres import Postgres
 from workers.presence import Presence
 
 PREVIOUS = "0003"
+LAST_BUT_ONE = sorted(Path(versions.__file__).parent.glob("[0-9]*.py"))[-2].name.partition("_")[0]
 MOMENT = datetime(2026, 3, 2, 9, 0, 0, 123456, tzinfo=UTC)
 _numbers = count(1)
 
@@ -84,7 +86,7 @@ def _rows(database: Database, tables: list[Table]) -> dict[str, list[tuple[Any, 
         return {table.name: [tuple(row) for row in connection.execute(select(table))] for table in tables}
 
 
-@pytest.mark.parametrize("revision", [PREVIOUS, "0005"])
+@pytest.mark.parametrize("revision", sorted({PREVIOUS, "0005", LAST_BUT_ONE}))
 def test_a_filled_database_of_a_previous_version_is_upgraded(database: Database, revision: str) -> None:
     with database.write("test") as connection:
         upgrade_within(connection, revision)
@@ -176,7 +178,7 @@ def test_a_worker_shows_itself_once_its_table_is_there(database: Database) -> No
     with database.write("test") as connection:
         upgrade_within(connection, "0004")
     presence = Presence(database, now=lambda: MOMENT, queues=["match"], waits_for=lambda: "")
-    with pytest.raises((Transient, ProgrammingError), match=r"worker|consilium db upgrade"):
+    with pytest.raises(Transient, match="consilium db upgrade"):
         presence.show()
 
     upgrade(database)

@@ -9,8 +9,8 @@ import pytest
 from config.settings import Settings, load_settings
 from gateway.domain.errors import Permanent, Transient
 from gateway.services.core import Core
-from gateway.store import audit
-from gateway.store.keys import fingerprint_of, key_or_new
+from gateway.store import audit, installation
+from gateway.store.keys import fingerprint_of, key_or_new, shown
 from gateway.store.schema import upgrade
 from gateway.wiring import key_problem, open_core, open_database, start_core
 
@@ -149,7 +149,8 @@ def test_whoever_starts_before_the_database_is_there_touches_no_blob_of_another_
         lambda: early.blobs.put(b"a study"),
         lambda: early.blobs.get(digest),
         lambda: list(early.blobs.stream(digest)),
-        lambda: early.blobs.remove_stale(digest, before=0),
+        lambda: early.blobs.size_bytes(digest),
+        lambda: early.blobs.remove_stale(digest, before_s=0),
         early.blobs.check,
     ):
         with pytest.raises(Transient, match=r"early/blobs is not the blob store of this installation"):
@@ -176,3 +177,40 @@ def test_of_two_machines_that_start_at_once_one_records_its_store(
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(start, machines)) == ["refused", "started"]
+
+
+def test_the_machine_whose_key_counts_marks_the_store_that_two_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one may not mark it first: then nobody could use it."""
+    _upgraded()
+    first = load_settings()
+    _another_machine(monkeypatch, tmp_path, b"x" * 32)
+    second, first_core = open_core(load_settings()), open_core(first)
+    _written(first_core)
+    with pytest.raises(Transient, match=r"another\.key .* is not that of this installation .* replace the file"):
+        second.blobs.put(b"a study")
+    second.database.dispose()
+    core = start_core(first)
+    assert core.blobs.identity().endswith(f".{shown(first_core.pseudonym_key)}")
+    core.database.dispose()
+
+
+def test_a_new_installation_refuses_a_store_that_an_earlier_version_marked(tmp_path: Path) -> None:
+    _upgraded()
+    (tmp_path / "data" / "blobs").mkdir(parents=True, exist_ok=True)
+    (tmp_path / "data" / "blobs" / "installation").write_text("0123-of-an-earlier-version")
+    with pytest.raises(Permanent, match=r"of another installation \(key fingerprint unknown, .* a bucket or a prefix"):
+        start_core(load_settings())
+
+
+def test_an_upgraded_installation_goes_on_with_the_store_that_its_earlier_version_marked(tmp_path: Path) -> None:
+    _upgraded()
+    core = open_core(load_settings())
+    mark = core.blobs.mark("0123-of-an-earlier-version")
+    with core.database.write("test") as connection:
+        installation.record_blob_store(connection, mark)
+    core.database.dispose()
+    core = start_core(load_settings())
+    assert core.blobs.get(core.blobs.put(b"a study")) == b"a study"
+    core.database.dispose()

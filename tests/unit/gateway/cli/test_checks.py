@@ -10,10 +10,13 @@ import pytest
 
 from config.settings import load_settings
 from gateway.cli import checks
+from gateway.domain.blobs import damaged
 from gateway.domain.breaker import DestinationPolicy
 from gateway.domain.diagnosis import Step
+from gateway.domain.errors import Transient
 from gateway.domain.work import JobKind, WorkerPresence
 from gateway.services import second_look
+from gateway.services.work import sentence_of
 from gateway.store import audit, outbox, workers
 from gateway.store.engine import Database
 from gateway.store.keys import shown
@@ -174,6 +177,26 @@ def test_work_that_gave_up(tmp_path: Path) -> None:
         outbox.stop(connection, job, now=NOW, error="Permanent: no room")
     database.dispose()
     assert found()["work"] == Step("work", False, "1 jobs gave up", "Run: consilium job list")
+
+
+def test_a_damaged_blob_is_named_while_the_work_on_it_is_still_tried_again(tmp_path: Path) -> None:
+    assert found()["blobs"].is_ok
+    (tmp_path / "data").mkdir(exist_ok=True)
+    database = Database(f"sqlite:///{tmp_path}/data/consilium.db")
+    upgrade(database)
+    assert found()["blobs"].is_ok
+    for subject, error in (("one", damaged("ab" * 32)), ("two", damaged("ab" * 32)), ("away", Transient("away"))):
+        with database.write("test") as connection:
+            job_id = outbox.enqueue(connection, JobKind.STUDY_RELEASE, subject, case_id=None, now=NOW)
+            job = outbox.claim(connection, job_id, owner="worker", now=NOW, lease_s=60, policy=DestinationPolicy())
+            assert job is not None
+            outbox.postpone(connection, job, next_try_at=NOW, error=sentence_of(error))
+    database.dispose()
+    step = found()["blobs"]
+    assert (step.is_ok, step.detail) == (
+        False,
+        "2 jobs wait for: blob abababababab is damaged; restore it from the backup",
+    )
 
 
 def test_objects_that_came_for_a_closed_case(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 import errno
 import hashlib
 import os
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -80,6 +83,44 @@ def test_what_the_disk_refuses_is_told_by_its_kind(
     with pytest.raises(refusal):
         blobs.adopt(spooled, DIGEST)
     assert list(blobs.partial_folder.iterdir()) == []
+
+
+@contextmanager
+def _no_file_to_be_had() -> Iterator[None]:
+    """Every file that is opened fails with EMFILE (getrlimit(2))."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda blobs: blobs.get(DIGEST),
+        lambda blobs: list(blobs.stream(DIGEST)),
+        lambda blobs: blobs.renew(DIGEST),
+        lambda blobs: list(blobs.digests()),
+        lambda blobs: blobs.remove_stale(DIGEST, before_s=0),
+    ],
+    ids=["get", "stream", "renew", "digests", "remove_stale"],
+)
+def test_what_the_system_refuses_to_open_may_be_had_later(
+    tmp_path: Path, use: Callable[[BlobDirectory], object]
+) -> None:
+    blobs = BlobDirectory(tmp_path)
+    blobs.put(CONTENT)
+    with _no_file_to_be_had(), pytest.raises(Transient, match=os.strerror(errno.EMFILE)):
+        use(blobs)
+
+
+def test_a_size_that_cannot_be_looked_up_may_be_had_later(tmp_path: Path) -> None:
+    blobs = BlobDirectory(tmp_path)
+    blobs.path(DIGEST).symlink_to(blobs.path(DIGEST))
+    with pytest.raises(Transient, match=os.strerror(errno.ELOOP)):
+        blobs.size_bytes(DIGEST)
 
 
 def test_every_folder_is_on_the_disk_before_a_blob_is_in_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

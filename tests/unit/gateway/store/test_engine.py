@@ -11,9 +11,11 @@ import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import OperationalError
 
+from config.settings import load_settings
 from gateway.domain import hooks
 from gateway.domain.errors import Transient
-from gateway.store.engine import Database
+from gateway.domain.work import QUEUES
+from gateway.store.engine import ENOUGH, Database
 from gateway.store.tables import party
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -80,6 +82,22 @@ def test_hooks_stand_around_the_commit_and_not_around_a_rollback(database: Datab
     finally:
         hooks.forget(reached.append)
     assert reached == ["test.before_commit", "test.after_commit"]
+
+
+def test_whoever_gets_no_connection_may_try_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENOUGH, "max_overflow", 0)
+    monkeypatch.setitem(ENOUGH, "pool_size", 1)
+    monkeypatch.setitem(ENOUGH, "pool_timeout", 0.01)
+    database = Database(f"sqlite:///{tmp_path}/small.db")
+    with database.read(), pytest.raises(Transient, match=r"small\.db is busy; try again"), database.read():
+        pass
+    database.dispose()
+
+
+def test_as_many_as_are_served_at_once_by_default_have_a_connection() -> None:
+    defaults = load_settings()
+    at_once = max(defaults.dicom.max_associations, len(set(QUEUES.values())) * defaults.worker.threads)
+    assert ENOUGH["pool_size"] + ENOUGH["max_overflow"] > at_once
 
 
 def test_an_error_of_the_database_carries_no_value(database: Database) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 from sqlalchemy import make_url
-from sqlalchemy.exc import DatabaseError, DataError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, OperationalError, ProgrammingError
 
 from gateway.domain.errors import Full, GatewayError, Permanent, Transient, Unprocessable
 from gateway.store.failures import explained
@@ -56,6 +56,29 @@ def test_a_value_that_no_column_holds() -> None:
     told = explained(POSTGRESQL, DataError("INSERT", {"name": "Ayşe"}, Exception("NUL (0x00) in 'Ayşe'")))
     assert isinstance(told, Unprocessable)
     assert "Ayşe" not in str(told)
+
+
+class _Said(Exception):
+    """What a driver raises, with the state that the server gave."""
+
+    def __init__(self, sqlstate: str) -> None:
+        super().__init__("whatever the server says in its language")
+        self.sqlstate = sqlstate
+
+
+@pytest.mark.parametrize(
+    ("kind", "sqlstate", "sentence"),
+    [
+        (ProgrammingError, "42P01", "is not of this version; run: consilium db upgrade"),
+        (ProgrammingError, "42703", "is not of this version; run: consilium db upgrade"),
+        (OperationalError, "40P01", "ended a transaction that waited for another one, which waited for it; try again"),
+        (OperationalError, "55P03", "is busy; try again"),
+    ],
+)
+def test_what_the_server_numbers_is_told_by_its_number(kind: type[DBAPIError], sqlstate: str, sentence: str) -> None:
+    told = explained(POSTGRESQL, kind("SELECT 1", {}, _Said(sqlstate)))
+    assert isinstance(told, Transient)
+    assert sentence in str(told)
 
 
 def test_a_wrong_statement_stays_what_it_is() -> None:
