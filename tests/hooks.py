@@ -4,7 +4,8 @@
 
 A commit is a `with ....write("name")` of the database; nothing else may begin, commit or open an engine. What leaves
 the process is one of the calls in `DEPARTURES`: in the same function a hook `<what>.before_<send|ack>` stands before it
-and `<what>.after_<send|ack>` behind it, or the function is a door, whose callers are departures themselves.
+and `<what>.after_<send|ack>` behind it, or the function is a door, whose callers are departures themselves. A library
+that can send is imported only where `DOORS` says, so that there is no other call.
 """
 
 import ast
@@ -52,6 +53,21 @@ DEPARTURES = (
     Departure("workers/", "", "apply_async"),
     Departure("gateway/web/", "response", "call_on_close", "ack"),
 )
+_BY_NONE = (
+    "aiohttp", "asyncio", "ftplib", "httpcore", "requests", "smtplib", "socketserver", "urllib.request", "urllib3",
+)  # fmt: skip
+DOORS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(_BY_NONE, ()),
+    "celery": ("workers/",),
+    "http.client": ("gateway/cli/probes.py",),
+    "httpx": ("workers/ehr/",),
+    "kombu": ("workers/", "gateway/cli/worker_checks.py"),
+    "obstore": ("gateway/store/blobs_s3.py", "gateway/store/bucket.py"),
+    "pynetdicom": ("dicom_node/scp/", "dicom_node/scu/"),
+    "socket": ("dicom_node/scp/", "dicom_node/scu/", "gateway/reachability.py", "gateway/cli/checks.py",
+               "gateway/cli/probes.py", "workers/ehr/deadline.py", "workers/presence.py"),
+}  # fmt: skip
+"""What can talk to others -> the modules that may import it: adapters with departures, and who only looks."""
 _REQUIRED = (("gateway/web/application.py", "acknowledging.register"),)
 """What a file has to call: every Flask application acknowledges with hooks."""
 
@@ -116,6 +132,7 @@ def violations(root: Path) -> list[Violation]:
         if path != ENGINE:
             found += _hidden_commits(path, tree)
         found += _hidden_departures(path, tree)
+        found += _hidden_doors(path, tree)
         for where, call in _REQUIRED:
             if path == where and not any(_spelt(one.func) == call for one in _calls(tree)):
                 found.append(Violation(path, 1, f"{call}() is not called, so that answers leave without a hook"))
@@ -194,6 +211,16 @@ def _hidden_departures(path: str, tree: ast.Module) -> Iterator[Violation]:
                     yield from _unhooked(path, call, departure, reached)
 
 
+def _hidden_doors(path: str, tree: ast.Module) -> Iterator[Violation]:
+    for node in _nodes(tree):
+        for library in {
+            library for library in DOORS for name in _names_of(node) if f"{name}.".startswith(f"{library}.")
+        }:
+            if not path.startswith(DOORS[library]):
+                assert isinstance(node, ast.stmt)
+                yield Violation(path, node.lineno, f"{library} can send, and is imported by its doors alone")
+
+
 def _unhooked(path: str, call: ast.Call, departure: Departure, reached: list[tuple[int, str]]) -> Iterator[Violation]:
     before = {name for line, name in reached if line <= call.lineno and f".before_{departure.what}" in name}
     after = {name for line, name in reached if line >= call.lineno and f".after_{departure.what}" in name}
@@ -220,11 +247,16 @@ def _reached(tree: ast.AST) -> list[tuple[int, str]]:
 
 def _imported(tree: ast.Module) -> Iterator[str]:
     for node in _nodes(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        yield from _names_of(node)
+
+
+def _names_of(node: ast.AST) -> Iterator[str]:
+    """The modules that it imports, and what of them, if it is an import."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def _literal(call: ast.Call) -> str | None:

@@ -99,8 +99,10 @@ class Gateway:
     def token(self, client_id: str, secret: str, url: str = "") -> str:
         """An access token by the client-credentials grant; asked for at `url` where that is another way here."""
         form = {"grant_type": "client_credentials"}
-        # No TLS here, and without verify=False each call would load every certificate authority: 0.1 s.
-        answer = httpx.post(f"{url or self.url}/oauth/token", data=form, auth=(client_id, secret), verify=False)
+        # No TLS here, and without verify=False each call would load every certificate authority: 0.1 s. Proxies in the
+        # environment are not looked for either: pytest changes it meanwhile, and other threads ask.
+        url = f"{url or self.url}/oauth/token"
+        answer = httpx.post(url, data=form, auth=(client_id, secret), verify=False, trust_env=False)
         answer.raise_for_status()
         return str(answer.json()["access_token"])
 
@@ -114,10 +116,18 @@ class Gateway:
             return Process(name, command, folder=self.folder, environment=environment)
         return Program(name, folder=self.folder, environment=environment)
 
+    def is_begun(self, name: str) -> bool:
+        """Whether the program takes connections, or has ended already; of the worker, whether it was started."""
+        ports = {"web": self.web_port, "dicom-node": self.dicom_port}
+        return name not in ports or is_listening(ports[name]) or not self.programs[name].is_running
+
     def is_ready(self, name: str) -> bool:
         """Whether the program answers; of the worker, whether it runs."""
         if name == "web":
-            return is_listening(self.web_port) and httpx.get(f"{self.url}/readyz", verify=False).is_success
+            return (
+                is_listening(self.web_port)
+                and httpx.get(f"{self.url}/readyz", verify=False, trust_env=False).is_success
+            )
         if name == "dicom-node":
             return is_listening(self.dicom_port)
         return self.programs[name].is_running

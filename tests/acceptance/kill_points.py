@@ -1,11 +1,5 @@
 """Where a program is killed: the hooks that it passes on each part of the way, as `<hook> <commit, send or ack>`."""
 
-NOT_ON_THE_WAY = {  # in reach of the worker, and passed when something goes wrong, by the hour, or by others
-    "broker", "case.close", "case.close-due", "case.hold", "case.recheck", "case.reopen", "case.unhold",
-    "destination.answered", "destination.failed", "fhir.store", "installation.store", "job.fail", "job.heartbeat",
-    "oauth.token", "recall.acknowledge", "relay.unring", "retention.begin", "retention.blobs", "retention.case",
-    "schedule.apart", "schedule.begin", "schedule.next", "study.leave-out", "worker.leave", "worker.show",
-}  # fmt: skip
 TO_THE_REVIEWER = (
     "relay.ring commit", "job.claim commit", "study.settle commit", "release.open commit", "release.prepare commit",
     "document.release commit", "document.prepare commit",
@@ -17,12 +11,39 @@ TO_THE_CLINIC = (
     "report_to_ehr send", "query send", "report_to_pacs send", "job.settle commit",
 )  # fmt: skip
 WHEN_IT_FAILS = ("job.fail commit", "job.heartbeat commit", "destination.failed commit", "destination.answered commit")
+ON_A_BROKER = ("broker send",)
+"""Where the bell is a message: `tests/soak/test_killed_ringing.py` kills it."""
+BY_TIME = (
+    "case.close-due commit", "case.recheck commit", "relay.unring commit", "retention.begin commit",
+    "retention.blobs commit", "retention.case commit", "schedule.apart commit", "schedule.begin commit",
+    "schedule.next commit", "worker.leave commit", "worker.show commit",
+)  # fmt: skip
+"""What workers do by the clock or for themselves: `tests/integration/store/test_killed_by_time.py` kills it."""
+BY_COMMAND = (
+    "case.assign", "case.close", "case.hold", "case.reopen", "case.unhold", "client.add", "delivery.cancel",
+    "delivery.confirm", "delivery.hold", "delivery.release", "delivery.resend", "delivery.retry", "document.approve",
+    "document.redact", "document.reject", "document.show", "quarantine.accept", "quarantine.reject",
+    "recall.acknowledge", "registry.client", "registry.endpoint", "registry.party", "study.leave-out", "study.link",
+)  # fmt: skip
+"""What a person decides: `tests/integration/store/test_killed_commands.py` kills each before and after its commit."""
 ON_THE_WAY_IN = {
     "order": ("web", ("oauth.token commit", "fhir.store commit", "http ack", "fhir.read commit")),
     "study": ("dicom-node", ("intake commit", "dicom ack")),
     "report": ("web", ("oauth.token commit", "fhir.store commit", "http ack")),
 }
 """Step of the journey -> the program at the edge, and its hooks."""
+
+BY_NOBODY = {"backup.resume", "installation.key", "installation.store"}
+NOT_ON_THE_WAY = {
+    *BY_NOBODY,
+    *BY_COMMAND,
+    *(
+        point.split()[0]
+        for points in (WHEN_IT_FAILS, ON_A_BROKER, BY_TIME, ON_THE_WAY_IN["order"][1])
+        for point in points
+    ),
+}
+"""Passed when something goes wrong, by the hour, by a person or by others, and not on the way to anybody."""
 
 
 def hooks(points: tuple[str, ...]) -> list[str]:

@@ -102,7 +102,7 @@ class Scene:
         token = self.gateway.token(known["client_id"], known["client_secret"], self.url)
         every = {"Authorization": f"Bearer {token}", "Content-Type": "application/fhir+json", **headers}
         url = f"{self.url}/fhir{'/' if path else ''}{path}"
-        return httpx.request(method, url, json=resource, headers=every, timeout=30, verify=False)
+        return httpx.request(method, url, json=resource, headers=every, timeout=30, verify=False, trust_env=False)
 
     def send_study(
         self, data: resources.CaseData, folder: Path, *, patient: Person = AYSE, slices: int = 3, **changes: Any

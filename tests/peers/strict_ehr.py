@@ -6,6 +6,7 @@ elements in silence. The CapabilityStatement of this one says what its options a
 
 import ssl
 import threading
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -32,6 +33,8 @@ class RecordedRequest:
     query: str
     headers: dict[str, str]
     body: bytes
+    at: float
+    """Seconds since the epoch."""
 
     @property
     def is_write(self) -> bool:
@@ -141,6 +144,7 @@ class StrictEhr:
                 request.query_string.decode(),
                 dict(request.headers.items()),
                 request.get_data(cache=True, parse_form_data=False),
+                time.time(),
             )
         )
 

@@ -6,6 +6,7 @@ Status codes: PS3.4 table B.2-1 (storage) and C.4.1.1.4 (query), PS3.7 9.1.1.1.9
 import socket
 import struct
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from io import BytesIO
@@ -18,7 +19,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.tag import BaseTag, Tag
 from pynetdicom import AE, AllStoragePresentationContexts, build_context, evt
 from pynetdicom.events import Event
-from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at run time
     StudyRootQueryRetrieveInformationModelFind,
     Verification,
 )
@@ -109,12 +110,18 @@ class StrictPacs:
         self.unavailable = unavailable
         self.known_callers = tuple(known_callers)
         self.query_character_set = query_character_set
+        self.index_is_late = False
+        """While it is, no query shows what is stored."""
         self.received: list[Dataset] = []
         """Every data set that came with a C-STORE, the refused ones too."""
         self.statuses: list[int] = []
         """What each of `received` was answered."""
+        self.received_at: list[float] = []
+        """When each of them had come, in seconds since the epoch."""
         self.queries: list[Dataset] = []
         """Every C-FIND identifier."""
+        self.asked_at: list[float] = []
+        """When each of them came."""
         self._stored: dict[str, Dataset] = {}
         self._studies: dict[str, RegisteredStudy] = {}
         self._scripted: deque[int] = deque()
@@ -142,7 +149,7 @@ class StrictPacs:
             self._studies[study.study_instance_uid] = study
 
     def script(self, *statuses: int) -> None:
-        """Answer the next C-STORE requests with these statuses, storing nothing, before behaving again."""
+        """Answer the next C-STORE requests with these statuses (SUCCESS: they are lost), storing nothing."""
         with self._lock:
             self._scripted.extend(statuses)
 
@@ -221,6 +228,7 @@ class StrictPacs:
                 answer = _status(CANNOT_UNDERSTAND, "the data set could not be read")
             self.received.append(received)
             self.statuses.append(answer.Status)
+            self.received_at.append(time.time())
         if self.answer_after_s and answer.Status in (SUCCESS, COERCED):
             self._stopping.wait(self.answer_after_s)
         return answer
@@ -256,7 +264,8 @@ class StrictPacs:
         identifier = event.identifier
         with self._lock:
             self.queries.append(identifier)
-            studies, stored = list(self._studies.values()), list(self._stored.values())
+            self.asked_at.append(time.time())
+            studies, stored = list(self._studies.values()), [] if self.index_is_late else list(self._stored.values())
         pending = _PENDING_WITHOUT_SOME_KEYS if query.has_unsupported_key(identifier) else _PENDING
         try:
             for found in query.answer(identifier, studies, stored):

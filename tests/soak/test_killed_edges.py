@@ -1,6 +1,8 @@
 """The web and the DICOM node are killed (SIGKILL) at each hook on the way in; who insists is heard, and once."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -21,10 +23,12 @@ def faults() -> Iterator[tuple[Fault, ...]]:
 
 
 @pytest.fixture(scope="module", params=[EMBEDDED, DISTRIBUTED])
-def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
+def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Region, Path]]:
+    """The towns, and the folder that has everything they write."""
     schedules = [Schedule(request.param, 0, 1, killed) for killed in faults()]
-    with region(tmp_path_factory.mktemp("edges"), request.param, schedules) as ready:
-        yield ready
+    folder = tmp_path_factory.mktemp("edges")
+    with region(folder, request.param, schedules) as ready:
+        yield ready, folder
 
 
 def test_the_hooks_are_those_of_the_programs() -> None:
@@ -37,5 +41,17 @@ def test_the_hooks_are_those_of_the_programs() -> None:
 
 @pytest.mark.timeout(600)  # the first one opens the towns
 @pytest.mark.parametrize("killed", list(faults()), ids=lambda some: "-".join(one.how for one in some))
-def test_killed_on_the_way_in(killed: tuple[Fault, ...], opened: Region) -> None:
-    opened.run(Schedule(opened.setting, 0, 1, killed))
+def test_killed_on_the_way_in(killed: tuple[Fault, ...], opened: tuple[Region, Path]) -> None:
+    towns, folder = opened
+    towns.run(Schedule(towns.setting, 0, 1, killed))
+    for fault in killed:
+        assert (fault.what, fault.how) in died(folder)
+
+
+def died(folder: Path) -> set[tuple[str, str]]:
+    """Program and hook of each process that killed itself there: gunicorn begins its own anew, and goes on."""
+    logs = (
+        (log.stem, line) for log in folder.rglob("*.log") for line in log.read_text("utf-8", "replace").splitlines()
+    )
+    ended = ((name, json.loads(line)["hook"]) for name, line in logs if '"process.killed"' in line)
+    return set(ended)

@@ -29,6 +29,13 @@ PLANTS = [
         'def f(sender):\n    reach("one.before_send")\n    sender.send(b"")\n    reach("other.after_send")\n',
         "without hooks",
     ),
+    ("gateway/services/planted.py", "import httpx\nhttpx.post('https://elsewhere')\n", "httpx can send"),
+    ("gateway/store/planted.py", "def f():\n    from socket import create_connection\n", "socket can send"),
+    ("gateway/web/planted.py", "from urllib import request\n", "urllib.request can send"),
+    ("workers/ehr/planted.py", "import urllib.request as web\n", "urllib.request can send"),
+    ("gateway/cli/planted.py", "import pynetdicom.ae\n", "pynetdicom can send"),
+    ("workers/planted.py", "from obstore.store import S3Store\n", "obstore can send"),
+    ("dicom_node/planted.py", "import smtplib\n", "smtplib can send"),
     ("gateway/web/application.py", "def create_application():\n    return Flask('')\n", "acknowledging.register"),
 ]
 

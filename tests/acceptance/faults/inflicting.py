@@ -37,6 +37,13 @@ class Trouble:
 
     def end(self) -> None:
         """Everything has happened, is mended, and the programs run as usual. Raises what a fault could not do."""
+        try:
+            self._mend()
+        finally:
+            if self._failures:
+                raise BaseExceptionGroup("a fault could not be done", self._failures)
+
+    def _mend(self) -> None:
         for thread in self._threads:
             thread.join()
         for wire in self._town.wires.values():
@@ -46,10 +53,6 @@ class Trouble:
         self._town.pacs.forget_script()
         self._town.pacs.answer_after_s = 0
         self._town.keeper.calm_all()
-        if self._failures:
-            raise ExceptionGroup(
-                "a fault could not be done", [one for one in self._failures if isinstance(one, Exception)]
-            )
 
     def _happen(self, fault: Fault) -> None:
         try:
@@ -60,7 +63,7 @@ class Trouble:
 
     def _inflict(self, fault: Fault) -> None:
         doing: dict[str, Callable[[Fault], None]] = {
-            "kill-at-hook": lambda one: self._town.keeper.restart(one.what, CONSILIUM_KILL_AT=one.how),
+            "kill-at-hook": lambda one: self._town.keeper.arm(one.what, one.how),
             "kill": lambda one: self._town.keeper.restart(one.what),
             "cut": lambda one: self._disturb(one, one.kind),
             "stall": lambda one: self._disturb(one, one.kind),

@@ -57,9 +57,7 @@ class Journey:
         }[step]()
 
     def revoke(self, flow: Flow) -> None:
-        """The patient takes that consent back; on the way out until it is acknowledged."""
-        if self._order is None:
-            return
+        """The patient takes that consent back, which is on file; until it is acknowledged."""
         index = tuple(Flow).index(flow)
         patient, consent_id = f"Patient/{self.case.order.ids['Patient'][0]}", self.case.order.ids["Consent"][index]
         revoked = resources.consent(self._data, flow, patient, status="inactive") | {"id": consent_id}

@@ -131,4 +131,4 @@ def run(town: Town, schedule: Schedule) -> None:
     finally:
         trouble.end()
     town.rest()
-    invariants.hold(town, journeys)
+    invariants.hold(town, journeys, schedule.faults)

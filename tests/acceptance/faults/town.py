@@ -70,6 +70,7 @@ class Keeper:
         self._gateway = gateway
         self._lock = threading.RLock()
         self._special: set[str] = set()
+        self._starting: set[str] = set()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="keeper", daemon=True)
 
@@ -79,6 +80,16 @@ class Keeper:
             (self._special.add if settings else self._special.discard)(name)
             self._gateway.restart(name, **settings)
 
+    def arm(self, name: str, hook: str) -> None:
+        """Start it anew so that it kills itself at that hook; nothing calms it before it listens, or has ended."""
+        with self._lock:
+            self._starting.add(name)
+            self.restart(name, CONSILIUM_KILL_AT=hook)
+        try:
+            wait_for(lambda: self._gateway.is_begun(name), f"{name} to begin", _PATIENCE_S)
+        finally:
+            self._starting.discard(name)
+
     def limit_files(self, name: str, size_bytes: int = NO_LIMIT) -> None:
         """As `Program.limit_files`, of the one that runs now; whoever is started after it has no limit."""
         with self._lock:
@@ -87,9 +98,9 @@ class Keeper:
             program.limit_files(size_bytes)
 
     def calm(self, name: str) -> None:
-        """Have the program run with the usual settings."""
+        """Have the program run with the usual settings, once it has begun."""
         with self._lock:
-            if name in self._special:
+            if name in self._special - self._starting:
                 self.restart(name)
 
     def calm_all(self) -> None:
@@ -223,7 +234,14 @@ def open_town(folder: Path, setting: str) -> Iterator[Town]:
         yield town
 
 
+_PATIENT = {
+    "CONSILIUM_BLOBS__RESPONSE_TIMEOUT_S": "20",
+    "CONSILIUM_BLOBS__RETRY_S": "60",
+    "CONSILIUM_BLOBS__MAX_RETRIES": "9",
+}
+
+
 def _core(gateway: Gateway) -> Core:
-    """The gateway's stores and rules, for the invariants."""
-    with patch.dict(os.environ, gateway.environment):
+    """The gateway's stores and rules, for the invariants; with more patience than its programs have."""
+    with patch.dict(os.environ, gateway.environment | _PATIENT):
         return open_core(load_settings())

@@ -81,8 +81,8 @@ class Wire:
         far.settimeout(None)
         for end in (near, far):
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with self._lock:
-            self._open |= {near, far}
+        if not self._is_joined(near, far):
+            return
         back = threading.Thread(target=self._pass, args=[far, near], daemon=True)
         back.start()
         self._pass(near, far)
@@ -91,6 +91,16 @@ class Wire:
             self._open -= {near, far}
         near.close()
         far.close()
+
+    def _is_joined(self, near: socket.socket, far: socket.socket) -> bool:
+        """False where the wire was cut while the target was being reached: both ends are reset then."""
+        with self._lock:
+            if not self._is_cut:
+                self._open |= {near, far}
+                return True
+        _reset(near)
+        _reset(far)
+        return False
 
     def _reached(self) -> socket.socket | None:
         """A connection to the target; None while it takes none."""

@@ -55,6 +55,20 @@ def test_a_cut_wire_resets_what_is_open_and_what_comes(echo: int) -> None:
         assert _is_reset(wire.port)
 
 
+class _CutMeanwhile(Wire):
+    """Is cut while it reaches its target."""
+
+    def _reached(self) -> socket.socket | None:
+        far = super()._reached()
+        self.cut()
+        return far
+
+
+def test_a_connection_that_was_being_made_does_not_live_through_the_cut(echo: int) -> None:
+    with _CutMeanwhile(echo) as wire:
+        assert _is_reset(wire.port)
+
+
 def test_what_was_stalled_goes_on(echo: int) -> None:
     with Wire(echo) as wire, closing(_open(wire.port)) as connection:
         wire.stall()
