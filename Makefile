@@ -63,7 +63,8 @@ soak: $(TEST_LIBRARIES) $(INSTALLED) ## What takes longer: SCHEDULES=1000, SEED=
 		$(BIN)/python -m pytest -v --exitfirst tests/acceptance/faults
 	@$(if $(SETTING),,SOAK=1 $(BIN)/python -m pytest -v -n 2 --dist loadfile tests/acceptance/test_killed_to_reviewer.py \
 		tests/acceptance/test_killed_to_clinic.py tests/soak/test_killed_edges.py tests/soak/test_scaled_out.py \
-		tests/soak/test_broken_broker.py tests/soak/test_killed_ringing.py)
+		tests/soak/test_broken_broker.py tests/soak/test_killed_ringing.py tests/integration/store/test_killed_commands.py \
+		tests/integration/store/test_killed_by_time.py)
 	@$(if $(SETTING),,OUTAGE_S=$(or $(OUTAGE_S),600) $(BIN)/python -m pytest -v -n 5 tests/soak/test_unplugged.py)
 	@$(if $(SETTING),,$(BIN)/python -m benchmarks --only at-length --strict)
 

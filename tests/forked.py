@@ -5,10 +5,15 @@ import signal
 import traceback
 from collections.abc import Callable
 
+import pytest
+
 from gateway.domain import hooks
 from gateway.store.engine import Database
 
 _PATIENCE_S = 60
+_DATABASES = ("sqlite", "postgresql") if "SOAK" in os.environ else ("sqlite",)
+on_its_databases = pytest.mark.parametrize("database_url", _DATABASES, indirect=True)
+"""A test of kills: on PostgreSQL as well where there is time, in `make soak`."""
 
 
 def kill_at(hook: str, do: Callable[[], object], *, database: Database) -> None:

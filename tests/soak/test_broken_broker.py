@@ -106,3 +106,21 @@ def test_a_broker_that_stands_still_while_its_machine_answers(yard: Yard, own_br
     own_broker.go_on()
     yard.until_done(jobs, "what waited")
     wait_until(lambda: not troubles(yard), timeout_s=PATIENCE_S, waiting_for="the worker to be at work")
+
+
+def test_a_broker_without_memory(yard: Yard, own_broker: RabbitMQ) -> None:
+    """The relay says so and goes on sealing, rings when there is room, and ends when told in the middle of it."""
+    worker = started(yard, own_broker)
+    yard.until_done(yard.enqueue(JobKind.DELIVERY_SEND, 1), "the first job")
+    own_broker.run_out_of_memory()
+    jobs = yard.enqueue(JobKind.DELIVERY_SEND, 2)
+    until_told(yard, "rabbitmq-diagnostics alarms")
+    record(yard)
+    wait_until(lambda: is_sealed(yard), timeout_s=PATIENCE_S, waiting_for="the relay to seal")
+    assert yard.begun(jobs) == []
+    own_broker.have_memory()
+    yard.until_done(jobs, "what waited")
+    own_broker.run_out_of_memory()
+    yard.enqueue(JobKind.STUDY_SETTLE, 2)
+    worker.stop(timeout_s=ENDS_WITHIN_S)
+    assert worker.exit_code == 0, worker.log()

@@ -15,7 +15,7 @@ from gateway.services import closing, listing
 from gateway.services.recurring import begin_recurring
 from gateway.store import audit, deliveries, outbox, tables, workers
 from tests.acceptance.kill_points import BY_TIME, hooks
-from tests.forked import kill_at
+from tests.forked import kill_at, on_its_databases
 from tests.integration.store.finished import DAY, KEEP_DAYS, Clinic
 from tests.integration.store.stage import Stage
 from workers.presence import Presence
@@ -87,6 +87,7 @@ def test_each_hook_has_its_test() -> None:
     assert {*JOBS, "schedule.apart commit", "schedule.begin commit", "relay.unring commit", *_PRESENCE} == set(BY_TIME)
 
 
+@on_its_databases
 @pytest.mark.parametrize(("point", "hook"), [(point, hook) for point in JOBS for hook in hooks((point,))])
 def test_a_job_that_was_killed_ends_as_one_that_was_not(clinic: Clinic, point: str, hook: str) -> None:
     stage, ended = clinic.stage, JOBS[point](clinic)
@@ -99,6 +100,7 @@ def test_a_job_that_was_killed_ends_as_one_that_was_not(clinic: Clinic, point: s
             assert list(connection.execute(of_kind.where(tables.outbox.c.state != "done")).scalars()) == ["pending"]
 
 
+@on_its_databases
 @pytest.mark.parametrize("hook", hooks(("schedule.apart commit",)))
 def test_a_case_that_fails_is_set_apart_once(clinic: Clinic, monkeypatch: pytest.MonkeyPatch, hook: str) -> None:
     def fail(*_case: object) -> bool:
@@ -117,6 +119,7 @@ def test_a_case_that_fails_is_set_apart_once(clinic: Clinic, monkeypatch: pytest
     _once(clinic, case_id, "case.close")
 
 
+@on_its_databases
 @pytest.mark.parametrize("hook", hooks(("schedule.begin commit",)))
 def test_recurring_work_is_begun_once(stage: Stage, hook: str) -> None:
     kill_at(hook, lambda: begin_recurring(stage.core), database=stage.core.database)
@@ -146,6 +149,7 @@ class _Bell:
         return self.is_there
 
 
+@on_its_databases
 @pytest.mark.parametrize("hook", hooks(("relay.unring commit",)))
 def test_what_was_rung_for_and_told_to_nobody_is_told_later(stage: Stage, hook: str) -> None:
     core, bell = stage.core, _Bell()
@@ -164,6 +168,7 @@ _PRESENCE: Mapping[str, Callable[[Presence], None]] = {
 }
 
 
+@on_its_databases
 @pytest.mark.parametrize(("point", "hook"), [(point, hook) for point in _PRESENCE for hook in hooks((point,))])
 def test_a_worker_that_dies_as_it_comes_or_goes_is_gone_soon(stage: Stage, point: str, hook: str) -> None:
     core = stage.core

@@ -32,7 +32,7 @@ from gateway.services.intake import receive
 from gateway.services.registry import NewEndpoint
 from gateway.store import deliveries, recalls, resources, studies, tables
 from tests.acceptance.kill_points import BY_COMMAND
-from tests.forked import kill_at
+from tests.forked import kill_at, on_its_databases
 from tests.hooks import hooks_of
 from tests.integration.store.finished import PDF, Clinic
 from tests.integration.store.stage import Stage, update
@@ -237,6 +237,7 @@ def test_each_command_that_commits_has_its_test() -> None:
     assert set(BY_COMMAND) <= {hook.name for hook in hooks_of(ROOT)}
 
 
+@on_its_databases
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_that_was_killed_did_all_or_nothing(clinic: Clinic, name: str) -> None:
     database, command = clinic.stage.core.database, COMMANDS[name](clinic)
