@@ -14,13 +14,13 @@ from gateway.domain.payload import payload_sha256
 from gateway.domain.pseudonym import pseudonymous_uid
 from gateway.domain.record import Case, Delivery, DeliveryItem, Instance, Study
 from gateway.domain.study import InstanceState
-from gateway.domain.work import Job, JobKind
+from gateway.domain.work import Job
 from gateway.services import egress
 from gateway.services.core import Core
 from gateway.services.egress import business_key
 from gateway.services.kept_blobs import kept_blob
 from gateway.services.patients import patient_of
-from gateway.store import audit, cases, deliveries, outbox, parties, studies
+from gateway.store import audit, cases, deliveries, parties, studies
 from gateway.store.studies import Place
 
 ISSUER = "CONSILIUM"
@@ -79,8 +79,7 @@ def fix_payload(core: Core, connection: Connection, delivery: Delivery, items: l
     deliveries.add_items(connection, items)
     why_held = delivery.waits_for if delivery.state is DeliveryState.HELD else ""
     deliveries.change(connection, delivery.id, now=now, payload_sha256=payload_sha256(items), waits_for=why_held)
-    kind, endpoint_id = JobKind.DELIVERY_SEND, delivery.endpoint_id
-    outbox.enqueue(connection, kind, delivery.id, case_id=delivery.case_id, now=now, endpoint_id=endpoint_id)
+    egress.enqueue_next(connection, deliveries.by_id(connection, delivery.id), now=now)
 
 
 def _permitted_delivery(core: Core, job: Job) -> Delivery | None:

@@ -23,7 +23,7 @@ from typing import Any
 from gateway.domain.blobs import Blobs
 from gateway.domain.errors import Conflict, Invalid
 from gateway.store.blobs import BlobDirectory
-from gateway.store.disk import disk_errors, sync_folder
+from gateway.store.disk import disk_errors, sync
 from gateway.store.portable import TableFile, file_sha256
 
 FORMAT = 1
@@ -110,10 +110,10 @@ def finish(written: Path, manifest: Manifest) -> Backup:
     body = _plain(manifest)
     (written / MANIFEST).write_text(json.dumps({"backup": body, "sha256": _digest(body)}, indent=1), encoding="utf-8")
     for path in [*written.rglob("*"), written]:
-        _sync(path)
+        sync(path)
     folder = written.with_name(f"{manifest.made_at:%Y%m%dT%H%M%S%fZ}")
     written.rename(folder)
-    sync_folder(folder.parent)
+    sync(folder.parent)
     return Backup(folder.absolute(), manifest)
 
 
@@ -160,14 +160,6 @@ def _for_itself(folder: Path) -> Iterator[None]:
         yield
     except BlockingIOError as exc:
         raise Conflict(f"another backup is being written to {folder}") from exc
-    finally:
-        os.close(descriptor)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gateway.domain.blobs import absent, damaged, gone
-from gateway.store.disk import disk_errors, require_room, sync_folder
+from gateway.store.disk import disk_errors, require_room, sync
 from gateway.store.leftovers import remove_leftovers
 
 PIECE_BYTES = 1 << 20
@@ -32,9 +32,9 @@ class BlobDirectory:
         root.mkdir(parents=True, exist_ok=True)
         for number in range(256):
             (root / f"{number:02x}").mkdir(exist_ok=True)
-        sync_folder(root)  # also when they were there: whoever made them may not have come so far yet
+        sync(root)  # also when they were there: whoever made them may not have come so far yet
         with suppress(PermissionError):  # a folder that is not ours had the root in it before
-            sync_folder(root.parent)
+            sync(root.parent)
 
     def identity(self) -> str:
         """The mark in the folder, '' where it has none. Raises Transient."""
@@ -55,7 +55,7 @@ class BlobDirectory:
                     (self._root / _MARK).hardlink_to(partial)
             finally:
                 partial.unlink(missing_ok=True)
-            sync_folder(self._root)
+            sync(self._root)
         return self.identity()
 
     def put(self, content: bytes) -> str:
@@ -174,7 +174,7 @@ class BlobDirectory:
         target = self.path(digest)
         is_there = self._is_renewed(target)
         if is_there:
-            sync_folder(target.parent)  # whoever put it there may not have come so far yet
+            sync(target.parent)  # whoever put it there may not have come so far yet
         return is_there
 
     def _is_renewed(self, target: Path) -> bool:
@@ -199,7 +199,7 @@ class BlobDirectory:
     def _publish(self, source: Path, digest: str) -> None:
         target = self.path(digest)
         source.replace(target)
-        sync_folder(target.parent)
+        sync(target.parent)
 
 
 @contextmanager

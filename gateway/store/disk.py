@@ -31,9 +31,9 @@ def disk_errors(of: str = "the blob store") -> Iterator[None]:
         raise Transient(f"{of} cannot be used ({exc.strerror}); look at its disk and its rights") from exc
 
 
-def sync_folder(folder: Path) -> None:
-    """Make renames inside `folder` durable (fsync of the directory)."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def sync(path: Path) -> None:
+    """Make what a file holds, or renames inside a folder, outlive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

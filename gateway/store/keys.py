@@ -9,7 +9,7 @@ import secrets
 from pathlib import Path
 
 from gateway.domain.errors import Conflict, Permanent
-from gateway.store.disk import sync_folder
+from gateway.store.disk import sync
 
 KEY_BYTES = 32
 FINGERPRINT_SHOWN = 16
@@ -99,4 +99,4 @@ def _publish(partial: Path, path: Path) -> None:
         return
     finally:
         partial.unlink()
-    sync_folder(path.parent)
+    sync(path.parent)
