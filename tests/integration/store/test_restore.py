@@ -106,7 +106,9 @@ def test_a_key_that_is_not_that_of_its_database_is_not_restored(filled: Stage, e
         assert inspect(connection).get_table_names() == []
 
 
-@pytest.mark.parametrize("mark", [new_mark(fingerprint_of(b"x" * 32)), "0123-of-an-earlier-version"])
+@pytest.mark.parametrize(
+    "mark", [new_mark(fingerprint_of(b"x" * 32)), "0123-of-an-earlier-version"], ids=["another key", "no key"]
+)
 def test_nothing_is_restored_into_the_blob_store_of_another_installation(
     filled: Stage, empty: Gateway, tmp_path: Path, mark: str
 ) -> None:
