@@ -124,13 +124,16 @@ class Gateway:
     def is_ready(self, name: str) -> bool:
         """Whether the program answers; of the worker, whether it runs."""
         if name == "web":
-            return (
-                is_listening(self.web_port)
-                and httpx.get(f"{self.url}/readyz", verify=False, trust_env=False).is_success
-            )
+            return self._is_web_ready()
         if name == "dicom-node":
             return is_listening(self.dicom_port)
         return self.programs[name].is_running
+
+    def _is_web_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", verify=False, trust_env=False).is_success
+        except httpx.TransportError:  # it begins, or ends
+            return False
 
     def __enter__(self) -> Self:
         return self.start()

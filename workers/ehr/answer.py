@@ -22,7 +22,7 @@ _WORTH_ANOTHER_TRY = frozenset({408, 425, 429})
 _UNAVAILABLE = frozenset({429, 502, 503, 504})
 """The EHR as a whole cannot at present (RFC 9110 15.6, RFC 6585 4); a 500 may be about this one request."""
 PERHAPS_DONE = frozenset(range(500, 600)) - {503}
-"""A write that is no condition may have been carried out all the same; by 503 (RFC 9110 15.6.4) it was not taken on."""
+"""A write may have been carried out all the same; by 503 (RFC 9110 15.6.4) it was not taken on."""
 _SHOWN_ISSUES = 8
 
 # https://hl7.org/fhir/R4/valueset-issue-type.html
@@ -104,7 +104,7 @@ def refuse(answer: Answer, now: datetime) -> Transient | Permanent:
 
 
 def unclear(answer: Answer, now: datetime) -> Ambiguous:
-    """What one of `PERHAPS_DONE` means for a write that would do harm if it were repeated blindly."""
+    """What one of `PERHAPS_DONE` means for a write."""
     kind = Unanswered if answer.status in _UNAVAILABLE else Ambiguous  # a proxy speaks, and the EHR did not
     wait_s = retry_after_s(answer.headers.get("retry-after", ""), now)
     sentence = f"The EHR answered HTTP {answer.status}; the report may have been stored all the same."

@@ -184,8 +184,11 @@ class _Delivery:
         return answer
 
     def _write(self, call: Call) -> Answer:
-        is_harmless_twice = call.method == "PUT" or self.strategy is WriteStrategy.CONDITIONAL_CREATE
-        tolerated = call.tolerated | (frozenset() if is_harmless_twice else PERHAPS_DONE)
+        """What was answered. Raises Ambiguous for a 5xx after which it may be stored, be it a condition or not.
+
+        Repeating a conditional create should do no harm, but what stands between may drop the condition, and at the
+        deadline nobody must take it for not arrived.
+        """
         reach("report_to_ehr.before_send")
         answer = self.session.send(
             Call(
@@ -195,7 +198,7 @@ class _Delivery:
                 headers={"Prefer": "return=representation", **call.headers},
                 carries_patient_data=True,
                 is_write=True,
-                tolerated=tolerated,
+                tolerated=call.tolerated | PERHAPS_DONE,
             )
         )
         reach("report_to_ehr.after_send")
