@@ -89,15 +89,20 @@ def test_rights_that_were_taken_away_from_the_one_who_rings(yard: Yard, own_brok
     yard.until_done(jobs, "what waited")
 
 
+def seals_and_says(yard: Yard, reason: str) -> None:
+    """The relay goes on without the broker, and tells why it rings for nobody."""
+    until_told(yard, reason)
+    record(yard)
+    wait_until(lambda: is_sealed(yard), timeout_s=PATIENCE_S, waiting_for="the relay to seal")
+
+
 def test_a_broker_that_stands_still_while_its_machine_answers(yard: Yard, own_broker: RabbitMQ) -> None:
     """The relay says so and goes on sealing; a worker ends when told, and afterwards everything is done."""
     worker = started(yard, own_broker)
     yard.until_done(yard.enqueue(JobKind.DELIVERY_SEND, 1), "the first job")
     own_broker.stand_still()
     jobs = yard.enqueue(JobKind.STUDY_SETTLE, 2)
-    until_told(yard, "the broker has confirmed nothing")
-    record(yard)
-    wait_until(lambda: is_sealed(yard), timeout_s=PATIENCE_S, waiting_for="the relay to seal")
+    seals_and_says(yard, "the broker has confirmed nothing")
     worker.stop(timeout_s=ENDS_WITHIN_S)
     assert worker.exit_code == 0, worker.log()
     next_one = yard.worker("next", CONSILIUM_BROKER_URL=url(own_broker))
@@ -114,9 +119,7 @@ def test_a_broker_without_memory(yard: Yard, own_broker: RabbitMQ) -> None:
     yard.until_done(yard.enqueue(JobKind.DELIVERY_SEND, 1), "the first job")
     own_broker.run_out_of_memory()
     jobs = yard.enqueue(JobKind.DELIVERY_SEND, 2)
-    until_told(yard, "rabbitmq-diagnostics alarms")
-    record(yard)
-    wait_until(lambda: is_sealed(yard), timeout_s=PATIENCE_S, waiting_for="the relay to seal")
+    seals_and_says(yard, "rabbitmq-diagnostics alarms")
     assert yard.begun(jobs) == []
     own_broker.have_memory()
     yard.until_done(jobs, "what waited")
