@@ -12,10 +12,12 @@
 | organization | clinic | no | not decided on: the custodian is the party that owns the case |
 | source[x] | clinic | no | the signed document; without it (and without a signature) the consent does not count |
 | policy.uri, policyRule | clinic | one known | our form of a flow, IHE PCF, OPTIN, OPTOUT; other URIs may stand by |
+| policy.authority | clinic | no | not decided on: the policy is known by its URI |
 | verification | clinic | no | `verified` false: 422 |
 | provision | clinic | no | see `fhir_mappings.consent_provision` |
-| implicitRules, modifierExtension | - | - | 422 at any depth |
-| text, language, contained, extension, meta | clinic | no | kept, not decided on |
+| implicitRules, modifierExtension, contained | - | - | 422 |
+| extension, also of primitives | - | - | 422 in what is decided on (`fhir_mappings.consent_reading`) |
+| text, language, meta, extension of the Consent | clinic | no | kept, not decided on; an extension that holds R5: 422 |
 """
 
 from datetime import datetime
@@ -23,6 +25,7 @@ from typing import Any
 
 from fhir_mappings.consent_elements import identifiers, moment, objects, party, single
 from fhir_mappings.consent_provision import read_provision
+from fhir_mappings.consent_reading import CONSENT, POLICY, VERIFICATION, check_elements, refuse_extensions
 from fhir_mappings.references import target_type
 from gateway.domain.consent import Coding, Consent, Effect, PartyReference, Policy, PolicyRule, Provision
 from gateway.domain.consent.vocabulary import ACT_CODE, CONSENT_SCOPE, FLOW_POLICIES, PATIENT_PRIVACY, PCF_POLICIES
@@ -30,32 +33,6 @@ from gateway.domain.errors import Invalid, Unprocessable
 
 _STATUSES = frozenset({"draft", "proposed", "active", "rejected", "inactive", "entered-in-error"})
 _OTHER_SCOPES = frozenset({"adr", "research", "treatment"})
-_MODIFIERS = ("implicitRules", "modifierExtension")
-_ELEMENTS = frozenset(
-    [
-        "resourceType",
-        "id",
-        "meta",
-        "language",
-        "text",
-        "contained",
-        "extension",
-        "identifier",
-        "status",
-        "scope",
-        "category",
-        "patient",
-        "dateTime",
-        "performer",
-        "organization",
-        "sourceAttachment",
-        "sourceReference",
-        "policy",
-        "policyRule",
-        "verification",
-        "provision",
-    ]
-)
 _GRANTEES = frozenset({"Organization", "Practitioner", "PractitionerRole"})
 """Consent.performer is the grantor or the grantee; these can only be the grantee."""
 
@@ -150,15 +127,11 @@ def _policy_rule(resource: dict[str, Any]) -> PolicyRule:
 
 
 def _refuse_unread(resource: dict[str, Any]) -> None:
-    for name in sorted(set(resource) - _ELEMENTS):
-        if name in _MODIFIERS:
-            raise Unprocessable(f"{name} is not evaluated; leave it out", at=f"Consent.{name}")
-        if not name.startswith("_"):
-            raise Invalid("there is an element that R4 does not know", at="Consent")
-    for name in ("policy", "verification"):
+    check_elements(resource, CONSENT, "Consent")
+    refuse_extensions(resource)
+    for name, reading in (("policy", POLICY), ("verification", VERIFICATION)):
         for at, one in objects(resource, name, "Consent"):
-            if "modifierExtension" in one:
-                raise Unprocessable("it is not evaluated; leave it out", at=f"{at}.modifierExtension")
+            check_elements(one, reading, at)
     for at, one in objects(resource, "verification", "Consent"):
         if one.get("verified") is not True:
             raise Unprocessable("an active consent is not unverified; send it as proposed until it is", at=at)
@@ -206,7 +179,7 @@ def _provision(resource: dict[str, Any], policy: Policy) -> Provision | None:
 
 
 def _is_narrowed(root: Provision) -> bool:
-    named = (root.recipients, root.purposes, root.actions, root.classes, root.codes, root.data)
+    named = (root.recipients, root.purposes, root.actions, root.classes, root.codes, root.data, root.labels)
     return any(named) or root.data_period is not None
 
 

@@ -10,20 +10,25 @@ A permit has to be exact: whatever in it cannot be resolved is refused. A denial
 | actor.reference | clinic | yes | literal, identifier (system and value), or both |
 | action | clinic | no | consentaction |
 | purpose | clinic | no | v3-ActReason; a permit names one, here or in a provision around it |
-| class | clinic | no | resource types |
+| class | clinic | no | a resource type of R4 |
 | code | clinic | no | compared exactly, no subsumption |
 | dataPeriod | clinic | no | compared with the clinical date of an item |
 | data | clinic | no | meaning `instance` with a literal reference |
-| securityLabel, other meanings of data, modifierExtension | - | - | 422 |
+| securityLabel | clinic | no | how it is compared: `gateway.domain.consent.labels`; a permit by unknown levels: 422 |
+| other meanings of data, extension, modifierExtension | - | - | 422 |
 """
 
 from typing import Any
 
 from fhir_mappings.consent_elements import objects, party, period, single
+from fhir_mappings.consent_reading import ACTOR, DATA, PROVISION, check_elements
 from fhir_mappings.references import target_type
+from fhir_mappings.resource_types import RESOURCE_TYPES_OF_R4
 from gateway.domain.consent import Coding, Effect, PartyReference, Provision
 from gateway.domain.consent.vocabulary import (
     ACT_REASON,
+    CONFIDENTIALITY,
+    CONFIDENTIALITY_LEVELS,
     CONSENT_ACTION,
     CONSENT_ACTIONS,
     INFORMATION_RECIPIENT,
@@ -33,32 +38,12 @@ from gateway.domain.consent.vocabulary import (
 )
 from gateway.domain.errors import Invalid, Unprocessable
 
-_READ = frozenset(
-    [
-        "id",
-        "extension",
-        "type",
-        "period",
-        "actor",
-        "action",
-        "purpose",
-        "class",
-        "code",
-        "dataPeriod",
-        "data",
-        "provision",
-    ]
-)
-_REMEDIES = {
-    "securityLabel": "say by class, code, dataPeriod or data what it is about",
-    "modifierExtension": "leave it out",
-}
 _DEEPEST = 8
 
 
 def read_provision(provision: dict[str, Any], at: str, *, implied: Effect | None, depth: int = 0) -> Provision:
     """One provision with those nested in it; `implied` is what a root without a type says by its policy rule."""
-    _refuse_unread(provision, at)
+    check_elements(provision, PROVISION, at)
     if depth > _DEEPEST:
         raise Unprocessable(f"provisions nest deeper than {_DEEPEST}; flatten them", at=at)
     effect = _effect(provision, at, is_root=depth == 0)
@@ -73,17 +58,10 @@ def read_provision(provision: dict[str, Any], at: str, *, implied: Effect | None
         classes=frozenset(_class(one, path) for path, one in objects(provision, "class", at)),
         codes=tuple(_concept(one, path) for path, one in objects(provision, "code", at)),
         data_period=period(provision, "dataPeriod", at),
+        labels=frozenset(_label(one, path, is_exact) for path, one in objects(provision, "securityLabel", at)),
         data=frozenset(_datum(one, path) for path, one in objects(provision, "data", at)),
         provisions=tuple(read_provision(one, path, implied=None, depth=depth + 1) for path, one in nested),
     )
-
-
-def _refuse_unread(provision: dict[str, Any], at: str) -> None:
-    for name in sorted(set(provision) - _READ):
-        if name in _REMEDIES:
-            raise Unprocessable(f"{name} is not evaluated; {_REMEDIES[name]}", at=f"{at}.{name}")
-        if not name.startswith("_"):
-            raise Invalid("there is an element that R4 does not know", at=at)
 
 
 def _effect(provision: dict[str, Any], at: str, *, is_root: bool) -> Effect | None:
@@ -96,7 +74,7 @@ def _effect(provision: dict[str, Any], at: str, *, is_root: bool) -> Effect | No
 
 
 def _recipient(actor: dict[str, Any], at: str, is_exact: bool) -> PartyReference:
-    _refuse_modifier(actor, at)
+    check_elements(actor, ACTOR, at)
     roles = _codings(single(actor, "role", f"{at}.role"), f"{at}.role")
     if Coding(PARTICIPATION_TYPE, INFORMATION_RECIPIENT) not in roles:
         remedy = f"send {PARTICIPATION_TYPE}#{INFORMATION_RECIPIENT}"
@@ -125,9 +103,19 @@ def _purpose(coding: dict[str, Any], at: str, is_exact: bool) -> Coding:
     return purpose
 
 
+def _label(coding: dict[str, Any], at: str, is_exact: bool) -> Coding:
+    label = Coding(str(coding.get("system", "")), str(coding.get("code", "")))
+    if is_exact and not (label.system and label.code):
+        raise Unprocessable("the label is not known; send a coding with system and code", at=at)
+    if is_exact and label.system == CONFIDENTIALITY and label.code not in CONFIDENTIALITY_LEVELS:
+        levels = ", ".join(CONFIDENTIALITY_LEVELS)
+        raise Unprocessable(f"the level is not known; send one of {CONFIDENTIALITY}: {levels}", at=at)
+    return label
+
+
 def _class(coding: dict[str, Any], at: str) -> str:
     code = str(coding.get("code", ""))
-    if coding.get("system") != RESOURCE_TYPES or not code:
+    if coding.get("system") != RESOURCE_TYPES or code not in RESOURCE_TYPES_OF_R4:
         raise Unprocessable(f"the class is not evaluated; send a code of {RESOURCE_TYPES}", at=at)
     return code
 
@@ -140,7 +128,7 @@ def _concept(concept: dict[str, Any], at: str) -> frozenset[Coding]:
 
 
 def _datum(datum: dict[str, Any], at: str) -> str:
-    _refuse_modifier(datum, at)
+    check_elements(datum, DATA, at)
     if datum.get("meaning") != "instance":
         raise Unprocessable("only the meaning instance is evaluated; list each resource by it", at=f"{at}.meaning")
     named = party(single(datum, "reference", f"{at}.reference"), f"{at}.reference").reference
@@ -153,8 +141,3 @@ def _codings(concept: dict[str, Any], at: str) -> frozenset[Coding]:
     return frozenset(
         Coding(str(one.get("system", "")), str(one.get("code", ""))) for _, one in objects(concept, "coding", at)
     )
-
-
-def _refuse_modifier(element: dict[str, Any], at: str) -> None:
-    if "modifierExtension" in element:
-        raise Unprocessable("it is not evaluated; leave it out", at=f"{at}.modifierExtension")

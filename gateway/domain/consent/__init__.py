@@ -1,11 +1,13 @@
 """The consent decision: may these items leave for this recipient now? Pure: the clock is an argument.
 
 Read in this order: `model` (what a consent says), `request` (what wants to leave), `standing` (which consents count),
-`match` and `evaluate` (what one consent says of each item), `decision` (what all of them say together).
+`match` and `evaluate` (what one consent says of each item), `transfer` (may it leave the country), `decision` (what all
+of them say together), `explanation` (the way to it in words).
 """
 
 from gateway.domain.consent.decision import Decision, Outcome, decide, indeterminate
 from gateway.domain.consent.evaluate import Step
+from gateway.domain.consent.explanation import Explanation, Passage, explain
 from gateway.domain.consent.model import (
     Coding,
     Consent,
@@ -18,6 +20,7 @@ from gateway.domain.consent.model import (
 )
 from gateway.domain.consent.period import Moment, Period
 from gateway.domain.consent.request import DisclosureRequest, Item, Recipient
+from gateway.domain.consent.transfer import Transfer, TransferInstrument, TransferKind
 
 __all__ = [
     "Coding",
@@ -26,16 +29,22 @@ __all__ = [
     "Decision",
     "DisclosureRequest",
     "Effect",
+    "Explanation",
     "Item",
     "Moment",
     "Outcome",
     "PartyReference",
+    "Passage",
     "Period",
     "Policy",
     "PolicyRule",
     "Provision",
     "Recipient",
     "Step",
+    "Transfer",
+    "TransferInstrument",
+    "TransferKind",
     "decide",
+    "explain",
     "indeterminate",
 ]

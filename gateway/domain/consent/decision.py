@@ -3,21 +3,23 @@
 The rules, in the order in which they apply: only the newest version of a consent is read, and only what counts
 (`standing`); in one consent the deepest provision that matches wins, at equal depth the denial (`evaluate`); across
 consents a denial wins; every item needs a permit, and one denied item stops all. Where nothing permits, nothing leaves.
+What consents permit still needs an instrument where it would leave the custodian's country (`transfer`).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property, partial
 
-from gateway.domain.consent.evaluate import Rule, Ruling, Step, rule_of
-from gateway.domain.consent.match import may_name
+from gateway.domain.consent.evaluate import Ruling, Step, rule_of, steps_of
 from gateway.domain.consent.model import Consent, ConsentVersion, Effect, Provision
 from gateway.domain.consent.period import FAR_FUTURE
+from gateway.domain.consent.question import Question
+from gateway.domain.consent.reasons import Findings, near_misses, nothing_permits, sentences
 from gateway.domain.consent.request import DisclosureRequest, Item
-from gateway.domain.consent.standing import Standing, latest, speaks_of, standings
-
-_IDS_SHOWN = 3
+from gateway.domain.consent.standing import Standing, latest, standings
+from gateway.domain.consent.transfer import Transfer, transfer_between
 
 
 class Outcome(StrEnum):
@@ -33,139 +35,120 @@ class Decision:
     """An outcome with its reasons (sentences without patient data) and the consent versions it rests on.
 
     Those are the permitting ones, or the denying ones, or, where nothing permits, all that were looked at.
-    `valid_until` is the earliest instant (UTC) at which time alone could change it; None: never. `steps` is the way to
-    it, provision by provision, in the order of consent ids.
+    `valid_until` is the earliest instant (UTC) at which time alone could change it; None: never. `payload_sha256` is
+    the hash of what was decided on. `transfer` is what was found of the way to another country; None where it was not
+    asked.
     """
 
     outcome: Outcome
     reasons: tuple[str, ...]
     consents: tuple[ConsentVersion, ...]
     valid_until: datetime | None
-    steps: tuple[Step, ...] = ()
+    payload_sha256: str
+    transfer: Transfer | None = None
+    _way: Callable[[], tuple[Step, ...]] = field(default=tuple, compare=False, repr=False)
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The way to it, provision by provision, in the order of consent ids; walked when it is first asked for."""
+        return self._way()
 
 
 def decide(consents: Sequence[Consent], request: DisclosureRequest) -> Decision:
     """May all the items leave for the recipient now?
 
     `consents` are all of the patient's, every page of them; could one not be loaded or read, do not ask: the answer is
-    `indeterminate`. Their order does not matter. A permit says nothing of a transfer to another country.
+    `indeterminate`. Their order does not matter.
     """
     if not (request.patient_references or request.patient_identifiers):
-        return indeterminate("The patient is not resolved to any reference or identifier.")
+        return indeterminate("The patient is not resolved to any reference or identifier.", request.payload_sha256)
     try:
         counted = standings(latest(consents), request)
     except ValueError as error:
-        return indeterminate(f"The consents on file contradict themselves: {error}.")
-    groups = _groups(request.items, counted)
-    kinds = tuple(group[0] for group in groups)
-    rulings = tuple(rule_of(one, request, kinds) for one in counted if not one.why_not)
-    outcome, consents_used, reasons = _weigh(rulings, groups, counted, request)
+        return indeterminate(f"The consents on file contradict themselves: {error}.", request.payload_sha256)
+    question = Question(request, _groups(request.items, counted))
+    rulings = tuple(rule_of(one, question) for one in counted if not one.why_not)
+    outcome, consents_used, reasons = _weigh(rulings, counted, question)
     changes_at = min((one.changes_at for one in rulings), default=FAR_FUTURE)
-    valid_until = None if changes_at == FAR_FUTURE else changes_at
-    return Decision(outcome, reasons, consents_used, valid_until, _steps(counted, rulings))
+    way, sha256 = partial(_steps, counted, question), request.payload_sha256
+    decision = Decision(outcome, reasons, consents_used, _instant(changes_at), sha256, _way=way)
+    return _carried(decision, request, changes_at)
 
 
-def indeterminate(reason: str) -> Decision:
+def indeterminate(reason: str, payload_sha256: str) -> Decision:
     """The decision where the consents could not all be loaded and read: not sent, held, tried again."""
-    return Decision(Outcome.INDETERMINATE, (reason,), (), None)
+    return Decision(Outcome.INDETERMINATE, (reason,), (), None, payload_sha256)
 
 
-_Finding = tuple[ConsentVersion, Rule]
-_Weighed = tuple[Outcome, tuple[ConsentVersion, ...], tuple[str, ...]]
+def _carried(decision: Decision, request: DisclosureRequest, changes_at: datetime) -> Decision:
+    """What consents permit, where it may also leave the country; a denial of theirs stays as it is."""
+    transfer = transfer_between(
+        request.custodian_country, request.recipient.country, request.transfer_instruments, request.now
+    )
+    if decision.outcome is not Outcome.PERMIT:
+        return replace(decision, transfer=transfer)
+    outcome = Outcome.PERMIT if transfer.is_permitted else Outcome.DENY
+    reasons = (*decision.reasons, *([transfer.why] if transfer.instrument or not transfer.is_permitted else []))
+    valid_until = _instant(min(changes_at, transfer.changes_at))
+    return replace(decision, outcome=outcome, reasons=reasons, valid_until=valid_until, transfer=transfer)
+
+
+def _instant(changes_at: datetime) -> datetime | None:
+    return None if changes_at == FAR_FUTURE else changes_at
 
 
 def _weigh(
-    rulings: tuple[Ruling, ...],
-    groups: tuple[tuple[Item, ...], ...],
-    counted: tuple[Standing, ...],
-    request: DisclosureRequest,
-) -> _Weighed:
+    rulings: tuple[Ruling, ...], counted: tuple[Standing, ...], question: Question
+) -> tuple[Outcome, tuple[ConsentVersion, ...], tuple[str, ...]]:
+    groups, request = question.groups, question.request
     denied = _findings(rulings, groups, Effect.DENY)
     if denied:
-        return Outcome.DENY, _versions(denied), _sentences(denied, "denies", request)
+        return Outcome.DENY, _versions(denied), sentences(denied, "denies", request)
     permitted = _findings(rulings, groups, Effect.PERMIT)
-    bare = [group for at, group in enumerate(groups) if all(one.rules[at] is None for one in rulings)]
+    bare = [item for at, group in enumerate(groups) if not any(one.rules[at] for one in rulings) for item in group]
     if groups and not bare:
-        return Outcome.PERMIT, _versions(permitted), _sentences(permitted, "permits", request)
+        return Outcome.PERMIT, _versions(permitted), sentences(permitted, "permits", request)
     looked_at = tuple(one.consent.key for one in counted)
-    return Outcome.DENY, looked_at, (_nothing_permits(bare, counted, request), *_near_misses(counted, rulings, request))
+    misses = near_misses(counted, partial(steps_of, question=question), request)
+    return Outcome.DENY, looked_at, (nothing_permits(bare, counted, request), *misses)
 
 
-def _findings(
-    rulings: tuple[Ruling, ...], groups: tuple[tuple[Item, ...], ...], effect: Effect
-) -> dict[_Finding, list[Item]]:
-    found: dict[_Finding, list[Item]] = {}
+def _findings(rulings: tuple[Ruling, ...], groups: tuple[tuple[Item, ...], ...], effect: Effect) -> Findings:
+    found: Findings = {}
     for ruling in rulings:
+        key = ruling.consent.key
         for rule, group in zip(ruling.rules, groups, strict=True):
             if rule and rule.effect is effect:
-                found.setdefault((ruling.consent.key, rule), []).extend(group)
+                found.setdefault((key, rule.path), []).extend(group)
     return found
 
 
-def _versions(findings: dict[_Finding, list[Item]]) -> tuple[ConsentVersion, ...]:
+def _versions(findings: Findings) -> tuple[ConsentVersion, ...]:
     return tuple(sorted({key for key, _ in findings}))
 
 
-def _sentences(findings: dict[_Finding, list[Item]], verb: str, request: DisclosureRequest) -> tuple[str, ...]:
-    return tuple(f"{key}, {rule.path}, {verb} {_count(items, request)}." for (key, rule), items in findings.items())
-
-
-def _count(items: list[Item], request: DisclosureRequest) -> str:
-    total = len(request.items)
-    if len(items) == total:
-        return f"all items ({total})"
-    shown = ", ".join(f"{one.resource_class}/{one.id}" for one in items[:_IDS_SHOWN])
-    return f"{len(items)} of {total} items ({shown}{', ...' if len(items) > _IDS_SHOWN else ''})"
-
-
-def _nothing_permits(bare: list[tuple[Item, ...]], counted: tuple[Standing, ...], request: DisclosureRequest) -> str:
-    if not request.items:
-        return "The request names no item."
-    if not counted:
-        return "No consent of this patient is on file."
-    items = [item for group in bare for item in group]
-    return f"No consent permits {_count(items, request)} to leave ({request.flow})."
-
-
-def _near_misses(
-    counted: tuple[Standing, ...], rulings: tuple[Ruling, ...], request: DisclosureRequest
-) -> tuple[str, ...]:
-    """Why those that speak of this flow and may speak of this recipient do not permit; no other one could."""
-    ignored = [
-        f"{one.consent.key} does not count: {one.why_not}."
-        for one in counted
-        if one.why_not and _is_near(one.consent, request)
-    ]
-    near = [ruling for ruling in rulings if _is_near(ruling.consent, request)]
-    steps = [step for ruling in near for step in ruling.steps if step.effect is not None and not step.matched]
-    return (*ignored, *(f"{one.consent}, {one.path} ({one.effect}), does not apply: {one.why}." for one in steps))
-
-
-def _is_near(consent: Consent, request: DisclosureRequest) -> bool:
-    is_for_them = consent.provision is None or may_name(consent.provision, consent.root_effect, request.recipient)
-    return is_for_them and speaks_of(consent, request)
-
-
-def _steps(counted: tuple[Standing, ...], rulings: tuple[Ruling, ...]) -> tuple[Step, ...]:
-    walked = {one.consent.key: one.steps for one in rulings}
+def _steps(counted: tuple[Standing, ...], question: Question) -> tuple[Step, ...]:
     steps: list[Step] = []
     for one in counted:
-        key = one.consent.key
-        steps.extend([Step(key, "Consent", None, False, one.why_not)] if one.why_not else walked[key])
+        is_read = not one.why_not
+        steps.extend(steps_of(one, question) if is_read else [Step(one.consent.key, "Consent", None, (), one.why_not)])
     return tuple(steps)
 
 
 def _groups(items: tuple[Item, ...], counted: tuple[Standing, ...]) -> tuple[tuple[Item, ...], ...]:
     """The items, those together between which no provision can tell: the first stands for all."""
-    named = frozenset(one for standing in counted for one in _data(standing.consent.provision))
+    named = frozenset(name for one in counted for name in _named(one.consent.provision))
     groups: dict[tuple[object, ...], list[Item]] = {}
     for item in items:
         named_by = item.all_references & named if named else named
-        groups.setdefault((item.resource_class, item.codes, item.date, named_by), []).append(item)
+        groups.setdefault((item.resource_class, item.codes, item.date, item.labels, named_by), []).append(item)
     return tuple(map(tuple, groups.values()))
 
 
-def _data(provision: Provision | None) -> frozenset[str]:
-    if provision is None:
-        return frozenset()
-    return provision.data.union(*map(_data, provision.provisions))
+def _named(root: Provision | None) -> Iterator[str]:
+    """The single resources that a provision and those inside of it name."""
+    pending = [root] if root else []
+    while pending:
+        provision = pending.pop()
+        pending.extend(provision.provisions)
+        yield from provision.data

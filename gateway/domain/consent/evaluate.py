@@ -3,30 +3,34 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from gateway.domain.consent.match import (
-    Match,
-    action_match,
-    has_item_elements,
-    item_match,
-    purpose_match,
-    recipient_match,
-)
+from gateway.domain.consent.answer import Match
 from gateway.domain.consent.model import Consent, ConsentVersion, Effect, Provision
 from gateway.domain.consent.period import DISTANT_PAST, FAR_FUTURE
-from gateway.domain.consent.request import DisclosureRequest, Item
+from gateway.domain.consent.question import Question
+from gateway.domain.consent.request import Item
 from gateway.domain.consent.standing import Standing
 
 
 @dataclass(frozen=True)
 class Step:
-    """One look at one provision, for a person to follow. `path` is a FHIRPath; `matched`: it took effect on an item."""
+    """One look at one provision, for a person to follow.
+
+    `path` is a FHIRPath, `depth` how deep it is nested. `items` are those on which it took effect; none: it did not.
+    """
 
     consent: ConsentVersion
     path: str
     effect: Effect | None
-    matched: bool
+    items: tuple[Item, ...]
     why: str
+    depth: int = 0
+
+    @property
+    def matched(self) -> bool:
+        """Whether it took effect on an item."""
+        return bool(self.items)
 
 
 @dataclass(frozen=True)
@@ -38,30 +42,32 @@ class Rule:
     effect: Effect
 
     @property
-    def rank(self) -> tuple[int, bool]:
+    def rank(self) -> int:
         """Orders rules by who wins."""
-        return self.depth, self.effect is Effect.DENY
+        return 2 * self.depth + (self.effect is Effect.DENY)
 
 
 @dataclass(frozen=True)
 class Ruling:
-    """What one consent says: a winning rule per kind of item or None, the way to it, and when it may change."""
+    """What one consent says: a winning rule per group of items or None, and when it may change."""
 
     consent: Consent
     rules: tuple[Rule | None, ...]
-    steps: tuple[Step, ...]
     changes_at: datetime
 
 
-@dataclass(frozen=True)
-class _Scope:
-    """A provision with everything its ancestors demand: it counts only where all of them match."""
+class _Scope(NamedTuple):
+    """A provision with everything its ancestors demand: it counts only where all of them match.
+
+    `blamed` is the path and the element to which `match` is owed.
+    """
 
     provision: Provision
+    effect: Effect | None
     path: str
     depth: int
     match: Match
-    why: str
+    blamed: tuple[str, str]
     reach: tuple[Match, ...]
     begin: datetime
     end: datetime
@@ -69,73 +75,89 @@ class _Scope:
     names_purpose: bool
 
 
-def rule_of(standing: Standing, request: DisclosureRequest, kinds: tuple[Item, ...]) -> Ruling:
-    """What a consent that counts says of each kind of item."""
-    consent = standing.consent
-    winners: list[Rule | None] = [None] * len(kinds)
-    steps, changes_at = [], FAR_FUTURE
-    for scope in _scopes(consent, request, kinds):
-        effect = consent.root_effect if scope.depth == 0 else scope.provision.type
-        why_not = _why_never(scope, effect, standing)
-        if effect and not why_not:
-            changes_at = min(changes_at, _next_change(scope, request.now))
-            why_not = _why_not_now(scope, request)
-            if not why_not:
-                _crown(winners, Rule(scope.path, scope.depth, effect), scope.reach)
-        steps.append(Step(consent.key, scope.path, effect, not why_not, why_not or _why(scope, effect)))
-    return Ruling(consent, tuple(winners), tuple(steps), changes_at)
+def rule_of(standing: Standing, question: Question) -> Ruling:
+    """What a consent that counts says of each group of items."""
+    winners: list[Rule | None] = [None] * len(question.groups)
+    ranks = [-1] * len(winners)
+    changes_at, now = FAR_FUTURE, question.request.now
+    for scope in _scopes(standing.consent, question, is_whole=False):
+        if scope.effect is None or _why_never(scope, standing):
+            continue
+        changes_at = min(changes_at, _next_change(scope, now))
+        if scope.begin <= now < scope.end:
+            rule = Rule(scope.path, scope.depth, scope.effect)
+            rank = rule.rank
+            for at in _hits(scope):
+                if rank > ranks[at]:
+                    ranks[at], winners[at] = rank, rule
+    return Ruling(standing.consent, tuple(winners), changes_at)
 
 
-def _crown(winners: list[Rule | None], rule: Rule, reach: tuple[Match, ...]) -> None:
-    for index, match in enumerate(reach):
-        best = winners[index]
-        if _is_hit(match, rule.effect) and (best is None or rule.rank > best.rank):
-            winners[index] = rule
+def steps_of(standing: Standing, question: Question) -> tuple[Step, ...]:
+    """The way to it: a look at each provision of a consent that counts."""
+    return tuple(_step(one, standing, question) for one in _scopes(standing.consent, question, is_whole=True))
 
 
-def _is_hit(match: Match, effect: Effect) -> bool:
+def _step(scope: _Scope, standing: Standing, question: Question) -> Step:
+    why_not = _why_never(scope, standing) or _why_not_now(scope, question)
+    items = () if why_not else question.items_of(_hits(scope))
+    return Step(standing.consent.key, scope.path, scope.effect, items, why_not or _why(scope), scope.depth)
+
+
+def _hits(scope: _Scope) -> list[int]:
+    least = _least(scope.effect)
+    return [at for at, match in enumerate(scope.reach) if match >= least]
+
+
+def _least(effect: Effect | None) -> Match:
     """What cannot be resolved makes a permit miss and a deny hit."""
-    return match is Match.YES or (match is Match.UNKNOWN and effect is Effect.DENY)
+    return Match.UNKNOWN if effect is Effect.DENY else Match.YES
 
 
-def _why_never(scope: _Scope, effect: Effect | None, standing: Standing) -> str:
+def _why_never(scope: _Scope, standing: Standing) -> str:
     """Why it does not take effect on these items for this recipient, whatever the time; empty if it can."""
+    effect = scope.effect
     if effect is None:
         return "it says neither permit nor deny"
     if effect is Effect.DENY and scope.depth == 0 and standing.consent.policy.flows:
         return "a denial at the root of a form for one flow is only no permit"
     if effect is Effect.PERMIT and standing.why_no_permit:
         return f"it cannot permit: {standing.why_no_permit}"
-    if not _is_hit(scope.match, effect):
-        return scope.why
+    if scope.match < _least(effect):
+        return _why_other(scope)
     if effect is Effect.PERMIT and not (scope.names_recipient and scope.names_purpose):
         return "a permit has to name recipient and purpose"
     return _why_no_item(scope, effect)
 
 
+def _why_other(scope: _Scope) -> str:
+    path, element = scope.blamed
+    if scope.match is Match.NO:
+        return f"{path} names another {element}"
+    return f"whether {path} names this {element} cannot be resolved"
+
+
 def _why_no_item(scope: _Scope, effect: Effect) -> str:
-    if any(_is_hit(one, effect) for one in scope.reach):
+    best = max(scope.reach, default=Match.NO)
+    if best >= _least(effect):
         return ""
-    is_unclear = Match.UNKNOWN in scope.reach
-    return "whether it covers an item cannot be resolved" if is_unclear else "it covers none of the items"
+    return "whether it covers an item cannot be resolved" if best is Match.UNKNOWN else "it covers none of the items"
 
 
-def _why_not_now(scope: _Scope, request: DisclosureRequest) -> str:
+def _why_not_now(scope: _Scope, question: Question) -> str:
+    now, zone = question.request.now, question.request.zone
     if scope.begin >= scope.end:
         return "its period, within those around it, is never in force"
-    if request.now < scope.begin:
-        return f"its period begins at {_clock(scope.begin, request)}"
-    return "" if request.now < scope.end else f"its period ended at {_clock(scope.end, request)}"
+    if now < scope.begin:
+        return f"its period begins at {scope.begin.astimezone(zone).isoformat()}"
+    return "" if now < scope.end else f"its period ended at {scope.end.astimezone(zone).isoformat()}"
 
 
-def _why(scope: _Scope, effect: Effect | None) -> str:
-    if effect is Effect.DENY and Match.UNKNOWN in (scope.match, *scope.reach):
-        return f"it may match and counts as a denial: {scope.why or 'code or date of an item is not known'}"
+def _why(scope: _Scope) -> str:
+    if scope.effect is Effect.DENY and Match.UNKNOWN in (scope.match, *scope.reach):
+        doubt = "code, date or label of an item is not known" if scope.match is Match.YES else _why_other(scope)
+        return f"it may match and counts as a denial: {doubt}"
     return "every element matches" if set(scope.reach) == {Match.YES} else "it covers some of the items"
-
-
-def _clock(instant: datetime, request: DisclosureRequest) -> str:
-    return instant.astimezone(request.zone).isoformat()
 
 
 def _next_change(scope: _Scope, now: datetime) -> datetime:
@@ -144,54 +166,57 @@ def _next_change(scope: _Scope, now: datetime) -> datetime:
     return scope.begin if now < scope.begin else scope.end
 
 
-def _scopes(consent: Consent, request: DisclosureRequest, kinds: tuple[Item, ...]) -> Iterator[_Scope]:
+def _scopes(consent: Consent, question: Question, *, is_whole: bool) -> Iterator[_Scope]:
+    """The provisions, each before those inside of it; those that cannot match only where the whole is asked for."""
     root = consent.provision or Provision()
     path = "Consent.provision" if consent.provision else "Consent.policyRule"
-    everything = (Match.YES,) * len(kinds)
-    above = _Scope(root, path, -1, Match.YES, "", everything, DISTANT_PAST, FAR_FUTURE, False, False)
-    pending = [_within(above, root, path, request, kinds)]
+    none, everything = ("", ""), question.everything
+    above = _Scope(root, None, path, -1, Match.YES, none, everything, DISTANT_PAST, FAR_FUTURE, False, False)
+    pending = [(above, root, consent.root_effect, path, question.own_match(root))]
+    if not is_whole and question.is_other(root, pending[0][-1][0]):
+        return
     while pending:
-        scope = pending.pop()
+        scope = _within(*pending.pop(), question)
         yield scope
-        children = enumerate(scope.provision.provisions)
-        nested = [_within(scope, one, f"{scope.path}.provision[{at}]", request, kinds) for at, one in children]
-        pending.extend(reversed(nested))
+        for at in range(len(scope.provision.provisions) - 1, -1, -1):
+            one = scope.provision.provisions[at]
+            owed = question.own_match(one)
+            if is_whole or not question.is_other(one, owed[0]):
+                pending.append((scope, one, one.type, f"{scope.path}.provision[{at}]", owed))
 
 
 def _within(
-    above: _Scope, provision: Provision, path: str, request: DisclosureRequest, kinds: tuple[Item, ...]
+    above: _Scope,
+    provision: Provision,
+    effect: Effect | None,
+    path: str,
+    owed: tuple[Match, str],
+    question: Question,
 ) -> _Scope:
-    match, why = above.match, above.why
-    if match is not Match.NO:
-        own, own_why = _own_match(provision, path, request)
-        match, why = (own, own_why) if own <= match and own_why else (match, why)
-    begin, end, reach = above.begin, above.end, above.reach
+    match, blamed = above.match, above.blamed
+    own, element = owed
+    if match is not Match.NO and own <= match and element:
+        match, blamed = own, (path, element)
+    begin, end = above.begin, above.end
     if provision.period:
-        own_begin, own_end = provision.period.window(request.zone)
+        own_begin, own_end = question.window(provision.period)
         begin, end = max(begin, own_begin), min(end, own_end)
-    if has_item_elements(provision):
-        own_reach = (item_match(provision, one, request.zone) for one in kinds)
-        reach = tuple(map(min, above.reach, own_reach))
-    names_recipient = above.names_recipient or bool(provision.recipients)
-    names_purpose = above.names_purpose or bool(provision.purposes)
-    return _Scope(provision, path, above.depth + 1, match, why, reach, begin, end, names_recipient, names_purpose)
+    return _Scope(
+        provision,
+        effect,
+        path,
+        above.depth + 1,
+        match,
+        blamed,
+        _both(above.reach, question.reach(provision, effect), question.everything),
+        begin,
+        end,
+        above.names_recipient or bool(provision.recipients),
+        above.names_purpose or bool(provision.purposes),
+    )
 
 
-def _own_match(provision: Provision, path: str, request: DisclosureRequest) -> tuple[Match, str]:
-    """How the elements that do not depend on time or item match; with a reason unless all do."""
-    worst, why = Match.YES, ""
-    for name, match in _matches(provision, request):
-        if match is Match.NO:
-            return match, f"{path} names another {name}"
-        if match is Match.UNKNOWN:
-            worst, why = match, f"whether {path} names this {name} cannot be resolved"
-    return worst, why
-
-
-def _matches(provision: Provision, request: DisclosureRequest) -> Iterator[tuple[str, Match]]:
-    if provision.recipients:
-        yield "recipient", recipient_match(provision.recipients, request.recipient)
-    if provision.purposes:
-        yield "purpose", purpose_match(provision.purposes, request)
-    if provision.actions:
-        yield "action", action_match(provision.actions, request)
+def _both(above: tuple[Match, ...], own: tuple[Match, ...], everything: tuple[Match, ...]) -> tuple[Match, ...]:
+    if own is everything:
+        return above
+    return own if above is everything else tuple(map(min, above, own))

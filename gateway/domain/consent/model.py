@@ -81,7 +81,7 @@ class Provision:
     """One rule. Inside an element any value matches, across elements all must; an empty element matches anything.
 
     `codes` holds one set of codings per CodeableConcept (translations of one meaning), `data` literal references to
-    single resources. `type` is None only at the root.
+    single resources, `labels` security labels. `type` is None only at the root.
     """
 
     type: Effect | None = None
@@ -93,6 +93,7 @@ class Provision:
     codes: tuple[frozenset[Coding], ...] = ()
     data_period: Period | None = None
     data: frozenset[str] = frozenset()
+    labels: frozenset[Coding] = frozenset()
     provisions: tuple["Provision", ...] = ()
 
 

@@ -12,6 +12,9 @@ DISTANT_PAST = datetime.min.replace(tzinfo=UTC)
 FAR_FUTURE = datetime.max.replace(tzinfo=UTC)
 """Stands for "never ends"; year 9999, which some systems send for that, is read as this."""
 
+Instants = tuple[datetime, datetime]
+"""From the first (inclusive) to the second (exclusive), in UTC."""
+
 _PATTERN = re.compile(
     r"(?P<year>\d{4})(-(?P<month>\d{2})(-(?P<day>\d{2})"
     r"(?P<time>T(?P<clock>\d{2}:\d{2}:\d{2})(\.(?P<fraction>\d+))?(?P<offset>Z|[+-]\d{2}:\d{2}))?)?)?",
@@ -58,7 +61,12 @@ class Period:
     start: Moment | None = None
     end: Moment | None = None
 
-    def window(self, zone: tzinfo) -> tuple[datetime, datetime]:
+    @property
+    def texts(self) -> tuple[str, str]:
+        """Start and end as they were written; empty where open."""
+        return self.start.text if self.start else "", self.end.text if self.end else ""
+
+    def window(self, zone: tzinfo) -> Instants:
         """From the first instant included to the first one no longer included, in UTC."""
         begin = self.start.begins_at(zone) if self.start else DISTANT_PAST
         return begin, self.end.ends_at(zone) if self.end else FAR_FUTURE

@@ -1,10 +1,11 @@
 """What would leave, to whom, why and when: everything the decision is asked about."""
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from gateway.domain.consent.model import Coding
+from gateway.domain.consent.transfer import TransferInstrument
 from gateway.domain.consent.vocabulary import EGRESS_ACTIONS
 from gateway.domain.delivery import Flow
 from gateway.domain.moments import require_aware
@@ -43,9 +44,22 @@ class Recipient:
         """Literal references by which a consent reaches this recipient."""
         return self.references | self.organization_references
 
+    def is_another(self, kind: str) -> bool:
+        """Whether a local reference of that type which is none of its own is surely somebody else.
+
+        Of groups the members are not known; of a Practitioner not the roles, of a role not the person, nor the
+        Organization where none was given.
+        """
+        types = self._local_types
+        if not types or kind in ("Group", "CareTeam"):
+            return False
+        if kind in types:
+            return True
+        is_same_person_possible = {kind} | types >= {"Practitioner", "PractitionerRole"}
+        return kind != "Organization" and not is_same_person_possible
+
     @cached_property
-    def local_types(self) -> frozenset[str]:
-        """The resource types of those that are relative."""
+    def _local_types(self) -> frozenset[str]:
         return frozenset(filter(None, map(local_type, self.all_references)))
 
 
@@ -54,7 +68,8 @@ class Item:
     """One thing that would leave: an instance, a document, a report, an entry, an attachment.
 
     `codes` are what it says it is (none: not known). `date` is its clinical date (None: not known). `references` are
-    the literal references a consent may name it by; by itself it goes by `resource_class/id`.
+    the literal references a consent may name it by; by itself it goes by `resource_class/id`. `labels` are its security
+    labels (https://hl7.org/fhir/R4/security-labels.html); none: nobody has labelled it, so they are not known.
     """
 
     id: str
@@ -62,8 +77,9 @@ class Item:
     codes: frozenset[Coding] = frozenset()
     date: datetime.date | None = None
     references: frozenset[str] = frozenset()
+    labels: frozenset[Coding] = field(kw_only=True)
 
-    @property
+    @cached_property
     def all_references(self) -> frozenset[str]:
         """Literal references by which a consent may name it."""
         return self.references | {f"{self.resource_class}/{self.id}"}
@@ -74,7 +90,10 @@ class DisclosureRequest:
     """May these items leave? Every item that would leave has to be listed: contained, attached and entered ones too.
 
     `patient_references` and `patient_identifiers` are those of the patient after merges are resolved. `zone` is the
-    custodian's time zone, in which a consent's plain dates are read. Raises ValueError where `now` is naive.
+    custodian's time zone, in which a consent's plain dates are read, `custodian_country` (ISO 3166-1 alpha-2) the
+    country that the data would leave, `transfer_instruments` those on record from there to this recipient.
+    `payload_sha256` is the hash of the bytes that would leave; empty where they are not made yet. Raises ValueError
+    where `now` is naive.
     """
 
     flow: Flow
@@ -84,6 +103,9 @@ class DisclosureRequest:
     items: tuple[Item, ...]
     now: datetime.datetime
     zone: datetime.tzinfo
+    payload_sha256: str
+    custodian_country: str
+    transfer_instruments: tuple[TransferInstrument, ...]
     actions: frozenset[str] = EGRESS_ACTIONS
 
     def __post_init__(self) -> None:

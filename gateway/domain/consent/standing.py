@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.domain.consent.match import Match, patient_match
+from gateway.domain.consent.answer import Match
+from gateway.domain.consent.match import patient_match
 from gateway.domain.consent.model import Coding, Consent
 from gateway.domain.consent.request import DisclosureRequest
 from gateway.domain.consent.vocabulary import CONSENT_SCOPE, PATIENT_PRIVACY
@@ -30,7 +31,7 @@ def latest(consents: Sequence[Consent]) -> tuple[Consent, ...]:
     newest: dict[str, Consent] = {}
     for consent in consents:
         known = newest.setdefault(consent.id, consent)
-        if known.version == consent.version and known != consent:
+        if known is not consent and known.version == consent.version and known != consent:
             raise ValueError(f"{consent.key} was loaded twice with different contents")
         if known.version < consent.version:
             newest[consent.id] = consent
@@ -39,11 +40,24 @@ def latest(consents: Sequence[Consent]) -> tuple[Consent, ...]:
 
 def standings(consents: Sequence[Consent], request: DisclosureRequest) -> tuple[Standing, ...]:
     """Every consent that is or may be this patient's, with how far it counts."""
-    owned = [(one, patient_match(one.patient, request)) for one in consents]
+    matches = {named: patient_match(named, request) for named in {one.patient for one in consents}}
+    owned = [(one, matches[one.patient]) for one in consents]
     own = [Standing(one, _disregarded(one, request), _doubt(one, match)) for one, match in owned if match]
-    counting = [one for one in own if not one.why_not]
-    ending = [one.consent for one in own if one.consent.status in _ENDING and speaks_of(one.consent, request)]
-    return tuple(one if one.why_not else _among(one, counting, ending, request) for one in own)
+    kin = _kin(own)
+    return tuple(one if one.why_not else _among(one, kin[one.consent.id], request) for one in own)
+
+
+def _kin(own: list[Standing]) -> dict[str, list[Standing]]:
+    """Of each consent, by id, the others that share an identifier with it or are said to replace it or be replaced."""
+    sharing: dict[object, set[int]] = {}
+    for at, one in enumerate(own):
+        for key in (one.consent.id, *one.consent.supersedes, *one.consent.identifiers):
+            sharing.setdefault(key, set()).add(at)
+    found: dict[str, list[Standing]] = {}
+    for at, one in enumerate(own):
+        keys = (one.consent.id, *one.consent.supersedes, *one.consent.identifiers)
+        found[one.consent.id] = [own[other] for other in sorted(set().union(*map(sharing.__getitem__, keys)) - {at})]
+    return found
 
 
 def _disregarded(consent: Consent, request: DisclosureRequest) -> str:
@@ -69,14 +83,15 @@ def speaks_of(consent: Consent, request: DisclosureRequest) -> bool:
     return not consent.policy.flows or request.flow in consent.policy.flows
 
 
-def _among(standing: Standing, counting: list[Standing], ending: list[Consent], request: DisclosureRequest) -> Standing:
+def _among(standing: Standing, kin: list[Standing], request: DisclosureRequest) -> Standing:
     """A denial is lifted only by a consent that counts in full; a permit ends sooner, and in any doubt."""
     consent, doubt = standing.consent, standing.why_no_permit
+    counting = [one for one in kin if not one.why_not]
+    ending = [one.consent for one in kin if one.consent.status in _ENDING and speaks_of(one.consent, request)]
     for one in counting:
-        is_firm = one is not standing and not one.why_no_permit
-        if is_firm and _replaces(one.consent, consent, request) is Match.YES:
+        if not one.why_no_permit and _replaces(one.consent, consent, request) is Match.YES:
             return Standing(consent, f"it is superseded by {one.consent.key}")
-    for other in (*(one.consent for one in counting if one is not standing), *ending):
+    for other in (*(one.consent for one in counting), *ending):
         answer = _replaces(other, consent, request)
         if answer and not doubt:
             unclear = f"which of it and {other.key} is the newer one is not known"

@@ -14,6 +14,16 @@ ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 RESOURCE_TYPES = "http://hl7.org/fhir/resource-types"
 """The one system of Consent.provision.class that is read."""
 
+CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+CONFIDENTIALITY_LEVELS = {"U": 0, "L": 1, "M": 2, "N": 3, "R": 4, "V": 5}
+"""Unrestricted to very restricted: R4 calls it a high-water mark (https://hl7.org/fhir/R4/security-labels.html)."""
+
+DISTINCT_SENSITIVITIES = frozenset({"ETHUD", "OPIOIDUD", "HIV", "SCA", "MST", "TBOO"})
+"""Sensitivity codes of v3-ActCode of which none is a kind of another one; of the rest (ETH, BH, SEX ...) that is open.
+
+http://terminology.hl7.org/ValueSet/v3-ActInformationSensitivityPolicy
+"""
+
 CONSENT_ACTION = "http://terminology.hl7.org/CodeSystem/consentaction"
 CONSENT_ACTIONS = frozenset({"collect", "access", "use", "disclose", "correct"})
 EGRESS_ACTIONS = frozenset({"access", "disclose"})

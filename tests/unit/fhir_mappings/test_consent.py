@@ -87,10 +87,16 @@ def asked(flow: Flow, party: Resource, *items: Item, at: str = "2026-06-01T12:00
         items=items,
         now=datetime.fromisoformat(at),
         zone=ZoneInfo("Europe/Istanbul"),
+        payload_sha256="",
+        custodian_country="DE",
+        transfer_instruments=(),
     )
 
 
-STUDY, PATHOLOGY, REPORT = Item("s1", "ImagingStudy"), Item("d1", "DocumentReference"), Item("r1", "DiagnosticReport")
+STUDY, PATHOLOGY, REPORT = (
+    Item(item_id, resource_class, labels=frozenset())
+    for item_id, resource_class in (("s1", "ImagingStudy"), ("d1", "DocumentReference"), ("r1", "DiagnosticReport"))
+)
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,12 @@ from gateway.domain.consent import (
     Effect,
     Item,
     Moment,
-    Outcome,
     PartyReference,
     Period,
     Policy,
     PolicyRule,
     Provision,
     Recipient,
-    decide,
 )
 from gateway.domain.consent.vocabulary import ACT_REASON, CONSENT_ACTION, CONSENT_SCOPE
 from gateway.domain.delivery import Flow
@@ -39,9 +37,9 @@ RETURN = Policy(flows=frozenset({Flow.RETURN_TO_CLINIC}))
 PCF = Policy(is_root_decisive=True)
 
 LOINC = "http://loinc.org"
-STUDY = Item("s1", "ImagingStudy", frozenset({Coding("urn:modality", "CT")}), date(2026, 2, 1))
-PATHOLOGY = Item("d1", "DocumentReference", frozenset({Coding(LOINC, "60568-3")}), date(2026, 1, 15))
-SUMMARY = Item("d2", "DocumentReference", frozenset({Coding(LOINC, "34133-9")}), date(2025, 12, 31))
+NO_LABELS: frozenset[Coding] = frozenset()
+STUDY = Item("s1", "ImagingStudy", frozenset({Coding("urn:modality", "CT")}), date(2026, 2, 1), labels=NO_LABELS)
+PATHOLOGY = Item("d1", "DocumentReference", frozenset({Coding(LOINC, "60568-3")}), date(2026, 1, 15), labels=NO_LABELS)
 
 
 def purposes(*codes: str) -> frozenset[Coding]:
@@ -104,22 +102,8 @@ def request(*items: Item, **changes: Any) -> DisclosureRequest:
         items=items or (STUDY,),
         now=NOON,
         zone=ISTANBUL,
+        payload_sha256="",
+        custodian_country="DE",
+        transfer_instruments=(),
     )
     return replace(full, **changes)
-
-
-YES, NO, UNKNOWN = (True, True), (False, False), (False, True)
-"""Whether a permit with the element permits, and whether a denial with it denies."""
-
-
-def effects(element: dict[str, Any], *items: Item, **changes: Any) -> tuple[bool, bool]:
-    """What a permit and a denial with the element do, each in a consent that otherwise permits."""
-    asked = request(*items, **changes)
-    policy = DISCLOSE if asked.flow is Flow.DISCLOSE_TO_REVIEWER else RETURN
-    given = decide([consent(permit(**element), policy)], asked).outcome
-    everyone = (
-        *map(PartyReference, asked.recipient.references),
-        *(PartyReference(identifier=one) for one in asked.recipient.identifiers),
-    )
-    taken = decide([consent(permit(deny(**element), recipients=everyone), policy)], asked).outcome
-    return given is Outcome.PERMIT, taken is Outcome.DENY

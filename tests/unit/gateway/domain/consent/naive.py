@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from gateway.domain.consent import Consent, DisclosureRequest, Item, Outcome, PartyReference, Provision
 from gateway.domain.delivery import Flow
 
+LEVELS = ["U", "L", "M", "N", "R", "V"]
 OPENING = {Flow.DISCLOSE_TO_REVIEWER: ("TREAT",), Flow.RETURN_TO_CLINIC: ("COC", "TREAT")}
 
 
@@ -18,7 +19,15 @@ def naive_outcome(consents: list[Consent], request: DisclosureRequest) -> Outcom
     answers = [[_says(one, item, request) for one in consents if _counts(one, request)] for item in request.items]
     if any("deny" in answer for answer in answers):
         return Outcome.DENY
-    return Outcome.PERMIT if answers and all("permit" in answer for answer in answers) else Outcome.DENY
+    is_covered = bool(answers) and all("permit" in answer for answer in answers)
+    return Outcome.PERMIT if is_covered and _may_travel(request) else Outcome.DENY
+
+
+def _may_travel(request: DisclosureRequest) -> bool:
+    """From TR to DE certificates carry nothing."""
+    carrying = [one for one in request.transfer_instruments if one.kind == "adequacy-decision"]
+    in_force = [one for one in carrying if one.begin <= request.now < one.end]
+    return request.custodian_country == request.recipient.country or bool(in_force)
 
 
 def _counts(consent: Consent, request: DisclosureRequest) -> bool:
@@ -33,7 +42,7 @@ def _says(consent: Consent, item: Item, request: DisclosureRequest) -> str:
     if rule == "OPTOUT" and kind == "permit":
         kind = "deny"
     found: list[tuple[int, str]] = []
-    _collect([root], kind, item, request, found)
+    _collect([(root, kind)], item, request, found)
     if consent.policy.flows:
         found = [one for one in found if one != (1, "deny")]
     deepest = max((depth for depth, _ in found), default=0)
@@ -42,18 +51,19 @@ def _says(consent: Consent, item: Item, request: DisclosureRequest) -> str:
 
 
 def _collect(
-    chain: list[Provision], kind: str, item: Item, request: DisclosureRequest, found: list[tuple[int, str]]
+    chain: list[tuple[Provision, str]], item: Item, request: DisclosureRequest, found: list[tuple[int, str]]
 ) -> None:
-    if kind == "deny" and all(_covers(one, item, request, unknown=True) for one in chain):
+    rule, kind = chain[-1]
+    if kind == "deny" and all(_covers(one, own, item, request, unknown=True) for one, own in chain):
         found.append((len(chain), "deny"))
-    is_named = any(one.recipients for one in chain) and any(one.purposes for one in chain)
-    if kind == "permit" and is_named and all(_covers(one, item, request, unknown=False) for one in chain):
+    is_named = any(one.recipients for one, _ in chain) and any(one.purposes for one, _ in chain)
+    if kind == "permit" and is_named and all(_covers(one, own, item, request, unknown=False) for one, own in chain):
         found.append((len(chain), "permit"))
-    for child in chain[-1].provisions:
-        _collect([*chain, child], child.type.value if child.type else "", item, request, found)
+    for child in rule.provisions:
+        _collect([*chain, (child, child.type.value if child.type else "")], item, request, found)
 
 
-def _covers(rule: Provision, item: Item, request: DisclosureRequest, *, unknown: bool) -> bool:
+def _covers(rule: Provision, kind: str, item: Item, request: DisclosureRequest, *, unknown: bool) -> bool:
     today = request.now.astimezone(request.zone).date()
     if rule.period and rule.period.start and today < date.fromisoformat(rule.period.start.text):
         return False
@@ -77,7 +87,15 @@ def _covers(rule: Provision, item: Item, request: DisclosureRequest, *, unknown:
     if rule.data_period and rule.data_period.end:
         last = date.fromisoformat(rule.data_period.end.text)
         checks.append(unknown if item.date is None else item.date <= last)
+    checks.extend(_is_labelled(one.code, kind, item, unknown=unknown) for one in rule.labels)
     return all(checks)
+
+
+def _is_labelled(limit: str, kind: str, item: Item, *, unknown: bool) -> bool:
+    if not item.labels:
+        return unknown
+    level = LEVELS.index("".join(one.code for one in item.labels))
+    return level >= LEVELS.index(limit) if kind == "deny" else level <= LEVELS.index(limit)
 
 
 def _is_recipient(named: PartyReference, request: DisclosureRequest, *, unknown: bool) -> bool:

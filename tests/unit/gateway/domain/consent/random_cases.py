@@ -16,7 +16,10 @@ from gateway.domain.consent import (
     Policy,
     PolicyRule,
     Provision,
+    TransferInstrument,
+    TransferKind,
 )
+from gateway.domain.consent.vocabulary import CONFIDENTIALITY
 from gateway.domain.delivery import Flow
 from gateway.domain.party import Identifier
 from tests.unit.gateway.domain.consent.builders import (
@@ -49,12 +52,16 @@ POLICIES = (
 FIRST_DAY = date(2026, 3, 26)
 """The clocks in Berlin go forward on the 29th."""
 DAYS = 6
+LAST_DAY = (FIRST_DAY + timedelta(days=DAYS)).isoformat()
+LABELS = tuple(Coding(CONFIDENTIALITY, code) for code in ("L", "N", "R"))
 
 
 def random_request(random: Random) -> DisclosureRequest:
     now = datetime(2026, 3, 28, 12, tzinfo=BERLIN) + timedelta(hours=random.randrange(48))
     items = [_item(random, number) for number in range(random.choice((1, 1, 2, 3)))]
-    return request(*items, flow=random.choice(list(Flow)), now=now, zone=BERLIN)
+    instruments = tuple(_instrument(random, number) for number in range(random.choice((0, 1, 2))))
+    countries = {"custodian_country": random.choice(("DE", "DE", "TR")), "transfer_instruments": instruments}
+    return request(*items, flow=random.choice(list(Flow)), now=now, zone=BERLIN, **countries)
 
 
 def random_consents(random: Random) -> list[Consent]:
@@ -72,7 +79,8 @@ def random_provision(random: Random, depth: int = 1) -> Provision:
         purposes=purposes(*_some(random, PURPOSES, 0.7)),
         classes=frozenset(_some(random, CLASSES, 0.15)),
         codes=tuple(frozenset({one}) for one in _some(random, CODES, 0.15)),
-        data_period=Period(end=Moment.parse(_day(random))) if random.random() < 0.1 else None,
+        labels=frozenset(_some(random, LABELS, 0.08)[:1]),
+        data_period=Period(end=Moment.parse(random_day(random))) if random.random() < 0.1 else None,
         data=frozenset(_some(random, ("DocumentReference/i0", "ImagingStudy/i1"), 0.05)),
         provisions=tuple(random_provision(random, depth + 1) for _ in range(count)),
     )
@@ -93,16 +101,28 @@ def _consent(random: Random, number: int) -> Consent:
 
 def _item(random: Random, number: int) -> Item:
     day = FIRST_DAY + timedelta(days=random.randrange(DAYS)) if random.random() < 0.8 else None
-    return Item(f"i{number}", random.choice(CLASSES), frozenset(_some(random, CODES, 0.8)), day)
+    return Item(f"i{number}", random.choice(CLASSES), frozenset(_some(random, CODES, 0.8)), day, labels=_labels(random))
+
+
+def _labels(random: Random) -> frozenset[Coding]:
+    return frozenset(_some(random, LABELS, 0.8)[:1])
+
+
+def _instrument(random: Random, number: int) -> TransferInstrument:
+    begin, end = sorted(random.sample(range(DAYS), 2))
+    first = datetime.combine(FIRST_DAY, datetime.min.time(), tzinfo=BERLIN)
+    bounds = (first + timedelta(days=begin), first + timedelta(days=end))
+    kind = random.choice((TransferKind.ADEQUACY_DECISION, TransferKind.CERTIFICATION))
+    return TransferInstrument(f"t{number}", kind, "no. 7", *bounds)
 
 
 def _period(random: Random) -> Period:
-    first, last = sorted((_day(random), _day(random)))
+    first, last = sorted((random_day(random), random_day(random)))
     start, end = Moment.parse(first), Moment.parse(last)
     return random.choice((Period(start), Period(None, end), Period(start, end)))
 
 
-def _day(random: Random) -> str:
+def random_day(random: Random) -> str:
     return (FIRST_DAY + timedelta(days=random.randrange(DAYS))).isoformat()
 
 

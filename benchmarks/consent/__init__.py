@@ -1,0 +1,3 @@
+"""What deciding costs, and what part of sending a study it is."""
+
+GROUP = "consent"

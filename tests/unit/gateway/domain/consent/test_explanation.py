@@ -1,0 +1,93 @@
+"""A decision in words: what a person reads, and that the steps alone give the decision again."""
+
+from dataclasses import replace
+
+from gateway.domain.consent import Coding, Effect, Outcome, decide, explain
+from tests.unit.gateway.domain.consent.builders import (
+    ISTANBUL,
+    LOINC,
+    NOBODY,
+    OTHER,
+    PATHOLOGY,
+    STUDY,
+    bare,
+    consent,
+    deny,
+    period,
+    permit,
+    request,
+)
+from tests.unit.gateway.domain.consent.notation import rows
+
+BOTH = "2 of 2 items (ImagingStudy/s1, DocumentReference/d1)"
+UNRESOLVED = "whether Consent.provision.provision[0].provision[0] names this recipient cannot be resolved"
+ANSWERS = {Outcome.PERMIT: "Yes", Outcome.DENY: "No", Outcome.INDETERMINATE: "It could not be decided"}
+
+
+def test_every_row_of_the_table_can_be_explained() -> None:
+    for row in rows():
+        if row.notation["outcome"] == "refused":
+            continue
+        decision = row.decided()
+        told = explain(row.consents, row.request, decision)
+        assert told.answer.startswith(ANSWERS[decision.outcome]), row.name
+        applied = [one.finding.startswith("It applies") for one in told.passages]
+        assert applied == [bool(step.items) for step in decision.steps], row.name
+        assert decision.outcome is not Outcome.PERMIT or any(applied), row.name
+
+
+def test_the_words() -> None:
+    root = bare(
+        permit(
+            deny(recipients=(OTHER, NOBODY), codes=(frozenset({Coding(LOINC, "60568-3")}),)),
+            period=period(end="2026-03-31"),
+        ),
+        period=period(start="2026"),
+    )
+    asked = request(STUDY, PATHOLOGY, zone=ISTANBUL)
+    given = [consent(root), consent(id="c2", status="inactive")]
+    told = explain(given, asked, decide(given, asked))
+    assert told.question == (
+        "May 2 of 2 items (ImagingStudy/s1, DocumentReference/d1) leave from DE to Organization/reviewer, "
+        "urn:org|reviewer, urn:tax|77 in DE, for TREAT (disclose-to-reviewer), at 2026-03-10T12:00:00+03:00?"
+    )
+    assert told.answer == "No, until 2026-04-01T00:00:00+03:00."
+    assert [(str(one.consent), one.path, one.says, one.finding) for one in told.passages] == [
+        (
+            "Consent c1 version 1",
+            "Consent.provision",
+            "What is inside of it is limited: in force from 2026-01-01T00:00:00+03:00.",
+            "It does not apply: it says neither permit nor deny.",
+        ),
+        (
+            "Consent c1 version 1",
+            "Consent.provision.provision[0]",
+            "It permits: to Organization/reviewer; for TREAT; in force until before 2026-04-01T00:00:00+03:00.",
+            f"It applies to {BOTH}: every element matches.",
+        ),
+        (
+            "Consent c1 version 1",
+            "Consent.provision.provision[0].provision[0]",
+            "It denies: to Organization/insurer or somebody who is named in words only; coded http://loinc.org|60568-3.",
+            f"It applies to {BOTH}: it may match and counts as a denial: {UNRESOLVED}.",
+        ),
+        ("Consent c2 version 1", "Consent", "", "It does not count: its status is inactive, not active."),
+    ]
+
+
+def test_a_label_says_which_way_it_reaches() -> None:
+    label = frozenset({Coding("http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "N")})
+    given, asked = [consent(permit(deny(labels=label), labels=label))], request(replace(STUDY, labels=label))
+    told = explain(given, asked, decide(given, asked))
+    assert [one.says.partition("labelled ")[2] for one in told.passages] == ["N or lower.", "N or higher."]
+
+
+def test_the_steps_tell_on_which_items() -> None:
+    root = permit(deny(classes=frozenset({"DocumentReference"})), deny(recipients=(OTHER,)))
+    steps = decide([consent(root)], request(STUDY, PATHOLOGY)).steps
+    assert [(step.effect, step.items, step.depth) for step in steps] == [
+        (Effect.PERMIT, (STUDY, PATHOLOGY), 0),
+        (Effect.DENY, (PATHOLOGY,), 1),
+        (Effect.DENY, (), 1),
+    ]
+    assert [step.why for step in steps[:2]] == ["every element matches", "it covers some of the items"]
