@@ -1,4 +1,4 @@
-r"""Transaction Bundles in, transaction-response and searchset Bundles out (https://hl7.org/fhir/R4/http.html#trules).
+r"""Transaction Bundles in; transaction-response, searchset and history Bundles out (https://hl7.org/fhir/R4/http.html).
 
 | path | meaning | required | note |
 | --- | --- | --- | --- |
@@ -79,14 +79,30 @@ def transaction_response(entries: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 
 def searchset(
-    resources: Iterable[tuple[str, dict[str, Any]]], *, total: int, links: Sequence[tuple[str, str]]
+    resources: Iterable[tuple[str, dict[str, Any]]],
+    *,
+    total: int,
+    links: Sequence[tuple[str, str]],
+    outcome: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Matches as (full URL, resource); `links` are (relation, URL). FHIR JSON has no empty array: it is left out."""
+    """Matches as (full URL, resource); `links` are (relation, URL), `outcome` says what else there is to know.
+
+    FHIR JSON has no empty array: it is left out.
+    """
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "total": total}
     if links:
         bundle["link"] = [{"relation": relation, "url": url} for relation, url in links]
     entries = [{"fullUrl": url, "resource": one, "search": {"mode": "match"}} for url, one in resources]
+    if outcome is not None:
+        entries.append({"resource": outcome, "search": {"mode": "outcome"}})
     return bundle | ({"entry": entries} if entries else {})
+
+
+def history(entries: Iterable[dict[str, Any]], *, total: int, links: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The versions of one resource, newest first (https://hl7.org/fhir/R4/http.html#history)."""
+    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "history", "total": total}
+    bundle["link"] = [{"relation": relation, "url": url} for relation, url in links]
+    return bundle | {"entry": list(entries)}
 
 
 def _read_entry(entry: Any, position: int) -> Entry:

@@ -14,30 +14,17 @@ from collections.abc import Collection
 from typing import Any
 
 from fhir_mappings.json_text import FHIR_JSON
+from fhir_mappings.search_parameters import SEARCH_PARAMETERS
 
-_BY_IDENTIFIER = ("_id", "identifier")
-_BY_PATIENT = (*_BY_IDENTIFIER, "patient")
-_BY_SUBJECT = (*_BY_PATIENT, "subject")
+_WITHOUT_VERSIONS = frozenset(("AuditEvent",))
+"""What is written once and never again."""
 
-SEARCH_PARAMETERS = {
-    "Binary": ("_id",),
-    "Composition": _BY_SUBJECT,
-    "Consent": _BY_PATIENT,
-    "DiagnosticReport": _BY_SUBJECT,
-    "DocumentReference": _BY_SUBJECT,
-    "ImagingStudy": _BY_SUBJECT,
-    "Organization": _BY_IDENTIFIER,
-    "Patient": _BY_IDENTIFIER,
-    "Practitioner": _BY_IDENTIFIER,
-    "PractitionerRole": _BY_IDENTIFIER,
-    "Provenance": ("_id",),
-    "ServiceRequest": _BY_SUBJECT,
-}
-"""Search parameters by resource type, as R4 names them (https://hl7.org/fhir/R4/searchparameter-registry.html)."""
-
-_PARAMETER_TYPES = {"_id": "token", "identifier": "token", "patient": "reference", "subject": "reference"}
 _SMART_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 _SECURITY_SERVICES = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+
+
+_OPERATIONS = {"Consent": {"decide": "https://consilium.example/fhir/OperationDefinition/Consent-decide"}}
+"""Operations of a type, and by which canonical URL each goes (`fhir_mappings.decide_parameters`)."""
 
 
 def capability_statement(
@@ -69,23 +56,26 @@ def _security(token_url: str) -> dict[str, Any]:
     return {
         "extension": [{"url": _SMART_URIS, "extension": [{"url": "token", "valueUri": token_url}]}],
         "service": [{"coding": [{"system": _SECURITY_SERVICES, "code": "SMART-on-FHIR"}]}],
-        "description": "OAuth 2.0 client credentials; the token is sent as a bearer token",
+        "description": "SMART Backend Services: OAuth 2.0 client credentials by key or secret; the token is sent as a bearer token",
     }
 
 
 def _resource(kind: str, *, is_writable: bool) -> dict[str, Any]:
     writing = ("create", "update") if is_writable else ()
-    parameters = SEARCH_PARAMETERS[kind]
+    versions = () if kind in _WITHOUT_VERSIONS else ("vread", "history-instance")
+    parameters = SEARCH_PARAMETERS[kind].values()
+    operations = [{"name": name, "definition": url} for name, url in _OPERATIONS.get(kind, {}).items()]
     return {
         "type": kind,
-        "interaction": [{"code": code} for code in ("read", "vread", *writing, "search-type")],
-        "versioning": "versioned",
-        "readHistory": True,
+        "interaction": [{"code": code} for code in ("read", *versions, *writing, "search-type")],
+        "versioning": "versioned" if versions else "no-version",
+        "readHistory": bool(versions),
         "updateCreate": False,
         "conditionalCreate": is_writable,
         "conditionalRead": "not-supported",
         "conditionalUpdate": False,
         "conditionalDelete": "not-supported",
         "referencePolicy": ["literal", "logical", "local"],
-        "searchParam": [{"name": name, "type": _PARAMETER_TYPES[name]} for name in parameters],
+        "searchParam": [{"name": one.name, "type": one.kind.value} for one in parameters],
+        **({"operation": operations} if operations else {}),
     }

@@ -8,6 +8,13 @@ PSEUDONYM_SYSTEM = "https://consilium.example/fhir/sid/pseudonym"
 REPORT_SYSTEM = "https://consilium.example/fhir/sid/report"
 """Identifier system of a report: one value for all its versions."""
 
+DELIVERY_SYSTEM = "https://consilium.example/fhir/sid/delivery"
+RECALL_SYSTEM = "https://consilium.example/fhir/sid/recall"
+"""Identifier systems of a delivery and of a recall notice, by the ids that the command line shows."""
+
+CONSENT_REQUEST_SYSTEM = "https://consilium.example/fhir/CodeSystem/consent-request"
+"""Our codes of a Task that asks for a consent: obtain-consent, and missing, there, not-needed of its businessStatus."""
+
 LOINC = "http://loinc.org"
 CONSULT_NOTE = "11488-4"
 """LOINC 11488-4 "Consult note": DiagnosticReport.code and Composition.type of a report."""

@@ -17,20 +17,48 @@ _REPORT_STATUS = "registered partial preliminary final amended corrected appende
 _TASK_STATUS = (
     "draft requested received accepted rejected ready cancelled in-progress on-hold failed completed entered-in-error"
 )
-_LONGER_BINDINGS = {
+_COMPARATORS = frozenset(("<", "<=", ">=", ">"))
+_EVENTS = (
+    "MORN MORN.early MORN.late NOON AFT AFT.early AFT.late EVE EVE.early EVE.late NIGHT PHS"
+    " HS WAKE C CM CD CV AC ACM ACD ACV PC PCM PCD PCV"
+)
+_OWN_BINDINGS = {
+    **{(kind, "comparator"): _COMPARATORS for kind in ("Age", "Count", "Distance", "Duration", "Quantity")},
+    ("AuditEvent", "action"): frozenset("CRUDE"),
+    ("AuditEvent", "outcome"): frozenset(("0", "4", "8", "12")),
+    ("AuditEventAgentNetwork", "type"): frozenset("12345"),
+    ("Composition", "confidentiality"): frozenset("ULMNRV"),
     ("DiagnosticReport", "status"): frozenset(_REPORT_STATUS.split()),
     ("Observation", "status"): frozenset(_REPORT_STATUS.split()) - {"partial", "appended"},
     ("Task", "status"): frozenset(_TASK_STATUS.split()),
+    ("TimingRepeat", "when"): frozenset(_EVENTS.split()),
 }
-"""Where the classes shorten a list to `+`: https://hl7.org/fhir/R4/valueset-diagnostic-report-status.html,
-https://hl7.org/fhir/R4/valueset-observation-status.html, https://hl7.org/fhir/R4/valueset-task-status.html"""
+"""Where the classes shorten a list or leave it out: https://hl7.org/fhir/R4/valueset-diagnostic-report-status.html, and
+likewise observation-status, task-status, quantity-comparator, audit-event-action, audit-event-outcome, network-type,
+event-timing; https://terminology.hl7.org/ValueSet-v3-ConfidentialityClassification.html"""
+
+_MIME_TYPES = frozenset(
+    (
+        ("Attachment", "contentType"),
+        ("Binary", "contentType"),
+        ("Signature", "targetFormat"),
+        ("Signature", "sigFormat"),
+    )
+)
+"""Bound to https://hl7.org/fhir/R4/valueset-mimetypes.html, which is a grammar (RFC 6838), not a list."""
+
+_NOT_IN_R4 = frozenset((("Extension", "valueCodeableReference"), ("Extension", "valueRatioRange")))
+"""What R4B has and R4 has not (https://hl7.org/fhir/R4/extensibility.html)."""
+
+_NARROWER_TARGETS = {("DiagnosticReport", "subject"): frozenset(("Patient", "Group", "Device", "Location"))}
+"""Where R4B lets a reference point to more types than https://hl7.org/fhir/R4/diagnosticreport.html does."""
 
 _SHORTENED = frozenset(("+", "etc."))
 
 
 @dataclass(frozen=True)
 class Element:
-    """One element: either `primitive` (a FHIR type name) or `model` (its class) is set; a `Resource` has neither.
+    """One element: either `primitive` (a FHIR type name, or `mimeType`) or `model` (its class) is set; a `Resource` has neither.
 
     `codes` holds the codes of a required binding, `targets` the resource types that a reference may point to;
     empty means any.
@@ -63,10 +91,13 @@ def elements_of(model: Any) -> dict[str, Element]:
         if name.endswith("__ext") or not (extra.get("element_property") or name == "id"):
             continue
         primitive, inner, is_list = _kind(field.annotation)
-        codes = _LONGER_BINDINGS.get((model.__resource_type__, name), frozenset(extra.get("enum_values", ())))
-        targets = frozenset(extra.get("enum_reference_types", ())) - {"Resource"}
+        place = (model.__resource_type__, name)
+        if place in _NOT_IN_R4:
+            continue
+        codes = _OWN_BINDINGS.get(place, frozenset(extra.get("enum_values", ())))
+        targets = _NARROWER_TARGETS.get(place, frozenset(extra.get("enum_reference_types", ())) - {"Resource"})
         elements[field.alias or name] = Element(
-            primitive=_format(primitive, name, model),
+            primitive="mimeType" if place in _MIME_TYPES else _format(primitive, name, model),
             model=inner,
             is_list=is_list,
             codes=frozenset() if codes & _SHORTENED else codes,

@@ -19,7 +19,7 @@ from fhir_mappings.codes import COMPOSITION_LINK, DIAGNOSTIC_REPORT_LINKS
 
 _RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(/_history/([A-Za-z0-9\-.]{1,64}))?")
 _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_PARAMETERS = {"managingOrganization": "organization", "who": "agent"}
+_PARAMETERS = {"managingOrganization": "organization", "who": "agent", "for": "subject"}
 _EXTENSION_PARAMETERS = {COMPOSITION_LINK: "composition"} | dict.fromkeys(DIAGNOSTIC_REPORT_LINKS, "diagnostic-report")
 _LINKING_KEYS = frozenset(("reference", "url", "uri", "valueUri", "valueUrl", "valueUuid", "valueOid"))
 _NARRATIVE_LINK = re.compile(r"(?P<start>(?:href|src)\s*=\s*(?P<quote>[\"']))(?P<link>[^\"']*)(?P=quote)")

@@ -10,7 +10,7 @@ https://hl7.org/fhir/R4/patient.html
 | Patient.birthDate      | identity.birth_date| no       | full date or absent; a year or month alone is refused     |
 | Patient.gender         | identity.sex       | no       | male, female, other; unknown is kept as not said          |
 | Patient.active         | is_active          | no       | true unless it says false                                 |
-| Patient.link           | replaced_by        | no       | type replaced-by only                                     |
+| Patient.link           | -                  | no       | see `fhir_mappings.patient_links`                         |
 """
 
 from datetime import date
@@ -50,11 +50,6 @@ def patient_from_fhir(resource: dict[str, Any], *, is_valid: bool = False) -> Pa
         display_name=_display_name(resource),
         identifiers=identifiers,
         is_active=resource.get("active", True),
-        replaced_by=tuple(
-            str(link["other"].get("reference", ""))
-            for link in resource.get("link", [])
-            if link.get("type") == "replaced-by"
-        ),
     )
 
 

@@ -15,18 +15,27 @@ _DAY = r"(0[1-9]|[12][0-9]|3[01])"
 _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]+)?"
 _ZONE = r"(Z|[+-]((0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
 
+_OID = r"urn:oid:[0-2](\.(0|[1-9][0-9]*))+"
+_UUID = r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_URI = re.compile(rf"{_OID}|{_UUID}|(?!urn:(oid|uuid):)\S+")
+"""An OID or a UUID in its own form, anything else without white space."""
+
+_NAME = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+_MIME_PARAMETER = rf"[ \t]*;[ \t]*{_NAME}=({_NAME}|\"[ -!#-\[\]-~]*\")"
+
 FORMATS = {
     "id": ID,
     "date": re.compile(f"{_YEAR}(-{_MONTH}(-{_DAY})?)?"),
     "dateTime": re.compile(f"{_YEAR}(-{_MONTH}(-{_DAY}(T{_TIME}{_ZONE})?)?)?"),
     "instant": re.compile(f"{_YEAR}-{_MONTH}-{_DAY}T{_TIME}{_ZONE}"),
     "time": re.compile(_TIME),
-    "code": re.compile(r"[^\s]+(\s[^\s]+)*"),
-    "uri": re.compile(r"\S+"),
-    "url": re.compile(r"\S+"),
-    "canonical": re.compile(r"\S+"),
-    "oid": re.compile(r"urn:oid:[0-2](\.(0|[1-9][0-9]*))+"),
-    "uuid": re.compile(r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+    "code": re.compile(r"\S+( \S+)*"),
+    "uri": _URI,
+    "url": _URI,
+    "canonical": _URI,
+    "mimeType": re.compile(rf"{_NAME}/{_NAME}({_MIME_PARAMETER})*"),
+    "oid": re.compile(_OID),
+    "uuid": re.compile(_UUID),
     "string": re.compile(r"[ \r\n\t\S]+"),
     "markdown": re.compile(r"[ \r\n\t\S]+"),
 }

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from fhir_mappings.binary import binary_data
@@ -22,23 +22,27 @@ _MOST_ASKED = 500
 """Ids in one query, well below the parameters that SQLite and PostgreSQL allow."""
 
 _one = resource_version.c
-_VERSIONS = (
+EVERY_VERSION = (
     select(resource.c.id, resource.c.party_id, resource.c.type)
     .add_columns(_one.version, _one.client_id, _one.created_at, _one.content)
     .join_from(resource, resource_version, _one.resource_id == resource.c.id)
-    .where(resource.c.party_id == bindparam("of_party"), resource.c.type == bindparam("of_type"))
     .where(resource.c.destroyed_at.is_(None))
 )
-_NEWEST = _VERSIONS.where(_one.version == resource.c.version)
+"""Rows for `stored`, of every party and type."""
+IS_NEWEST = _one.version == resource.c.version
+
+_VERSIONS = EVERY_VERSION.where(resource.c.party_id == bindparam("of_party"), resource.c.type == bindparam("of_type"))
+_NEWEST = _VERSIONS.where(IS_NEWEST)
 
 # Built once: these run for every sending.
 _CURRENT = _NEWEST.where(resource.c.id == bindparam("of_resource"))
 _VERSION = _VERSIONS.where(resource.c.id == bindparam("of_resource"), _one.version == bindparam("of_version"))
+_OF_IDS = EVERY_VERSION.where(IS_NEWEST, resource.c.id.in_(bindparam("ids", expanding=True)))
 _REFERRING = _NEWEST.where(
     resource.c.id.in_(
         select(resource_reference.c.resource_id)
         .where(resource_reference.c.parameter == bindparam("of_parameter"))
-        .where(resource_reference.c.target_id == bindparam("of_target"))
+        .where(resource_reference.c.target_id.in_(bindparam("of_targets", expanding=True)))
     )
 ).order_by(resource.c.id)
 _IDENTIFIERS = (
@@ -136,6 +140,15 @@ def version_with_text(
     return stored(row), bytes(row.content)
 
 
+def versions(
+    connection: Connection, party_id: str, resource_type: str, resource_id: str, *, before: int, at_most: int
+) -> list[StoredResource]:
+    """Versions below `before`, newest first."""
+    query = _VERSIONS.where(resource.c.id == resource_id, _one.version < before).order_by(_one.version.desc())
+    rows = connection.execute(query.limit(at_most), {"of_party": party_id, "of_type": resource_type})
+    return [stored(row) for row in rows]
+
+
 def binary(connection: Connection, party_id: str, url: str) -> bytes:
     """What the party's Binary at the relative URL `Binary/id` holds. Raises NotFound, Unprocessable (no data)."""
     return binary_data(current(connection, party_id, "Binary", url.removeprefix("Binary/")).content)
@@ -188,8 +201,34 @@ def referring(
     connection: Connection, party_id: str, resource_type: str, target_id: str, *, parameter: str = "patient"
 ) -> list[StoredResource]:
     """Every resource of the type whose current version refers to `target_id` by the parameter, all of them."""
-    wanted = {"of_party": party_id, "of_type": resource_type, "of_parameter": parameter, "of_target": target_id}
-    return [stored(row) for row in connection.execute(_REFERRING, wanted)]
+    return referring_to_any(connection, party_id, resource_type, [target_id], parameter=parameter)
+
+
+def referring_to_any(
+    connection: Connection, party_id: str, resource_type: str, target_ids: Collection[str], *, parameter: str
+) -> list[StoredResource]:
+    """The same for several targets, each resource once."""
+    wanted: dict[str, object] = {"of_party": party_id, "of_type": resource_type, "of_parameter": parameter}
+    rows = connection.execute(_REFERRING, wanted | {"of_targets": sorted(target_ids)})
+    return [stored(row) for row in rows]
+
+
+def patients_around(connection: Connection, party_id: str, ids: Collection[str]) -> set[str]:
+    """The Patients of the resources that are among `ids`, or refer to one of those."""
+    near = select(resource_reference.c.resource_id).where(resource_reference.c.target_id.in_(sorted(ids)))
+    of_near = resource_reference.c.resource_id.in_(near) | resource_reference.c.resource_id.in_(sorted(ids))
+    query = select(resource_reference.c.target_id).join(resource, resource.c.id == resource_reference.c.target_id)
+    query = query.where(of_near, resource_reference.c.parameter == "patient", resource.c.party_id == party_id)
+    return set(connection.execute(query).scalars())
+
+
+def owner_of(connection: Connection, resource_type: str, resource_id: str) -> str:
+    """The id of the party whose it is. Raises NotFound, also for one whose content was destroyed."""
+    is_it = and_(resource.c.id == resource_id, resource.c.type == resource_type, resource.c.destroyed_at.is_(None))
+    owner = connection.execute(select(resource.c.party_id).where(is_it)).scalar()
+    if owner is None:
+        raise NotFound(f"no {resource_type}/{resource_id}")
+    return str(owner)
 
 
 def newest_versions(connection: Connection, party_id: str, wanted: Collection[str]) -> dict[tuple[str, str], int]:
@@ -202,13 +241,14 @@ def newest_versions(connection: Connection, party_id: str, wanted: Collection[st
     return {(row.type, row.id): row.version for row in rows}
 
 
-def current_versions(party_id: str, resource_type: str) -> Select[Any]:
-    """A query over the newest version of each of the party's resources of the type."""
-    return _NEWEST.params(of_party=party_id, of_type=resource_type)
+def of_ids(connection: Connection, ids: Collection[str]) -> list[StoredResource]:
+    """The newest version of each, by id. Whose they are was asked before, in the same transaction."""
+    rows = connection.execute(_OF_IDS, {"ids": sorted(ids)})
+    return sorted((stored(row) for row in rows), key=lambda one: one.id)
 
 
 def stored(row: Row[Any]) -> StoredResource:
-    """A row of `current_versions` as the domain has it."""
+    """A row of one version as the domain has it."""
     author = row.client_id or ""
     parsed = read_own_json(bytes(row.content))
     return StoredResource(row.id, row.party_id, row.type, row.version, author, row.created_at, parsed)

@@ -1,8 +1,20 @@
-"""FHIR resources as they came in: every version, and what the current one is found by."""
+"""FHIR resources as they came in: every version, and what the current one is found by.
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, UniqueConstraint
+The rows of `resource_token`, `resource_text` and `resource_span` are of the version that `resource.indexed_version`
+names: a program of the version before this one writes resources without them.
+"""
+
+from typing import Any
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, UniqueConstraint, text
 
 from gateway.store.tables.columns import Instant, metadata, own_id, reference
+
+NOT_INDEXED = text("destroyed_at IS NULL AND (indexed_version IS NULL OR indexed_version <> version)")
+"""Which resources of `resource` wait to be indexed; a query has to say it in these words to go by the index."""
+
+_Compared = String(255).with_variant(String(255, collation="C"), "postgresql")
+"""Text in the order of its code points on both databases, so that an index finds what begins with something."""
 
 resource = Table(
     "resource",
@@ -13,7 +25,10 @@ resource = Table(
     Column("version", Integer, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("destroyed_at", Instant),
+    Column("indexed_version", Integer),
     Index(None, "party_id", "type"),
+    Index(None, "party_id", "type", "updated_at"),
+    Index("ix_resource_not_indexed", "party_id", "type", sqlite_where=NOT_INDEXED, postgresql_where=NOT_INDEXED),
 )
 resource_version = Table(
     "resource_version",
@@ -46,4 +61,38 @@ resource_reference = Table(
     Column("target_id", String(64), nullable=False),
     Index(None, "target_id", "parameter"),
     Index(None, "resource_id"),
+)
+
+
+def _indexed(name: str, *columns: Column[Any] | Index) -> Table:
+    """A table of what resources are found by: rows by party, type and search parameter."""
+    return Table(
+        name,
+        metadata,
+        reference("resource_id", "resource.id"),
+        Column("party_id", String(64), nullable=False),
+        Column("type", String(64), nullable=False),
+        Column("parameter", String(64), nullable=False),
+        *columns,
+        Index(None, "resource_id", "parameter"),
+    )
+
+
+resource_token = _indexed(
+    "resource_token",
+    Column("system", _Compared, nullable=False),
+    Column("code", _Compared, nullable=False),
+    Index("ix_resource_token_code", "party_id", "type", "parameter", "code", "resource_id"),
+)
+resource_text = _indexed(
+    "resource_text",
+    Column("folded", _Compared, nullable=False),
+    Column("written", _Compared, nullable=False),
+    Index("ix_resource_text_folded", "party_id", "type", "parameter", "folded", "resource_id"),
+)
+resource_span = _indexed(
+    "resource_span",
+    Column("low", Instant, nullable=False),
+    Column("high", Instant, nullable=False),
+    Index("ix_resource_span_low", "party_id", "type", "parameter", "low", "high", "resource_id"),
 )

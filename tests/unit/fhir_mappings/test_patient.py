@@ -15,7 +15,6 @@ def test_the_record_holds_who_this_is() -> None:
     assert record.display_name == "Ayşe Işıl Öztürk"
     assert record.identifiers == (Identifier("https://clinic.example/mrn", "4711"),)
     assert record.is_active
-    assert record.replaced_by == ()
 
 
 def test_a_header_in_capitals_is_the_same_person() -> None:
@@ -58,7 +57,6 @@ def test_an_unknown_sex_is_not_said_and_a_merged_record_says_so() -> None:
     record = patient_from_fhir(merged)
     assert record.identity.sex == ""
     assert not record.is_active
-    assert record.replaced_by == ("Patient/p2",)
 
 
 def test_a_birth_date_may_be_absent() -> None:

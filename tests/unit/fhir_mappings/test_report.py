@@ -87,7 +87,11 @@ def test_two_that_do_not_belong_together_are_refused(report: dict[str, Any], doc
         ("subject.identifier.value", "  ", "subject.identifier.value"),
         ("subject", ..., "subject"),
         ("performer", [{"reference": "Organization/1", "identifier": {"assigner": {"reference": "Patient/1"}}}], ...),
-        ("contained", [{"resourceType": "Patient", "id": "p"}], "contained"),
+        (
+            "contained",
+            [{"resourceType": "Patient", "id": "p", "generalPractitioner": [{"reference": "#"}]}],
+            "contained",
+        ),
         ("presentedForm", [{"title": "mine"}], "presentedForm"),
         ("result", [{"reference": "Observation/1"}], "result"),
         ("_conclusion", {"extension": [{"url": "urn:x", "valueString": "y"}]}, "_conclusion"),

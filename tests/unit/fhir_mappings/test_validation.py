@@ -25,6 +25,8 @@ CONSENT = {
     "status": "active",
     "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]},
     "category": [{"text": "disclosure"}],
+    "patient": {"reference": "Patient/p1"},
+    "policy": [{"uri": "https://consilium.example/fhir/policy/disclose-to-reviewer"}],
     "provision": {
         "type": "permit",
         "actor": [{"role": {"text": "IRCP"}, "reference": {"reference": "Organization/r"}}],
@@ -47,7 +49,15 @@ BINARY = {"resourceType": "Binary", "contentType": "application/pdf", "data": "J
         ORGANIZATION,
         BINARY,
         {"resourceType": "Patient", "_gender": {"extension": [{"url": "urn:x", "valueCode": "unknown"}]}},
-        {"resourceType": "Patient", "name": [{"given": ["A", None], "_given": [None, {"id": "g"}]}]},
+        {
+            "resourceType": "Patient",
+            "name": [
+                {
+                    "given": ["A", None],
+                    "_given": [None, {"id": "g", "extension": [{"url": "urn:x", "valueCode": "masked"}]}],
+                }
+            ],
+        },
         {"resourceType": "Patient", "text": {"status": "generated", "div": div('<a href="Patient/1">x</a>')}},
         {
             "resourceType": "Patient",
