@@ -1,34 +1,33 @@
-"""OAuth 2.0 client credentials (RFC 6749 4.4): tokens issued, bearers recognised.
+"""Access tokens (RFC 6749 4.4): given to whoever has proven who it is, and recognised.
 
-Secrets and tokens are 256 random bits. A fast digest is enough for those (nothing shorter can be guessed from it),
-and both are compared as digests.
+Tokens are 256 random bits. A fast digest is enough for those: nothing shorter can be guessed from it.
 """
 
-import hashlib
-import hmac
-import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from gateway.domain.errors import Unauthenticated
-from gateway.domain.party import Party
+from sqlalchemy import Connection
+
+from gateway.domain.caller import Caller
+from gateway.domain.errors import Conflict, Invalid, Unauthenticated
+from gateway.domain.scopes import NOTHING, Scopes, read_scopes
+from gateway.services.assertions import Assertion
+from gateway.services.client_proof import Certificate, NotProven, Proven, digest
 from gateway.store import audit, parties, tokens
 from gateway.store.engine import Database
+from gateway.store.tokens import Token
 
 TOKEN_LIFETIME_S = 300
-SECRET_BYTES = 32
-CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,64}")
-_NOBODY = hashlib.sha256(secrets.token_bytes(SECRET_BYTES)).hexdigest()
-"""What an unknown client's secret is compared with, so that it takes as long as a known one's."""
+TOKEN_BYTES = 32
 
 
-@dataclass(frozen=True)
-class Caller:
-    """Who makes a request: the OAuth client, and the party on whose behalf it acts."""
+class NotHolder(Unauthenticated):
+    """The token is bound to a TLS certificate, and whoever shows it shows another one, or none (RFC 8705 3)."""
 
-    client_id: str
-    party: Party
+    def __init__(self, client_id: str) -> None:
+        super().__init__("the access token is bound to the TLS certificate that it was fetched with")
+        self.client_id = client_id
 
 
 @dataclass(frozen=True)
@@ -37,37 +36,62 @@ class IssuedToken:
 
     token: str = field(repr=False)
     lifetime_s: int
+    scopes: Scopes
 
 
 def issue_token(
-    database: Database, *, client_id: str, client_secret: str, now: datetime, lifetime_s: int = TOKEN_LIFETIME_S
+    database: Database, proven: Proven, *, now: datetime, wished: Scopes = NOTHING, lifetime_s: int = TOKEN_LIFETIME_S
 ) -> IssuedToken:
-    """A token for the client with that secret. Raises Unauthenticated, the same for unknown, revoked and wrong."""
-    expected = None
-    if CLIENT_ID.fullmatch(client_id):
-        with database.read() as connection:
-            expected = tokens.secret_sha256(connection, client_id)
-    is_right = hmac.compare_digest(expected or _NOBODY, digest(client_secret))
-    if expected is None or not is_right:
-        raise Unauthenticated("the client is unknown or its secret is wrong")
-    token = secrets.token_urlsafe(SECRET_BYTES)
+    """A token for what the client wishes and may have; without a wish all of it.
+
+    Raises:
+        Invalid: nothing of the wish is the client's.
+        NotProven: the assertion was used before, in whatever process.
+    """
+    client, certificate = proven.client, proven.certificate
+    scopes = _granted(client.scope, wished)
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    expires_at = now + timedelta(seconds=lifetime_s)
+    bound_to = certificate.sha256 if certificate else None
     with database.write("oauth.token") as connection:
         tokens.purge(connection, now)
-        expires_at = now + timedelta(seconds=lifetime_s)
-        tokens.add_token(connection, token_sha256=digest(token), client_id=client_id, expires_at=expires_at)
-        audit.record(connection, at=now, actor=client_id, action="oauth.token", subject=client_id)
-    return IssuedToken(token, lifetime_s)
+        if proven.assertion:
+            _use(connection, client.id, proven.assertion)
+        tokens.add_token(connection, Token(digest(token), client.id, expires_at, str(scopes), bound_to))
+        audit.record(connection, at=now, actor=client.id, action="oauth.token", subject=client.id)
+    return IssuedToken(token, lifetime_s, scopes)
 
 
-def authenticate(database: Database, bearer: str, *, now: datetime) -> Caller:
-    """Whose token this is. Raises Unauthenticated when it is unknown, expired, or its client is revoked."""
+def authenticate(database: Database, bearer: str, *, certificate: Certificate | None = None, now: datetime) -> Caller:
+    """Whose token this is.
+
+    Raises Unauthenticated when it is unknown, expired, its client is revoked, or it is bound to another certificate.
+    """
     with database.read() as connection:
-        client = tokens.holder(connection, digest(bearer), now)
-        if client is None:
+        found = tokens.holder(connection, digest(bearer), now)
+        if found is None:
             raise Unauthenticated("the access token is unknown or has expired; fetch a new one at the token endpoint")
-        return Caller(client.id, parties.party_by_id(connection, client.party_id))
+        client, token = found
+        if token.certificate_sha256 not in (None, certificate.sha256 if certificate else None):
+            raise NotHolder(client.id)
+        party = parties.party_by_id(connection, client.party_id)
+    scopes = read_scopes(client.scope)
+    return Caller(client.id, party, scopes if token.scope is None else read_scopes(token.scope).within(scopes))
 
 
-def digest(secret: str) -> str:
-    """What the database keeps of a secret or a token."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+def _granted(registered: str, wished: Scopes) -> Scopes:
+    own = read_scopes(registered)
+    if not wished:
+        return own
+    granted = wished.within(own)
+    if not granted:
+        raise Invalid(f"nothing of it is permitted to the client, which may ask for {own}", at="scope")
+    return granted
+
+
+def _use(connection: Connection, client_id: str, assertion: Assertion) -> None:
+    try:
+        until = assertion.remembered_until
+        tokens.use_assertion(connection, client_id, assertion.jti_sha256, expires_at=until)
+    except Conflict as exc:
+        raise NotProven("replay", client_id) from exc

@@ -1,53 +1,61 @@
-"""OAuth clients and their access tokens. Only SHA-256 digests are kept, so a copy of the database opens nothing."""
+"""Access tokens, and the assertions that were used for them. Of both only SHA-256 digests are kept."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, delete, insert, select
+from sqlalchemy.exc import IntegrityError
 
-from gateway.store.tables import access_token, oauth_client
+from gateway.domain.errors import Conflict
+from gateway.store.clients import Client, read_client
+from gateway.store.tables import access_token, oauth_client, used_assertion
 
 
 @dataclass(frozen=True)
-class Client:
-    """One OAuth client; with `revoked_at` set it and its tokens are worth nothing."""
+class Token:
+    """One token. `scope` None is all that the client may do; with `certificate_sha256` it is its holder's alone."""
 
-    id: str
-    party_id: str
-    created_at: datetime
-    revoked_at: datetime | None
-
-
-def clients(connection: Connection, *, party_id: str | None = None) -> list[Client]:
-    """By id, the revoked ones too."""
-    table = oauth_client.c
-    query = select(table.id, table.party_id, table.created_at, table.revoked_at).order_by(table.id)
-    query = query if party_id is None else query.where(table.party_id == party_id)
-    return [Client(*row) for row in connection.execute(query)]
+    sha256: str
+    client_id: str
+    expires_at: datetime
+    scope: str | None
+    certificate_sha256: str | None
 
 
-def secret_sha256(connection: Connection, client_id: str) -> str | None:
-    """Digest of the secret of a client in force; None for one that is unknown or revoked."""
-    is_in_force = and_(oauth_client.c.id == client_id, oauth_client.c.revoked_at.is_(None))
-    return connection.execute(select(oauth_client.c.secret_sha256).where(is_in_force)).scalar()
-
-
-def add_token(connection: Connection, *, token_sha256: str, client_id: str, expires_at: datetime) -> None:
+def add_token(connection: Connection, new: Token) -> None:
     """Remember a token by its digest."""
-    row = {"token_sha256": token_sha256, "client_id": client_id, "expires_at": expires_at}
+    row = {"token_sha256": new.sha256, "client_id": new.client_id, "expires_at": new.expires_at}
+    row |= {"scope": new.scope, "certificate_sha256": new.certificate_sha256}
     connection.execute(insert(access_token).values(row))
 
 
+def use_assertion(connection: Connection, client_id: str, jti_sha256: str, *, expires_at: datetime) -> None:
+    """Remember until then that the client has used the assertion. Raises Conflict when it had: nothing is committed."""
+    row = {"client_id": client_id, "jti_sha256": jti_sha256, "expires_at": expires_at}
+    try:
+        connection.execute(insert(used_assertion).values(row))
+    except IntegrityError as exc:
+        raise Conflict("the assertion was used before") from exc
+
+
+def end_tokens(connection: Connection, client_id: str) -> None:
+    """The client's tokens are worth nothing any more."""
+    connection.execute(delete(access_token).where(access_token.c.client_id == client_id))
+
+
 def purge(connection: Connection, now: datetime) -> None:
-    """Remove the tokens that have expired."""
-    connection.execute(delete(access_token).where(access_token.c.expires_at <= now))
+    """Remove the tokens that have expired, and the assertions that would be refused as expired anyway."""
+    for table in (access_token, used_assertion):
+        connection.execute(delete(table).where(table.c.expires_at <= now))
 
 
-def holder(connection: Connection, token_sha256: str, now: datetime) -> Client | None:
-    """The client that holds the token, while neither has ended."""
-    client = oauth_client.c
-    is_in_force = and_(access_token.c.expires_at > now, client.revoked_at.is_(None))
-    query = select(client.id, client.party_id, client.created_at, client.revoked_at)
-    query = query.join_from(oauth_client, access_token).where(access_token.c.token_sha256 == token_sha256, is_in_force)
+def holder(connection: Connection, token_sha256: str, now: datetime) -> tuple[Client, Token] | None:
+    """The client that holds the token, and the token, while neither has ended."""
+    is_in_force = and_(access_token.c.expires_at > now, oauth_client.c.revoked_at.is_(None))
+    of_token = access_token.c
+    query = select(oauth_client, of_token.expires_at, of_token.scope.label("given"), of_token.certificate_sha256)
+    query = query.join_from(oauth_client, access_token).where(of_token.token_sha256 == token_sha256, is_in_force)
     row = connection.execute(query).one_or_none()
-    return None if row is None else Client(*row)
+    if row is None:
+        return None
+    return read_client(row), Token(token_sha256, row.id, row.expires_at, row.given, row.certificate_sha256)

@@ -84,7 +84,7 @@ class CapabilityCache:
 
 def read_capability(session: Session) -> Capability:
     """GET [base]/metadata. Raises: Permanent when it is not FHIR or not R4 (4.0.x)."""
-    statement = session.send(Call("GET", "metadata")).expect("CapabilityStatement")
+    statement = session.send(Call("GET", "metadata", is_about_nobody=True)).expect("CapabilityStatement")
     version = _text(statement.get("fhirVersion"))
     if not re.fullmatch(r"4\.0(\.\d+)?", version):
         raise Permanent(f"The EHR speaks FHIR {version or 'of no stated version'}, and R4 (4.0.1) is needed.")

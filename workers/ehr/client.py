@@ -31,7 +31,7 @@ RFC 9111 5.2.1.4 , https://hapifhir.io/hapi-fhir/docs/server_jpa/configuration.h
 class Call:
     """One FHIR interaction. `path` is relative to the base URL; `form` makes it a search by POST.
 
-    `carries_patient_data`: the egress grant is checked immediately before it leaves. `is_write`: a lost connection
+    The egress grant is checked immediately before it leaves, unless it `is_about_nobody`. `is_write`: a lost connection
     makes the outcome unclear. `tolerated` are statuses that the caller wants to see instead of an error.
     """
 
@@ -41,7 +41,7 @@ class Call:
     form: Mapping[str, str] | None = None
     resource: Resource | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    carries_patient_data: bool = False
+    is_about_nobody: bool = False
     is_write: bool = False
     tolerated: frozenset[int] = frozenset()
 
@@ -108,7 +108,7 @@ class Session:
 
     def _send_once(self, call: Call, token: str | None) -> Answer:
         request = self._build(call, token)
-        if call.carries_patient_data:
+        if not call.is_about_nobody:
             self._before_send()
         return exchange(self._client, request, self._wiring.limits, is_write=call.is_write)
 

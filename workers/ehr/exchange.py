@@ -6,11 +6,11 @@ from typing import NoReturn
 
 import httpx
 
+from gateway.deadline import Deadline
 from gateway.domain import trace
 from gateway.domain.errors import GatewayError, NotAsked, Permanent, Transient, Unanswered, Unreachable
 from gateway.domain.hooks import reach
 from workers.ehr.answer import Answer
-from workers.ehr.deadline import Deadline
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 

@@ -46,10 +46,11 @@ def deliver_report(  # noqa: PLR0913  # each is one fact of its own, told by nam
     """Bring the report into the EHR and read it back; the receipt carries the SHA-256 of its PDF.
 
     `build` gets a Reference to the EHR's Patient and gives the DiagnosticReport. `before_send` is called immediately
-    before each request that carries patient data. `resource_id` is the id we would choose, `stored_reference` the
-    reference of an earlier receipt. `read_back_first`: an earlier attempt ended unclear. `is_amendment`: an earlier
-    version of the same `identifier` may be there and is to be replaced, never doubled. `capabilities` spares asking
-    each time what the EHR offers. `has_just_left`: a worker that ended without a word may have sent it only now.
+    before each request but the one that asks what the EHR offers. `resource_id` is the id we would choose,
+    `stored_reference` the reference of an earlier receipt. `read_back_first`: an earlier attempt ended unclear.
+    `is_amendment`: an earlier version of the same `identifier` may be there and is to be replaced, never doubled.
+    `capabilities` spares asking each time what the EHR offers. `has_just_left`: a worker that ended without a word may
+    have sent it only now.
 
     Raises: Transient (nothing was stored, or storing again does no harm), Ambiguous (it may be stored: call again with
     `read_back_first`, after its `retry_after_s` at the earliest), Permanent (a person is needed), Invalid (`build` gave
@@ -196,7 +197,6 @@ class _Delivery:
                 call.path,
                 resource=call.resource,
                 headers={"Prefer": "return=representation", **call.headers},
-                carries_patient_data=True,
                 is_write=True,
                 tolerated=call.tolerated | PERHAPS_DONE,
             )

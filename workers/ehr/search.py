@@ -38,7 +38,6 @@ def search_by_identifier(
             f"{resource_type}/_search",
             form=terms,
             headers=strict,
-            carries_patient_data=True,
             tolerated=_HAS_NO_POST_SEARCH,
         )
     )
@@ -48,7 +47,7 @@ def search_by_identifier(
             " into URLs; its administrator has to allow POST [base]/Patient/_search."
         )
     if not answer.is_success:
-        answer = session.send(Call("GET", resource_type, query=terms, headers=strict, carries_patient_data=True))
+        answer = session.send(Call("GET", resource_type, query=terms, headers=strict))
     return _matches(answer.expect("Bundle"), resource_type, identifiers)
 
 

@@ -1,4 +1,4 @@
-"""Who there is: clinics and reviewers, their systems, and the clients that speak for them."""
+"""Who there is: clinics and reviewers, and their systems."""
 
 from sqlalchemy import JSON, Column, String, Table, UniqueConstraint
 
@@ -23,6 +23,14 @@ party_identifier = Table(
     Column("value", String(255), nullable=False),
     UniqueConstraint("system", "value"),
 )
+party_organization = Table(
+    "party_organization",
+    metadata,
+    reference("party_id", "party.id"),  # a reviewer who works for the organisation of this identifier
+    Column("system", String(255), nullable=False),
+    Column("value", String(255), nullable=False),
+    UniqueConstraint("party_id", "system", "value"),
+)
 endpoint = Table(
     "endpoint",
     metadata,
@@ -33,20 +41,4 @@ endpoint = Table(
     Column("ae_title", String(16), unique=True),
     Column("address", JSON, nullable=False),
     Column("created_at", Instant, nullable=False),
-)
-oauth_client = Table(
-    "oauth_client",
-    metadata,
-    own_id(),
-    reference("party_id", "party.id"),
-    Column("secret_sha256", String(64), nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("revoked_at", Instant),
-)
-access_token = Table(
-    "access_token",
-    metadata,
-    Column("token_sha256", String(64), primary_key=True),
-    reference("client_id", "oauth_client.id"),
-    Column("expires_at", Instant, nullable=False),
 )

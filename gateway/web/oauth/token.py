@@ -1,35 +1,27 @@
 """POST /oauth/token: client credentials in, a bearer token out (RFC 6749 4.4, 5.1, 5.2)."""
 
-import base64
-import binascii
-from dataclasses import dataclass, field
-from urllib.parse import unquote_plus
+from collections.abc import Mapping
+from http import HTTPStatus
 
 from flask import Response, g, jsonify, request
 
-from gateway.domain.errors import GatewayError, Unauthenticated
-from gateway.services.tokens import issue_token
+from gateway.domain.errors import Invalid, Throttled, Transient, Unauthenticated
+from gateway.domain.scopes import read_scopes
+from gateway.services.client_proof import NotProven, prove
+from gateway.services.denials import Denial, record_denial
+from gateway.services.tokens import IssuedToken, issue_token
 from gateway.web.body import read_form
 from gateway.web.edge import Edge
-
-SCOPE = "system/*.crus"
-"""What every token may do, within its party's own resources: create, read, update, search (SMART v2 scopes)."""
+from gateway.web.oauth.credentials import RefusalError, read_credentials
+from gateway.web.peer import caller_address, caller_certificate
 
 _MOST_BODY_BYTES = 16 * 1024
-
-
-@dataclass(frozen=True)
-class _Credentials:
-    client_id: str
-    secret: str = field(repr=False)
-
-
-class _RefusalError(GatewayError):
-    """An error of RFC 6749 5.2; its text becomes `error_description`."""
-
-    def __init__(self, error: str, description: str) -> None:
-        super().__init__(description)
-        self.error = error
+_STATUS = {
+    "invalid_client": HTTPStatus.UNAUTHORIZED,
+    "slow_down": HTTPStatus.TOO_MANY_REQUESTS,
+    "temporarily_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""The others are 400. `slow_down` is RFC 8628's, `temporarily_unavailable` that of RFC 6749 4.1.2.1."""
 
 
 def issue(edge: Edge) -> Response:
@@ -37,77 +29,71 @@ def issue(edge: Edge) -> Response:
     try:
         form = _form()
         _check_grant(form)
-        credentials = _credentials(form)
-        issued = issue_token(
-            edge.database,
-            client_id=credentials.client_id,
-            client_secret=credentials.secret,
-            now=edge.now(),
-            lifetime_s=edge.token_lifetime_s,
-        )
-        g.client_id = credentials.client_id
-    except Unauthenticated as refusal:
-        return _refusal("invalid_client", str(refusal))
-    except _RefusalError as refusal:
+        return _answer(_issued(edge, form))
+    except RefusalError as refusal:
         return _refusal(refusal.error, str(refusal))
-    answer = {"access_token": issued.token, "token_type": "Bearer", "expires_in": issued.lifetime_s, "scope": SCOPE}
-    return _uncached(jsonify(answer))
+    except Invalid as refusal:
+        return _refusal("invalid_scope" if refusal.at == "scope" else "invalid_request", str(refusal))
+    except Transient as refusal:
+        error = "slow_down" if isinstance(refusal, Throttled) else "temporarily_unavailable"
+        return _refusal(error, str(refusal), wait_s=refusal.retry_after_s)
+
+
+def _issued(edge: Edge, form: Mapping[str, str]) -> IssuedToken:
+    wished = read_scopes(form.get("scope", ""))
+    certificate = caller_certificate(edge)
+    shown = read_credentials(edge, form, certificate)
+    now, fetch = edge.now(), edge.admission.fetch_keys
+    try:
+        proven = prove(edge.database, shown, certificate=certificate, fetch=fetch, now=now)
+        edge.admission.rates.count_token(proven.client.id)
+        g.client_id = proven.client.id
+        return issue_token(edge.database, proven, now=now, wished=wished, lifetime_s=edge.token_lifetime_s)
+    except Unauthenticated as refusal:
+        _count_denial(edge, refusal)
+        raise RefusalError("invalid_client", str(refusal)) from refusal
 
 
 def _form() -> dict[str, str]:
     if request.mimetype != "application/x-www-form-urlencoded":
-        raise _RefusalError("invalid_request", "the body is application/x-www-form-urlencoded")
+        raise RefusalError("invalid_request", "the body is application/x-www-form-urlencoded")
     form = read_form(_MOST_BODY_BYTES)
     if any(len(values) > 1 for _, values in form.lists()):
-        raise _RefusalError("invalid_request", "a parameter is there twice")
+        raise RefusalError("invalid_request", "a parameter is there twice")
     return form.to_dict()
 
 
-def _check_grant(form: dict[str, str]) -> None:
+def _check_grant(form: Mapping[str, str]) -> None:
     if "grant_type" not in form:
-        raise _RefusalError("invalid_request", "grant_type is missing")
+        raise RefusalError("invalid_request", "grant_type is missing")
     if form["grant_type"] != "client_credentials":
-        raise _RefusalError("unsupported_grant_type", "only client_credentials is supported")
-    if any(not scope.startswith("system/") for scope in form.get("scope", "").split()):
-        raise _RefusalError("invalid_scope", f"the scope is {SCOPE}")
+        raise RefusalError("unsupported_grant_type", "only client_credentials is supported")
 
 
-def _credentials(form: dict[str, str]) -> _Credentials:
-    """From the Authorization header or from the body, and not from both (RFC 6749 2.3)."""
-    if "client_assertion" in form or "client_assertion_type" in form:
-        raise _RefusalError("invalid_client", "client authentication is by secret")
-    header = request.headers.get("Authorization", "")
-    if not header:
-        if "client_id" not in form or "client_secret" not in form:
-            raise _RefusalError("invalid_client", "the client has to show its id and secret")
-        return _Credentials(form["client_id"], form["client_secret"])
-    if "client_secret" in form:
-        raise _RefusalError("invalid_request", "credentials come in the header or in the body, not in both")
-    credentials = _basic(header)
-    if form.get("client_id", credentials.client_id) != credentials.client_id:
-        raise _RefusalError("invalid_request", "client_id differs from the header's")
-    return credentials
+def _answer(issued: IssuedToken) -> Response:
+    answer = {"access_token": issued.token, "token_type": "Bearer", "expires_in": issued.lifetime_s}
+    return _uncached(jsonify({**answer, "scope": str(issued.scopes)}))
 
 
-def _basic(header: str) -> _Credentials:
-    """RFC 7617, with id and secret form-encoded inside (RFC 6749 2.3.1)."""
-    scheme, _, encoded = header.partition(" ")
-    try:
-        decoded = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, ValueError):
-        decoded = ""
-    client_id, separator, secret = decoded.partition(":")
-    if scheme.lower() != "basic" or not separator:
-        raise _RefusalError("invalid_client", "the Authorization header is not Basic with an id and a secret")
-    return _Credentials(unquote_plus(client_id), unquote_plus(secret))
+def _count_denial(edge: Edge, refusal: Unauthenticated) -> None:
+    """Counted by address, and audited while there are few. Raises Throttled beyond."""
+    address, rates = caller_address(edge), edge.admission.rates
+    reason, client_id = "assertion", ""
+    if isinstance(refusal, NotProven):
+        reason, client_id = refusal.reason, refusal.client_id
+    if rates.is_recorded(address):
+        denied = Denial("oauth.denied", reason, address, client_id)
+        record_denial(edge.database, denied, now=edge.now())
+    rates.count_failure(address)
 
 
-def _refusal(error: str, description: str) -> Response:
+def _refusal(error: str, description: str, *, wait_s: float | None = None) -> Response:
     response = jsonify(error=error, error_description=description)
-    is_unauthorized = error == "invalid_client"
-    response.status_code = 401 if is_unauthorized else 400
-    if is_unauthorized and "Authorization" in request.headers:
+    response.status_code = _STATUS.get(error, HTTPStatus.BAD_REQUEST)
+    if error == "invalid_client" and "Authorization" in request.headers:
         response.headers["WWW-Authenticate"] = 'Basic realm="consilium"'
+    if wait_s is not None:
+        response.headers["Retry-After"] = str(max(1, round(wait_s)))
     return _uncached(response)
 
 

@@ -1,0 +1,89 @@
+"""Who is at the other end of the connection: its address, and the TLS certificate it showed to the proxy.
+
+TLS ends at the proxy in front. What that says in `X-Forwarded-For` and `Client-Cert` (RFC 9440) is believed where the
+connection comes from an address that the settings trust, and from nowhere else: anybody can write a header. The proxy
+has to remove what callers send under these names.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from flask import request
+
+from gateway.domain.errors import Invalid
+from gateway.services.client_proof import Certificate
+from gateway.web.edge import Edge, Network
+
+CLIENT_CERTIFICATE = "Client-Cert"
+_MOST_CHARACTERS = 16 * 1024
+_IPV6_PREFIX = 64
+"""What one subscriber has to itself (RFC 6177): addresses within it are one for counting."""
+
+
+def caller_address(edge: Edge) -> str:
+    """The address that called the outermost trusted proxy, or us; of IPv6 its network."""
+    peer = _parsed(request.remote_addr or "")
+    if not _is_trusted(peer, edge.admission.trusted_proxies):
+        return _counted(peer)
+    for hop in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
+        address = _parsed(hop.strip())
+        if address is None:
+            break
+        peer = address
+        if not _is_trusted(address, edge.admission.trusted_proxies):
+            break
+    return _counted(peer)
+
+
+def caller_certificate(edge: Edge) -> Certificate | None:
+    """What the proxy has verified; None where the caller showed none. Raises Invalid for a header that is not its."""
+    header = request.headers.get(CLIENT_CERTIFICATE)
+    if header is None:
+        return None
+    if not _is_trusted(_parsed(request.remote_addr or ""), edge.admission.trusted_proxies):
+        raise Invalid(f"the header {CLIENT_CERTIFICATE} is taken from a trusted proxy alone", at=CLIENT_CERTIFICATE)
+    try:
+        certificate = x509.load_der_x509_certificate(_byte_sequence(header))
+        names = _names(certificate)
+    except (ValueError, binascii.Error, x509.DuplicateExtension) as exc:
+        raise Invalid(f"the header {CLIENT_CERTIFICATE} is not one certificate in the form of RFC 9440") from exc
+    digest = base64.urlsafe_b64encode(certificate.fingerprint(hashes.SHA256())).rstrip(b"=")
+    return Certificate(digest.decode("ascii"), names)
+
+
+def _byte_sequence(header: str) -> bytes:
+    """RFC 8941 3.3.5: base64 between colons. Two headers arrive joined by a comma, and are none."""
+    text = header.strip()
+    if len(text) > _MOST_CHARACTERS or len(text) < len("::") or text[0] != ":" or text[-1] != ":":
+        raise ValueError("not a byte sequence")
+    return base64.b64decode(text[1:-1], validate=True)
+
+
+def _names(certificate: x509.Certificate) -> frozenset[str]:
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return frozenset()
+    return frozenset(name.lower() for name in found.value.get_values_for_type(x509.DNSName))
+
+
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+
+
+def _is_trusted(address: IPv4Address | IPv6Address | None, trusted: Sequence[Network]) -> bool:
+    return address is not None and any(address in network for network in trusted)
+
+
+def _counted(address: IPv4Address | IPv6Address | None) -> str:
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((address, _IPV6_PREFIX), strict=False))
+    return str(address or "unknown")
