@@ -1,0 +1,1 @@
+"""People: how they become known, sign in and out, and what they keep secret."""

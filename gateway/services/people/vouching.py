@@ -1,0 +1,122 @@
+"""People for whom an identity provider vouches. Issuer and subject identify them, never a name or an address.
+
+Their roles are those of the latest sign-in. https://openid.net/specs/openid-connect-core-1_0.html#ClaimStability
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from gateway.domain.errors import Forbidden, Permanent
+from gateway.domain.ids import new_id
+from gateway.domain.party import PartyKind
+from gateway.domain.people import OPENID_PREFIX, Person, RoleGrant, Vouched, check_roles
+from gateway.domain.sign_in import SignInPolicy, Visitor
+from gateway.services.core import Core
+from gateway.services.people.sessions import SignedIn, begin
+from gateway.services.people.sign_in import record_sign_in
+from gateway.store import audit, parties, people, sessions
+
+_OF_NAME = 16
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """What the person is here by the settings."""
+
+    grants: Sequence[RoleGrant]
+    party_id: str | None
+
+
+def sign_in(
+    core: Core,
+    policy: SignInPolicy,
+    vouched: Vouched,
+    role_map: Mapping[str, RoleGrant],
+    *,
+    visitor: Visitor,
+    replaced: str = "",
+) -> SignedIn:
+    """A session for whom the provider vouches, who is made known at the first time.
+
+    Raises Forbidden without a role here or when disabled, and Permanent where the settings name no reviewing party.
+    """
+    now = core.now()
+    with core.database.write("user.vouched") as connection:
+        grants = [role_map[group] for group in vouched.groups if group in role_map]
+        found = people.find_by_subject(connection, vouched.issuer, vouched.subject)
+        refusal = "your identity provider gives you no role here" if not grants else ""
+        if found is not None and found.person.disabled_at is not None:
+            refusal = "this user is disabled"
+        if not refusal:
+            standing = _Standing(grants, _party_id(connection, grants))
+            known = people.lock(connection, found.person.id) if found else None
+            person = _updated(connection, known.person, standing, now) if known else None
+            person = person or _added(connection, vouched, standing, now)
+            record_sign_in(connection, person, "openid", visitor, now=now)
+            return begin(connection, policy, person, visitor, now=now, replaced=replaced)
+        audit.record(
+            connection,
+            at=now,
+            actor=found.person.actor if found else "web",
+            action="user.sign-in",
+            outcome="failure",
+            subject=f"user/{found.person.id}" if found else "user",
+            details={"wrong": refusal, "by": "openid", "address": visitor.address},
+        )
+    raise Forbidden(refusal)
+
+
+def _party_id(connection: Connection, grants: Sequence[RoleGrant]) -> str | None:
+    names = {grant.party_name for grant in grants if grant.party_name}
+    if len(names) > 1:
+        raise Forbidden("your identity provider makes you a reviewer of several parties; one person has one")
+    for name in names:
+        found = [one for one in parties.parties(connection, PartyKind.REVIEWER) if one.name == name]
+        if not found:
+            raise Permanent("the settings [oidc] roles name a reviewing party that is not registered")
+        return found[0].id
+    return None
+
+
+def _added(connection: Connection, vouched: Vouched, standing: _Standing, now: datetime) -> Person:
+    roles = check_roles([one.role for one in standing.grants], has_party=standing.party_id is not None)
+    person = Person(
+        id=new_id(),
+        name=_name(vouched),
+        roles=roles,
+        party_id=standing.party_id,
+        issuer=vouched.issuer,
+        subject=vouched.subject,
+        is_enrolled=False,
+        created_at=now,
+    )
+    people.add(connection, person)
+    _record(connection, "user.add", person, now)
+    return person
+
+
+def _updated(connection: Connection, person: Person, standing: _Standing, now: datetime) -> Person:
+    """With changed roles every earlier session ends."""
+    roles = check_roles([one.role for one in standing.grants], has_party=standing.party_id is not None)
+    if (person.roles, person.party_id) == (roles, standing.party_id):
+        return person
+    people.set_roles(connection, person.id, roles, party_id=standing.party_id)
+    sessions.end_all(connection, person.id)
+    changed = people.by_name(connection, person.name)
+    _record(connection, "user.roles", changed, now)
+    return changed
+
+
+def _record(connection: Connection, action: str, person: Person, now: datetime) -> None:
+    details = {"roles": sorted(person.roles), "party": person.party_id, "by": "openid"}
+    audit.record(connection, at=now, actor=person.actor, action=action, subject=f"user/{person.id}", details=details)
+
+
+def _name(vouched: Vouched) -> str:
+    """Nothing that another person could have as well, or that the provider could give to somebody else."""
+    digest = hashlib.sha256(f"{vouched.issuer}\n{vouched.subject}".encode()).hexdigest()
+    return f"{OPENID_PREFIX}{digest[:_OF_NAME]}"
