@@ -1,37 +1,30 @@
-"""Audit rows commit with their cause; one sealer chains the committed rows afterwards.
+"""What the audit trail is written by, and read by: case, subject, patient. `audit_chain` seals and proves it."""
 
-The chain: sha256(previous seal || canonical JSON of the row). Changing, removing or reordering a sealed row breaks
-every seal after it. Rows that are committed and not sealed yet are the tail; `verify` counts them, and a row that is in
-neither place breaks the chain too: no sealer would ever come to it.
-"""
-
-import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, delete, func, insert, select
+from sqlalchemy import Connection, Row, Select, String, and_, bindparam, func, insert, select, union_all
 
+from gateway.domain.audit_record import AuditRecord
 from gateway.domain.case import CaseState
+from gateway.domain.errors import NotFound
 from gateway.domain.record import Delivery
-from gateway.store.tables import audit, audit_seal, audit_tail
+from gateway.store.tables import audit, audit_tail, resource
 from gateway.store.tables import case as cases
-from gateway.store.turns import take_turn
 
-GENESIS = "0" * 64
 CASE_RESTORED = "case.restored"
 """The action that says: the case came from a backup, and what happened to it since is not known."""
-_PART = 1000
-_ADD = insert(audit).returning(audit.c.id)
+_PATIENT_OF_CASE = select(cases.c.patient_id).where(cases.c.id == bindparam("of_case", type_=String))
+_ADD = (
+    insert(audit)
+    .values(patient_id=func.coalesce(bindparam("of_patient", type_=String), _PATIENT_OF_CASE.scalar_subquery()))
+    .returning(audit.c.id)
+)
 _ADD_TO_TAIL = insert(audit_tail)
 _RESTORED_AT = select(func.max(audit.c.at)).where(
     audit.c.case_id == bindparam("of_case"), audit.c.action == CASE_RESTORED
 )
-_HAS_TAIL = select(audit_tail.c.audit_id).limit(1)
-_LAST_SEAL = select(audit_seal).order_by(audit_seal.c.position.desc()).limit(1)
-_TAIL = select(audit).join(audit_tail, audit.c.id == audit_tail.c.audit_id).order_by(audit.c.id)
 
 
 def record(
@@ -42,11 +35,16 @@ def record(
     action: str,
     outcome: str = "success",
     case_id: str | None = None,
+    patient_id: str | None = None,
     subject: str = "",
     details: Mapping[str, Any] | None = None,
 ) -> None:
-    """Add one row to the current transaction. `subject` and `details` hold ids and codes, never patient data."""
+    """Add one row to the current transaction. `subject` and `details` hold ids and codes, never patient data.
+
+    `patient_id` is the id of the patient's FHIR resource; where it is left out, that of the case's patient.
+    """
     row = {"at": at, "actor": actor, "action": action, "outcome": outcome, "case_id": case_id}
+    row |= {"of_case": case_id, "of_patient": patient_id}
     values = row | {"subject": subject, "details": dict(details or {})}
     audit_id = connection.execute(_ADD, values).scalar_one()
     connection.execute(_ADD_TO_TAIL, {"audit_id": audit_id})
@@ -89,55 +87,6 @@ def record_of_delivery(
     )
 
 
-@dataclass(frozen=True)
-class Verification:
-    """What a walk over the whole chain found; `unsealed` are all rows that no seal covers.
-
-    `broken_at` is the audit id of the first row that does not fit, or else of the first that nobody would seal.
-    """
-
-    sealed: int
-    unsealed: int
-    broken_at: int | None
-
-
-def seal(connection: Connection, *, now: datetime, limit: int = 1000) -> int:
-    """Chain up to `limit` committed rows; gives how many. Sealers take turns."""
-    take_turn(connection, "audit seal")
-    last = connection.execute(_LAST_SEAL).one_or_none()
-    position, digest = (last.position, last.sha256) if last else (0, GENESIS)
-    rows = connection.execute(_TAIL.limit(limit)).all()
-    seals = []
-    for row in rows:
-        position, digest = position + 1, _digest(digest, row)
-        seals.append({"position": position, "audit_id": row.id, "sha256": digest, "sealed_at": now})
-    if seals:
-        connection.execute(insert(audit_seal), seals)
-        connection.execute(delete(audit_tail).where(audit_tail.c.audit_id.in_([row.id for row in rows])))
-    return len(seals)
-
-
-def length(connection: Connection) -> int:
-    """How many rows are sealed."""
-    return connection.execute(select(func.count()).select_from(audit_seal)).scalar_one()
-
-
-def verify(connection: Connection, advance: Callable[[int], None] = lambda _count: None) -> Verification:
-    """Recompute every seal in order; `advance` hears of every thousand rows."""
-    chain = select(audit_seal.c.position, audit_seal.c.sha256, audit_seal.c.audit_id.label("sealed_id"), audit)
-    chain = chain.outerjoin(audit, audit.c.id == audit_seal.c.audit_id).order_by(audit_seal.c.position)
-    digest, expected = GENESIS, 0
-    with connection.execute(chain.execution_options(yield_per=_PART)) as rows:  # PostgreSQL holds a cursor till its end
-        for row in rows:
-            expected += 1
-            if expected % _PART == 0:
-                advance(_PART)
-            digest = _digest(digest, row) if row.id is not None else ""
-            if row.position != expected or digest != row.sha256:
-                return Verification(expected - 1, _unsealed(connection)[0], row.sealed_id)
-    return Verification(expected, *_unsealed(connection))
-
-
 def of_case(
     connection: Connection, case_id: str, *, actions: Sequence[str] = (), subject: str | None = None
 ) -> list[Row[Any]]:
@@ -173,23 +122,43 @@ def newest_of_case(connection: Connection, case_id: str, limit: int) -> list[Row
     return list(connection.execute(query.limit(limit)).all())
 
 
-def has_unsealed(connection: Connection) -> bool:
-    """True while committed rows wait for the sealer."""
-    return connection.execute(_HAS_TAIL).scalar() is not None
+def of_patient(
+    connection: Connection, patient_id: str, *, actions: Sequence[str] = (), since: datetime | None = None, limit: int
+) -> list[Row[Any]]:
+    """The last rows about one patient, newest first, optionally only these actions, and none before `since`.
+
+    Rows of a version that did not name the patient are found by the patient's cases.
+    """
+    own_cases = select(cases.c.id).where(cases.c.patient_id == patient_id)
+    named = select(audit).where(audit.c.patient_id == patient_id)
+    unnamed = select(audit).where(audit.c.patient_id.is_(None), audit.c.case_id.in_(own_cases))
+    newest = [_narrowed(one, actions, since).order_by(audit.c.id.desc()).limit(limit) for one in (named, unnamed)]
+    both = union_all(*(select(part.subquery()) for part in newest)).subquery()
+    return list(connection.execute(select(both).order_by(both.c.id.desc()).limit(limit)).all())
 
 
-def _unsealed(connection: Connection) -> tuple[int, int | None]:
-    """How many rows no seal covers, and the first of them that is not in the tail either."""
-    unknown = case((audit_tail.c.audit_id.is_(None), audit.c.id))
-    query = select(func.count(), func.min(unknown)).select_from(audit)
-    query = query.outerjoin(audit_seal, audit_seal.c.audit_id == audit.c.id)
-    query = query.outerjoin(audit_tail, audit_tail.c.audit_id == audit.c.id)
-    count, first = connection.execute(query.where(audit_seal.c.audit_id.is_(None))).one()
-    return int(count), first
+def require_patient(connection: Connection, patient_id: str) -> None:
+    """Raises NotFound where there never was a patient of that id; one that was destroyed is found."""
+    is_it = (resource.c.id == patient_id) & (resource.c.type == "Patient")
+    if connection.execute(select(resource.c.id).where(is_it)).first() is None:
+        raise NotFound(f"no Patient/{patient_id}")
 
 
-def _digest(previous: str, row: Row[Any]) -> str:
-    content = [row.id, row.at.astimezone(UTC).isoformat(), row.actor, row.action, row.outcome]
-    content += [row.case_id, row.subject, row.details]
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256((previous + canonical).encode()).hexdigest()
+def record_of(row: Row[Any], *, patient_id: str = "") -> AuditRecord:
+    """A row as the domain has it; of `patient_id` where the row does not name its patient."""
+    return AuditRecord(
+        row.id,
+        row.at,
+        row.actor,
+        row.action,
+        row.outcome,
+        row.case_id or "",
+        row.patient_id or patient_id,
+        row.subject,
+        row.details,
+    )
+
+
+def _narrowed(query: Select[Any], actions: Sequence[str], since: datetime | None) -> Select[Any]:
+    query = query.where(audit.c.action.in_(actions)) if actions else query
+    return query if since is None else query.where(audit.c.at >= since)

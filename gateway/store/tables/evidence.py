@@ -18,6 +18,8 @@ audit = Table(
     Column("case_id", String(64)),
     Column("subject", String(128), nullable=False),
     Column("details", JSON, nullable=False),
+    Column("patient_id", String(64)),  # None also for what the previous version wrote; its case says whose it is
+    Index(None, "patient_id", "id"),
     Index(None, "case_id"),
     Index(None, "case_id", "subject", sqlite_where=_OF_STUDIES, postgresql_where=_OF_STUDIES),
     sqlite_autoincrement=True,
@@ -34,6 +36,15 @@ audit_seal = Table(
     Column("audit_id", Serial, ForeignKey("audit.id"), nullable=False, unique=True),
     Column("sha256", String(64), nullable=False),
     Column("sealed_at", Instant, nullable=False),
+)
+audit_export = Table(
+    "audit_export",
+    metadata,
+    Column("name", String(32), primary_key=True),  # where to
+    Column("position", BigInteger, nullable=False),  # of the last seal that was exported
+    Column("exported_at", Instant, nullable=False),
+    Column("failing_since", Instant),
+    Column("last_error", Text, nullable=False),
 )
 destruction = Table(
     "destruction",
