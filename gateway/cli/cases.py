@@ -7,6 +7,7 @@ from gateway.cli.output import json_option, limit_option, print_fields, print_js
 from gateway.cli.parameters import reason_option
 from gateway.domain.story import CaseStory
 from gateway.services import legal_hold, listing, story
+from gateway.services.looking import record_look
 
 
 @click.group()
@@ -32,6 +33,7 @@ def list_cases(office: Office, limit: int, is_json: bool) -> None:
 def show_case(office: Office, case_id: str, is_json: bool) -> None:
     """What happened to the case, on what ground, and what it waits for."""
     told = story.case_story(office.core, case_id)
+    record_look(office.core, "case.show", actor=office.actor, case_id=case_id)
     print_json(told) if is_json else _tell(told)
 
 

@@ -3,8 +3,10 @@
 import click
 
 from gateway.cli.office import Office, pass_office
-from gateway.cli.output import json_option, print_list
+from gateway.cli.output import json_option, print_json, print_list
+from gateway.cli.parameters import reason_option
 from gateway.services import consent_listing
+from gateway.services.looking import record_look
 
 _COLUMNS = {
     "id": "id",
@@ -31,4 +33,73 @@ def consent() -> None:
 @pass_office
 def list_consents(office: Office, case_id: str, is_json: bool) -> None:
     """The current version of each consent of the case's patient, a line for each of its rules."""
-    print_list(consent_listing.consent_lines(office.core, case_id), _COLUMNS, is_json=is_json)
+    found = consent_listing.consent_lines(office.core, case_id)
+    record_look(office.core, "consent.list", actor=office.actor, case_id=case_id)
+    print_list(found, _COLUMNS, is_json=is_json)
+
+
+@consent.command("explain")
+@click.option("--case", "case_id", metavar="ID", required=True, help="The case.")
+@click.option("--to", "endpoint", metavar="ENDPOINT", required=True, help="Where it would go.")
+@click.option("--at", "moment", metavar="TIME", default="", help="A FHIR date or dateTime; else now.")
+@json_option
+@pass_office
+def explain(office: Office, case_id: str, endpoint: str, moment: str, is_json: bool) -> None:
+    """What is decided on sending the case there, and the way to it, provision by provision. Nothing is sent.
+
+    Of another moment it tells what the consents that are on file now say.
+    """
+    from gateway.services.explaining import explain_to_person
+
+    found = explain_to_person(office.core, case_id, endpoint, moment=moment, actor=office.actor)
+    if is_json:
+        print_json(found)
+        return
+    click.echo(f"{found.question}\n{found.answer}")
+    for reason in found.reasons:
+        click.echo(f"  {reason}")
+    for one in found.passages:
+        click.echo(f"\n{one.consent}, {one.path}")
+        for sentence in filter(None, (one.says, one.finding)):
+            click.echo(f"  {sentence}")
+
+
+@consent.command("revoke")
+@click.argument("consent_id", metavar="ID")
+@reason_option
+@pass_office
+def revoke(office: Office, consent_id: str, reason: str) -> None:
+    """The patient took it back by a letter or in person: stop what is pending, and recall what has left."""
+    from gateway.services import revoking
+
+    version = revoking.revoke(office.core, consent_id, reason=reason, actor=office.actor)
+    click.echo(f"consent {consent_id} is inactive as of version {version}")
+
+
+@consent.group("authority")
+def authority() -> None:
+    """That a representative may consent for the patient."""
+
+
+@authority.command("record")
+@click.argument("consent_id", metavar="ID")
+@click.option("--basis", required=True, help="What it stands on, without patient data: an order of a court, a law.")
+@click.option("--until", "last", metavar="DATE", default="", help="Its last day, in the clinic's time zone.")
+@pass_office
+def record_authority(office: Office, consent_id: str, basis: str, last: str) -> None:
+    """You have checked that whom the consent names as its performer may give it."""
+    from gateway.services import representation
+
+    representation.record(office.core, consent_id, basis=basis, last=last, actor=office.actor)
+    click.echo(f"the authority for consent {consent_id} is recorded")
+
+
+@authority.command("withdraw")
+@click.argument("consent_id", metavar="ID")
+@pass_office
+def withdraw_authority(office: Office, consent_id: str) -> None:
+    """It does not hold: stop what is pending, and recall what has left."""
+    from gateway.services import representation
+
+    representation.withdraw(office.core, consent_id, actor=office.actor)
+    click.echo(f"the authority for consent {consent_id} is withdrawn")

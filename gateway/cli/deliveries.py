@@ -6,6 +6,7 @@ from gateway.cli.office import Office, pass_office
 from gateway.cli.output import json_option, limit_option, print_fields, print_json, print_list, print_page
 from gateway.domain.delivery import DeliveryState
 from gateway.services import listing
+from gateway.services.looking import record_look
 
 _COLUMNS = {
     "id": "id",
@@ -61,6 +62,8 @@ def list_deliveries(
 def show_delivery(office: Office, delivery_id: str, is_json: bool) -> None:
     """One delivery with its objects and its receipt."""
     found = listing.delivery_view(office.core, delivery_id)
+    case_id, subject = found.delivery.case_id, f"delivery/{delivery_id}"
+    record_look(office.core, "delivery.show", actor=office.actor, case_id=case_id, subject=subject)
     if is_json:
         print_json(found)
         return

@@ -103,6 +103,12 @@ def add_clinic(
 @click.argument("name")
 @_shared_options
 @click.option("--node", type=DICOM_ADDRESS, help="The reviewer's DICOM node; becomes endpoint NAME-node.")
+@click.option(
+    "--works-for",
+    type=IDENTIFIER,
+    multiple=True,
+    help="An organisation in which the reviewer works: a consent that names it reaches them; may be repeated.",
+)
 @json_option
 @pass_office
 def add_reviewer(
@@ -113,13 +119,14 @@ def add_reviewer(
     time_zone: str,
     is_tls: bool,
     node: DicomAddress | None,
+    works_for: Sequence[Identifier],
     is_json: bool,
 ) -> None:
     """Register the reviewer NAME with the node its cases are sent to."""
     endpoints = []
     if node:
         endpoints.append(NewEndpoint(f"{name}-node", EndpointRole.REVIEWER_NODE, dicom=replace(node, is_tls=is_tls)))
-    who = _Party(PartyKind.REVIEWER, name, identifiers, country, time_zone)
+    who = _Party(PartyKind.REVIEWER, name, identifiers, country, time_zone, works_for)
     _show(_register(office, who, endpoints), is_json=is_json)
 
 
@@ -130,6 +137,7 @@ class _Party:
     identifiers: Sequence[Identifier]
     country: str
     time_zone: str
+    works_for: Sequence[Identifier] = ()
 
 
 @dataclass(frozen=True)
@@ -151,6 +159,7 @@ def _register(office: Office, who: _Party, endpoints: Sequence[NewEndpoint]) -> 
         country=who.country,
         time_zone=who.time_zone,
         endpoints=endpoints,
+        works_for=who.works_for,
         actor=office.actor,
         now=core.now(),
     )
@@ -191,9 +200,15 @@ def _show(one: Registration, *, is_json: bool) -> None:
             str(party.kind): party.name,
             "id": party.id,
             "identifiers": readable([f"{each.system}|{each.value}" for each in party.identifiers]),
+            **_employers(one),
             "country": party.country,
             "time zone": party.time_zone,
         }
     )
     for endpoint in one.endpoints:
         click.echo(f"endpoint  {described_endpoint(endpoint)}")
+
+
+def _employers(one: Registration) -> dict[str, str]:
+    named = [f"{each.system}|{each.value}" for each in one.works_for]
+    return {"works for": readable(named)} if named else {}

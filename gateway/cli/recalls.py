@@ -41,5 +41,7 @@ def list_recalls(office: Office, case_id: str | None, is_all: bool, limit: int, 
 @pass_office
 def acknowledge_recall(office: Office, recall_id: str) -> None:
     """You, a coordinator, have asked the recipient to delete it; the audit trail says so."""
-    notices.acknowledge(office.core, recall_id, actor=office.actor)
+    from gateway.services import recalling
+
+    recalling.acknowledge(office.core, recall_id, actor=office.actor)
     click.echo(f"recall notice {recall_id} is acknowledged")

@@ -12,7 +12,8 @@ from gateway.domain.diagnosis import Step, step
 from gateway.domain.errors import Damaged, GatewayError
 from gateway.services import one_key, second_look
 from gateway.services.restore_hold import held_back
-from gateway.store import dead_letters, installation
+from gateway.store import audit_exports, dead_letters, installation
+from gateway.store.audit_exports import SYSLOG
 from gateway.store.engine import Database
 from gateway.store.figures import backlog
 from gateway.store.keys import existing_key, shown
@@ -34,6 +35,8 @@ def stored(settings: Settings) -> Iterator[Step]:
     yield _blobs(settings)
     yield _late(settings)
     yield _restored(settings)
+    if settings.syslog.host:
+        yield _syslog(settings)
 
 
 def _database(settings: Settings) -> Step:
@@ -152,6 +155,21 @@ def _restored(settings: Settings) -> Step:
     except GatewayError as exc:
         return Step("restored", True, f"not looked at; the database comes first ({exc})")
     return step("restored", not sentences, f"{len(sentences)} clinics held back", "; ".join(sentences))
+
+
+def _syslog(settings: Settings) -> Step:
+    """How far the audit trail has come to its collector."""
+    try:
+        with _asked(settings) as connection:
+            found = audit_exports.known(connection, SYSLOG) if connection is not None else None
+    except GatewayError as exc:
+        return Step("syslog", True, f"not looked at; the database comes first ({exc})")
+    if found is None:
+        return Step("syslog", True, "nothing was sent yet")
+    reached = f"{found.position} audit rows have arrived, the last at {found.exported_at:%Y-%m-%d %H:%M:%S} UTC"
+    failing = f"; since {found.failing_since:%Y-%m-%d %H:%M:%S} UTC: {found.last_error}" if found.failing_since else ""
+    remedy = "Check [syslog] and that the collector runs; nothing is lost meanwhile."
+    return step("syslog", not failing, reached + failing, remedy)
 
 
 @contextlib.contextmanager

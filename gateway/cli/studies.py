@@ -7,6 +7,7 @@ from gateway.cli.output import json_option, limit_option, print_fields, print_js
 from gateway.cli.parameters import reason_option
 from gateway.domain.study import StudyState
 from gateway.services import linking, listing, second_look
+from gateway.services.looking import record_look
 
 _COLUMNS = {
     "id": "id",
@@ -47,6 +48,8 @@ def list_studies(office: Office, state: str | None, case_id: str | None, limit: 
 def show_study(office: Office, study_id: str, is_json: bool) -> None:
     """One study."""
     found = listing.study_line(office.core, study_id)
+    subject = f"study/{study_id}"
+    record_look(office.core, "study.show", actor=office.actor, case_id=found.case_id or None, subject=subject)
     print_json(found) if is_json else print_fields({label: getattr(found, name) for name, label in _COLUMNS.items()})
 
 

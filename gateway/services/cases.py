@@ -1,5 +1,7 @@
 """An order opens a case; a case gets its reviewer."""
 
+from dataclasses import replace
+
 from sqlalchemy import Connection
 
 from fhir_mappings.service_request import order_from_fhir
@@ -13,6 +15,7 @@ from gateway.domain.resource import StoredResource
 from gateway.services import closing
 from gateway.services.core import Core
 from gateway.services.egress import enqueue_next
+from gateway.services.revocation import redecide_case
 from gateway.services.second_look import look_again, look_again_at_unmatched
 from gateway.store import audit, cases, deliveries, parties, resources
 
@@ -26,7 +29,7 @@ def order_stored(core: Core, connection: Connection, stored: StoredResource) -> 
     if stored.version == 1:
         case = _opened(core, connection, stored, order)
     else:
-        case = cases.lock(connection, stored.id)
+        case = _of_patient(connection, cases.lock(connection, stored.id), order, stored)
         _change_state(connection, case, order, stored)
     keys = [(cases.STUDY_INSTANCE_UID, uid) for uid in order.study_instance_uids]
     keys += [(cases.ACCESSION_NUMBER, number) for number in order.accession_numbers]
@@ -81,6 +84,19 @@ def _opened(core: Core, connection: Connection, stored: StoredResource, order: O
         subject=f"ServiceRequest/{stored.id}",
     )
     return case
+
+
+def _of_patient(connection: Connection, case: Case, order: Order, stored: StoredResource) -> Case:
+    """The case of the patient whom the order names now: a record that the one before was merged into."""
+    patient_id = order.patient_reference.removeprefix("Patient/")
+    if patient_id == case.patient_id:
+        return case
+    cases.set_patient(connection, case.id, patient_id)
+    who, details = stored.client_id, {"from": f"Patient/{case.patient_id}", "to": order.patient_reference}
+    audit.record_of_case(connection, case.id, "case.follow-merge", at=stored.stored_at, actor=who, details=details)
+    moved = replace(case, patient_id=patient_id)
+    redecide_case(connection, moved, stage="consent", now=stored.stored_at)
+    return moved
 
 
 def _reviewer(connection: Connection, clinic_id: str, order: Order) -> Party | None:

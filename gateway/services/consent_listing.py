@@ -11,6 +11,7 @@ from gateway.domain.consent import Consent, Effect, PartyReference, Period, Prov
 from gateway.domain.party import Party
 from gateway.domain.resource import StoredResource
 from gateway.services.core import Core
+from gateway.services.merges import person_of
 from gateway.store import cases, parties, resources
 
 
@@ -34,10 +35,11 @@ class ConsentLine:
 
 
 def consent_lines(core: Core, case_id: str) -> list[ConsentLine]:
-    """The consents of the case's patient. Raises NotFound (the case)."""
+    """The consents of the case's patient, under every record that is theirs. Raises NotFound (the case)."""
     with core.database.read() as connection:
         case = cases.by_id(connection, case_id)
-        stored = resources.referring(connection, case.clinic_id, "Consent", case.patient_id)
+        records = person_of(connection, case.clinic_id, case.patient_id).records
+        stored = resources.referring_to_any(connection, case.clinic_id, "Consent", records, parameter="patient")
         registered = parties.parties(connection)
         return [line for one in stored for line in _lines(connection, one, registered)]
 

@@ -1,21 +1,35 @@
 """Load every consent of a patient and ask the domain; anything that goes wrong means: not sent."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from fhir_mappings.consent import consent_from_fhir
-from fhir_mappings.provenance import check_is_about_no_consent
-from gateway.domain.consent import Consent, Decision, DisclosureRequest, Item, Outcome, Recipient, decide, indeterminate
+from fhir_mappings.consent_parties import performers_digest
+from gateway.domain.consent import (
+    Consent,
+    ConsentVersion,
+    Decision,
+    DisclosureRequest,
+    Item,
+    Outcome,
+    decide,
+    indeterminate,
+)
 from gateway.domain.delivery import Flow
 from gateway.domain.errors import GatewayError
-from gateway.domain.party import Party
+from gateway.domain.party import Identifier, Party
 from gateway.domain.record import Case
 from gateway.domain.resource import StoredResource
+from gateway.services.merges import Person, identifiers_of, person_of
 from gateway.services.patients import patient_of
-from gateway.store import deliveries, parties, resources
+from gateway.services.provenances import told_of
+from gateway.services.recipients import recipient_named
+from gateway.store import authorities, deliveries, parties, resources, transfers
+from gateway.store.authorities import Authority
 
 
 @dataclass(frozen=True)
@@ -37,32 +51,36 @@ class Recorded:
         return self.decision.outcome is Outcome.DENY
 
 
-def provenance_stored(_connection: Connection, stored: StoredResource) -> None:
-    """Effect of a Provenance: none on any decision, so one that may speak of a consent is refused, not ignored.
-
-    Raises Unprocessable when a target is a Consent, or does not say what it is.
-    """
-    check_is_about_no_consent(stored.content)
-
-
 @dataclass(frozen=True)
 class Ground:
-    """What every decision on a case rests on: its patient's consents, or the one decision there can be without."""
+    """What every decision on a case rests on, or the one decision there can be without.
+
+    The consents of its patient under all records that were merged into one, the names by which a consent may call the
+    patient, and by the consent's id what people have recorded of representatives.
+    """
 
     consents: tuple[Consent, ...] = ()
+    references: frozenset[str] = frozenset()
+    identifiers: frozenset[Identifier] = frozenset()
+    authorities: tuple[Authority, ...] = ()
     foregone: Decision | None = None
+
+    def standing_at(self, now: datetime) -> tuple[Consent, ...]:
+        """The consents with what people have recorded of representatives that holds at that moment."""
+        vouched = {one.consent_id for one in self.authorities if one.holds(now)}
+        return tuple(replace(one, is_authority_recorded=one.id in vouched) for one in self.consents)
 
 
 def ground_of(connection: Connection, case: Case) -> Ground:
     """As it is in the current transaction, which has locked the case row."""
     try:
-        if not _is_patient_still(connection, case):
-            reason = "the patient's record is not active or was merged into another one; order under that one"
-            return Ground(foregone=Decision(Outcome.DENY, (reason,), (), None))
-        return Ground(tuple(_load(connection, case)))
+        person = person_of(connection, case.clinic_id, case.patient_id)
+        if why_not := _why_no_patient(connection, case, person):
+            return Ground(foregone=Decision(Outcome.DENY, (why_not,), (), None, ""))
+        return _loaded(connection, case, person)
     except GatewayError as exc:
         reason = f"a consent could not be read ({type(exc).__name__}); nothing is sent until it can"
-        return Ground(foregone=indeterminate(reason))
+        return Ground(foregone=indeterminate(reason, ""))
 
 
 def decide_and_record(
@@ -79,7 +97,16 @@ def decide_and_record(
     now: datetime,
 ) -> Recorded:
     """Decide in the current transaction, so that a revocation is before it or after it and never in between."""
-    decision = decide_on(connection, case, ground, flow=flow, recipient=recipient, items=items, now=now)
+    decision = decide_on(
+        connection,
+        case,
+        ground,
+        flow=flow,
+        recipient=recipient,
+        items=items,
+        payload_sha256=payload_sha256,
+        now=now,
+    )
     decision_id = deliveries.add_decision(
         connection,
         case_id=case.id,
@@ -104,31 +131,106 @@ def decide_on(
     flow: Flow,
     recipient: Party,
     items: tuple[Item, ...],
+    payload_sha256: str,
     now: datetime,
 ) -> Decision:
     """The decision alone; nothing is kept of it."""
     if ground.foregone is not None:
-        return ground.foregone
-    clinic = parties.party_by_id(connection, case.clinic_id)
-    references = resources.carrying(connection, case.clinic_id, recipient.identifiers)
-    request = DisclosureRequest(
+        return replace(ground.foregone, payload_sha256=payload_sha256)
+    request = request_of(
+        connection,
+        case,
+        ground,
         flow=flow,
-        patient_references=frozenset({f"Patient/{case.patient_id}"}),
-        patient_identifiers=frozenset(resources.identifiers(connection, case.clinic_id, case.patient_id)),
-        recipient=Recipient(frozenset(recipient.identifiers), frozenset(references), recipient.country),
+        recipient=recipient,
+        items=items,
+        payload_sha256=payload_sha256,
+        now=now,
+    )
+    return _until_authorities_end(decide(ground.standing_at(now), request), ground, now)
+
+
+def request_of(
+    connection: Connection,
+    case: Case,
+    ground: Ground,
+    *,
+    flow: Flow,
+    recipient: Party,
+    items: tuple[Item, ...],
+    payload_sha256: str,
+    now: datetime,
+) -> DisclosureRequest:
+    """What the consents of a ground are asked."""
+    clinic = parties.party_by_id(connection, case.clinic_id)
+    is_abroad = clinic.country != recipient.country
+    return DisclosureRequest(
+        flow=flow,
+        patient_references=ground.references,
+        patient_identifiers=ground.identifiers,
+        recipient=recipient_named(connection, case.clinic_id, recipient),
         items=items,
         now=now,
         zone=ZoneInfo(clinic.time_zone),
+        payload_sha256=payload_sha256,
+        custodian_country=clinic.country,
+        transfer_instruments=transfers.instruments(connection, clinic.id, recipient.id) if is_abroad else (),
     )
-    return decide(ground.consents, request)
 
 
-def _is_patient_still(connection: Connection, case: Case) -> bool:
-    """A merged-away patient is not a patient."""
-    patient = patient_of(connection, case)
-    return patient.is_active and not patient.replaced_by
+def stored_consents(connection: Connection, clinic_id: str, person: Person) -> list[StoredResource]:
+    """The current version of each consent that was given under any record of the patient."""
+    return resources.referring_to_any(connection, clinic_id, "Consent", person.records, parameter="patient")
 
 
-def _load(connection: Connection, case: Case) -> list[Consent]:
-    stored = resources.referring(connection, case.clinic_id, "Consent", case.patient_id)
-    return [consent_from_fhir(one.content, id=one.id, version=one.version, stored_at=one.stored_at) for one in stored]
+def read_consents(
+    connection: Connection, clinic_id: str, stored: Sequence[StoredResource], *, without: str = ""
+) -> tuple[Consent, ...]:
+    """As they are decided on, with what all Provenances tell of them but the one of the id `without`.
+
+    What people have recorded of representatives is not in it. Raises Invalid for one that cannot be read.
+    """
+    told = told_of(connection, clinic_id, stored, without=without)
+    return tuple(
+        consent_from_fhir(
+            one.content,
+            id=one.id,
+            version=one.version,
+            stored_at=one.stored_at,
+            is_signed=ConsentVersion(one.id, one.version) in told.signed,
+            supersedes=told.supersedes.get(one.id, frozenset()),
+        )
+        for one in stored
+    )
+
+
+def _loaded(connection: Connection, case: Case, person: Person) -> Ground:
+    stored = stored_consents(connection, case.clinic_id, person)
+    consents = read_consents(connection, case.clinic_id, stored)
+    represented = {one.id for one in consents if one.is_by_representative}
+    digests = {one.id: performers_digest(one.content) for one in stored if one.id in represented}
+    recorded = authorities.of_consents(connection, digests) if digests else []
+    return Ground(
+        consents=consents,
+        references=person.references,
+        identifiers=identifiers_of(connection, case.clinic_id, person),
+        authorities=tuple(one for one in recorded if one.performers_sha256 == digests[one.consent_id]),
+    )
+
+
+def _why_no_patient(connection: Connection, case: Case, person: Person) -> str:
+    """Why nothing leaves for the record that the case was ordered under; '' when it is a patient."""
+    if case.patient_id in person.merged_away:
+        into = " or ".join(f"Patient/{one}" for one in person.surviving)
+        remedy = f"the clinic names {into} as the subject of the order" if into else "the merges run in a circle"
+        return f"the patient's record was merged into another one: {remedy}"
+    if not patient_of(connection, case).is_active:
+        return "the patient's record is not active; the clinic makes it active, or orders under another one"
+    return ""
+
+
+def _until_authorities_end(decision: Decision, ground: Ground, now: datetime) -> Decision:
+    """The same, to be asked anew when the first of the recorded authorities ends."""
+    ends = [one.ends_at for one in ground.authorities if one.ends_at is not None and one.ends_at > now]
+    moments = [moment for moment in (decision.valid_until, *ends) if moment is not None]
+    return replace(decision, valid_until=min(moments, default=None))

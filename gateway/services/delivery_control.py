@@ -8,7 +8,7 @@ from gateway.domain.delivery import DeliveryState, Receipt
 from gateway.domain.errors import Conflict
 from gateway.domain.record import Delivery
 from gateway.domain.work import next_job
-from gateway.services import egress
+from gateway.services import consent_requests, egress
 from gateway.services.core import Core
 from gateway.store import audit, breakers, cases, deliveries, outbox, parties
 
@@ -118,6 +118,7 @@ def cancel(core: Core, delivery_id: str, *, actor: str) -> None:
             raise Conflict(f"delivery {delivery_id} is {delivery.state}")
         deliveries.cancel_grants(connection, delivery.id, now)
         deliveries.cancel(connection, delivery.id, now=now, why=f"{actor}: cancelled it")
+        consent_requests.ended(connection, delivery, now=now)
         egress.give_turn(connection, delivery, now=now)
         audit.record_of_delivery(connection, delivery, "delivery.cancel", at=now, actor=actor)
 

@@ -10,6 +10,7 @@ from gateway.domain.delivery import DeliveryKind
 from gateway.domain.party import Endpoint
 from gateway.domain.pseudonym import pseudonymous_uid
 from gateway.domain.record import Case, CaseDocument, Delivery, DeliveryItem, Study
+from gateway.domain.review import TITLE_OF_DOCUMENT
 from gateway.domain.work import Job
 from gateway.services import egress
 from gateway.services.core import Core
@@ -18,9 +19,6 @@ from gateway.services.kept_blobs import kept_blob
 from gateway.services.release import ISSUER, fix_payload, lock_unprepared, reviewer_node
 from gateway.services.succession import study_of_documents
 from gateway.store import cases
-
-TITLE_OF_CLEARED = "Clinical document"
-"""What a reviewer reads; the clinic's own title may name the patient."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def _item(core: Core, permitted: _Permitted) -> DeliveryItem:
     sop_instance_uid = pseudonymous_uid(key, scope, f"document {document.id}")
     pdf = PdfDocument(
         pdf=kept_blob(core, str(document.cleared_sha256)),
-        title=TITLE_OF_CLEARED,
+        title=TITLE_OF_DOCUMENT,
         made_at=document.cleared_at or document.created_at,
         series_instance_uid=pseudonymous_uid(key, scope, f"document series {document.id}"),
         sop_instance_uid=sop_instance_uid,

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from gateway.services import cases, consents, documents, revocation, signing
+from gateway.services import cases, documents, revocation, signing
 from gateway.services.core import Core
 from gateway.services.resource_transaction import Effect
 from gateway.services.resources import Preparation
@@ -14,7 +14,7 @@ def effects(core: Core) -> dict[str, Effect]:
         "Patient": revocation.patient_stored,
         "ServiceRequest": partial(cases.order_stored, core),
         "Consent": revocation.consent_stored,
-        "Provenance": consents.provenance_stored,
+        "Provenance": revocation.provenance_stored,
         "DiagnosticReport": signing.report_stored,
     }
 

@@ -11,12 +11,13 @@ from gateway.domain.errors import Conflict, NotYet
 from gateway.domain.ids import new_id
 from gateway.domain.record import Case, Delivery
 from gateway.domain.work import Job, JobKind, next_job
-from gateway.services import succession
+from gateway.services import consent_requests, succession
 from gateway.services.consents import Ground, Recorded, decide_and_record, ground_of
 from gateway.services.core import Core
-from gateway.services.disclosure import asked, item_of, recipient_of
+from gateway.services.disclosure import item_of, recipient_of, who_can_permit
 from gateway.services.restore_hold import require_resumed
 from gateway.store import audit, cases, deliveries, outbox, parties, timetable
+from gateway.store.standing import standing
 
 
 def open_delivery(
@@ -87,6 +88,8 @@ def decide(
         timetable.bring_forward(connection, JobKind.CASE_RECHECK, case.id, now=now, due_at=changes_at)
     if delivery.stopped_by is not None:
         return recorded  # a person holds it back, and lets it go on
+    if delivery.state in UNSENT:
+        consent_requests.decided(connection, case, delivery, recorded.decision, now=now)
     if recorded.decision.outcome is Outcome.DENY:
         _hold(connection, case, delivery, recorded, now)
     elif recorded.is_permit and delivery.state is DeliveryState.HELD:
@@ -98,7 +101,8 @@ def _hold(connection: Connection, case: Case, delivery: Delivery, recorded: Reco
     """Keep it back with the reasons."""
     if delivery.state not in UNSENT:
         return
-    waits_for = f"{_who_can_permit(connection, case, delivery)}: {' '.join(recorded.decision.reasons)}"
+    decision = recorded.decision
+    waits_for = f"{who_can_permit(connection, case, delivery, decision)}: {' '.join(decision.reasons)}"
     deliveries.change(connection, delivery.id, now=now, state=DeliveryState.HELD, waits_for=waits_for)
     evidence = _evidence(delivery, recorded) | {"reasons": list(recorded.decision.reasons)}
     audit.record_of_delivery(
@@ -117,12 +121,6 @@ def _evidence(delivery: Delivery, recorded: Recorded) -> dict[str, object]:
         "purposes": sorted(FLOW_PURPOSES[flow]),
         "consents": [f"{used.id}/{used.version}" for used in recorded.decision.consents],
     }
-
-
-def _who_can_permit(connection: Connection, case: Case, delivery: Delivery) -> str:
-    """The clinic, and what its consent has to say."""
-    clinic = parties.party_by_id(connection, case.clinic_id)
-    return f"the clinic {clinic.name}, by a consent of the patient that permits {asked(connection, delivery)}"
 
 
 def require_decided(recorded: Recorded | None) -> None:
@@ -162,7 +160,8 @@ def _granted(connection: Connection, delivery: Delivery, recorded: Recorded, now
     granted = EgressGrant(new_id(), delivery.id, delivery.payload_sha256, until)
     deliveries.add_grant(connection, granted, decision_id=recorded.id, now=now)
     endpoint = parties.endpoint_by_id(connection, delivery.endpoint_id)
-    details = _evidence(delivery, recorded) | {"endpoint": endpoint.name, "grant": granted.id}
+    where = {"endpoint": endpoint.name, "address": endpoint.where}
+    details = _evidence(delivery, recorded) | where | {"grant": granted.id}
     audit.record_of_delivery(connection, delivery, "egress.granted", at=now, actor="gateway", details=details)
     return granted
 
@@ -173,10 +172,11 @@ def require_open(core: Core, job: Job, granted: EgressGrant) -> EgressGrant:
     Raises Conflict when it was cancelled or denied, or when the job's lease was lost.
     """
     with core.database.read() as connection:
-        if not outbox.is_held(connection, job):
-            raise Conflict("another worker has taken over; this one sends nothing more")
-        if deliveries.is_cancelled(connection, granted):
-            raise Conflict("the grant was cancelled; nothing more is sent")
+        stands = standing(connection, job, granted)
+    if not stands.is_held:
+        raise Conflict("another worker has taken over; this one sends nothing more")
+    if not stands.is_granted:
+        raise Conflict("the grant was cancelled; nothing more is sent")
     if core.now() < granted.expires_at:
         return granted
     renewed = grant(core, granted.delivery_id)
@@ -202,6 +202,7 @@ def end_superseded(connection: Connection, delivery: Delivery, *, now: datetime)
     deliveries.cancel(connection, delivery.id, now=now, why=f"nobody: {why}")
     by = {"by": later.id}
     audit.record_of_delivery(connection, delivery, "delivery.superseded", at=now, actor="gateway", details=by)
+    consent_requests.ended(connection, delivery, now=now)
     give_turn(connection, delivery, now=now)
     return why
 

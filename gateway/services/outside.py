@@ -32,7 +32,9 @@ class SenderOpener(Protocol):
 class StudyFinder(Protocol):
     """Study Root C-FIND at STUDY level."""
 
-    def __call__(self, address: DicomAddress, study_instance_uid: str) -> Sequence[StudyIdentity]:
+    def __call__(
+        self, address: DicomAddress, study_instance_uid: str, *, before_send: Callable[[], None]
+    ) -> Sequence[StudyIdentity]:
         """The studies of that UID as the PACS has them, none or one. Raises Transient or Permanent."""
         ...
 
@@ -40,7 +42,7 @@ class StudyFinder(Protocol):
 class InstanceFinder(Protocol):
     """Study Root C-FIND at IMAGE level."""
 
-    def __call__(self, address: DicomAddress, reference: ObjectReference) -> bool:
+    def __call__(self, address: DicomAddress, reference: ObjectReference, *, before_send: Callable[[], None]) -> bool:
         """True when the PACS has the object. Raises Transient or Permanent."""
         ...
 
@@ -48,7 +50,9 @@ class InstanceFinder(Protocol):
 class InstanceLister(Protocol):
     """Study Root C-FIND of a study's series, and of what is in each."""
 
-    def __call__(self, address: DicomAddress, study_instance_uid: str) -> Collection[str]:
+    def __call__(
+        self, address: DicomAddress, study_instance_uid: str, *, before_send: Callable[[], None]
+    ) -> Collection[str]:
         """The SOP Instance UIDs of that study that the node has. Raises Transient, or Permanent where it tells none."""
         ...
 
@@ -85,6 +89,9 @@ class Renderer(Protocol):
 @dataclass(frozen=True)
 class Outside:
     """The adapters, one for each kind of conversation.
+
+    What leaves is asked about first: whoever sends calls `before_send` immediately before each query and request, and
+    whatever that raises ends it. A `sender` is asked for by whoever uses it.
 
     `look_again_after_s`: how long an index there may take to show what was stored.
     """

@@ -11,7 +11,7 @@ from gateway.domain.consent import Outcome
 from gateway.domain.delivery import DeliveryState
 from gateway.domain.record import Case
 from gateway.domain.work import Job, JobKind
-from gateway.services import egress, recall, revocation
+from gateway.services import egress, recalling, revocation
 from gateway.services.consents import Recorded, ground_of
 from gateway.services.core import Core
 from gateway.store import cases, deliveries, timetable
@@ -39,8 +39,8 @@ def _decided_anew(connection: Connection, case: Case, now: datetime) -> list[Rec
             continue
         recorded = revocation.redecide(connection, case, delivery, stage="recheck", now=now, ground=ground)
         if recorded.is_permit:
-            used = ", ".join(f"{one.id}/{one.version}" for one in recorded.decision.consents)
-            recall.withdraw(connection, delivery, now=now, actor="consent", consent=used)
+            used = revocation.used_by(recorded)
+            recalling.withdraw(connection, delivery, now=now, actor="consent", consent=used)
         decided.append(recorded)
     return decided
 

@@ -1,6 +1,7 @@
 """Recurring work: each kind has one row of the outbox, which its handler puts back at its end."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
 
@@ -52,12 +53,12 @@ def _is_done(core: Core, kind: JobKind, case_id: str, do: Callable[[str], bool])
         return False
 
 
-def put_back(core: Core, kind: JobKind, *, is_more: bool) -> None:
+def put_back(core: Core, kind: JobKind, *, is_more: bool, period: timedelta | None = None) -> None:
     """The end of a recurring job: it comes again, at once when it left some of its work for the next time.
 
-    The period counts from now, so that a machine that slept a day does it once.
+    The period, that of its kind or the one given, counts from now, so that a machine that slept a day does it once.
     """
     with core.database.write("schedule.next") as connection:
         now = core.now()
-        due_at = now if is_more else now + RECURRING[kind]
+        due_at = now if is_more else now + (period or RECURRING[kind])
         timetable.put_back(connection, kind, now=now, due_at=due_at)

@@ -44,10 +44,11 @@ class NewEndpoint:
 
 @dataclass(frozen=True)
 class Registration:
-    """A party with its endpoints, by name."""
+    """A party with its endpoints, by name, and the organisations for which a reviewer works."""
 
     party: Party
     endpoints: tuple[Endpoint, ...]
+    works_for: tuple[Identifier, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,13 @@ def register_party(
     country: str,
     time_zone: str,
     endpoints: Sequence[NewEndpoint],
+    works_for: Sequence[Identifier] = (),
     actor: str,
     now: datetime,
 ) -> Registration:
     """Add a clinic or a reviewer with its endpoints, all or nothing.
+
+    A reviewer may work for organisations (`works_for`): a consent that names one of them reaches the reviewer.
 
     Raises:
         Invalid: a field breaks its rule; `at` names it.
@@ -79,12 +83,16 @@ def register_party(
     party = Party(new_id(), kind, check_name(name), _checked(identifiers), check_country(country), time_zone)
     _check_time_zone(time_zone)
     checked = [_checked_endpoint(new, party) for new in endpoints]
+    organizations = tuple(map(_checked_identifier, works_for))
+    if organizations and kind is not PartyKind.REVIEWER:
+        raise Invalid("a clinic works for nobody; a consent names the clinic itself", at="works for")
     with database.write("registry.party") as connection:
         parties.add_party(connection, party, now=now)
+        parties.add_organizations(connection, party.id, organizations)
         audit.record(connection, at=now, actor=actor, action=f"{kind}.add", subject=f"party/{party.id}")
         for endpoint in checked:
             _add(connection, endpoint, actor=actor, now=now)
-    return Registration(party, tuple(sorted(checked, key=lambda each: each.name)))
+    return Registration(party, tuple(sorted(checked, key=lambda each: each.name)), organizations)
 
 
 def register_endpoint(database: Database, *, party_name: str, new: NewEndpoint, actor: str, now: datetime) -> Endpoint:
@@ -126,14 +134,14 @@ def registration(database: Database, name: str, kind: PartyKind) -> Registration
         party = parties.party_by_name(connection, name)
         if party.kind is not kind:
             raise NotFound(f"no {kind} named {name!r}")
-        return Registration(party, tuple(parties.endpoints(connection, party_id=party.id)))
+        return _registration(connection, party)
 
 
 def registrations(database: Database, kind: PartyKind) -> list[Registration]:
     """All of a kind, by name."""
     with database.read() as connection:
         found = parties.parties(connection, kind)
-        return [Registration(party, tuple(parties.endpoints(connection, party_id=party.id))) for party in found]
+        return [_registration(connection, party) for party in found]
 
 
 def endpoint(database: Database, name: str) -> OwnedEndpoint:
@@ -155,6 +163,11 @@ def dicom_role(database: Database, party_name: str) -> EndpointRole:
     with database.read() as connection:
         kind = parties.party_by_name(connection, party_name).kind
     return EndpointRole.PACS if kind is PartyKind.CLINIC else EndpointRole.REVIEWER_NODE
+
+
+def _registration(connection: Connection, party: Party) -> Registration:
+    endpoints = tuple(parties.endpoints(connection, party_id=party.id))
+    return Registration(party, endpoints, parties.organizations(connection, party.id))
 
 
 def _add(connection: Connection, endpoint: Endpoint, *, actor: str, now: datetime) -> None:
@@ -220,11 +233,14 @@ def _checked_fhir(address: FhirAddress, *, is_plain_http_allowed: bool) -> FhirA
 def _checked(identifiers: Sequence[Identifier]) -> tuple[Identifier, ...]:
     if not identifiers:
         raise Invalid("at least one identifier is needed: consents name their recipient by it", at="identifier")
-    for each in identifiers:
-        check_identifier_system(each.system)
-        if not each.value.strip():
-            raise Invalid("an identifier has a value", at="identifier.value")
-    return tuple(identifiers)
+    return tuple(map(_checked_identifier, identifiers))
+
+
+def _checked_identifier(identifier: Identifier) -> Identifier:
+    check_identifier_system(identifier.system)
+    if not identifier.value.strip():
+        raise Invalid("an identifier has a value", at="identifier.value")
+    return identifier
 
 
 @cache

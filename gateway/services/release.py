@@ -19,7 +19,7 @@ from gateway.services import egress
 from gateway.services.core import Core
 from gateway.services.egress import business_key
 from gateway.services.kept_blobs import kept_blob
-from gateway.services.patients import patient_of
+from gateway.services.patients import records_of
 from gateway.store import audit, cases, deliveries, parties, studies
 from gateway.store.studies import Place
 
@@ -139,10 +139,10 @@ def _unreleased(core: Core, connection: Connection, case: Case, study: Study) ->
 
 def _known_identifiers(connection: Connection, case: Case, study: Study) -> tuple[str, ...]:
     """What must not survive: every name and identifier that the order and the header know."""
-    patient = patient_of(connection, case)
-    known = ["^".join(name.split()) for name in patient.identity.names]  # so that each part counts
+    records = records_of(connection, case)
+    known = ["^".join(name.split()) for one in records for name in one.identity.names]  # so that each part counts
     known += [*study.patient_names, study.patient_id, study.accession_number]
-    known += [identifier.value for identifier in patient.identifiers]
+    known += [identifier.value for one in records for identifier in one.identifiers]
     known += cases.keys(connection, case.id, cases.ACCESSION_NUMBER)
     return tuple(dict.fromkeys(value for value in known if value))
 

@@ -1,6 +1,6 @@
 """Which party may write and read what, and what an update may not change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fhir_mappings.bundle import Entry
@@ -23,6 +23,7 @@ WRITABLE: Mapping[PartyKind, frozenset[str]] = {
             "Practitioner",
             "PractitionerRole",
             "Provenance",
+            "RelatedPerson",
             "ServiceRequest",
         )
     ),
@@ -30,11 +31,12 @@ WRITABLE: Mapping[PartyKind, frozenset[str]] = {
 }
 """Resource types that a client of each kind of party may create and update."""
 
-READABLE = frozenset().union(*WRITABLE.values()) | {"ImagingStudy"}
-"""Every type there is; a caller finds in it what its own party has, and nothing else."""
+WRITTEN_BY_THE_GATEWAY = frozenset(("AuditEvent", "Communication", "ImagingStudy", "Task"))
+"""What a clinic reads and no client writes: what arrived of a study, what is to be called back, what is waited for,
+and who did what (`audit_events`)."""
 
-ABOUT_NOBODY = frozenset(("Organization", "Practitioner", "PractitionerRole"))
-"""Types that say nothing of a patient: reading them leaves no audit row."""
+READABLE = frozenset().union(*WRITABLE.values()) | WRITTEN_BY_THE_GATEWAY
+"""Every type there is; a caller finds in it what its own party has, and nothing else."""
 
 _REPORT_TYPES = frozenset(("Composition", "DiagnosticReport"))
 _LONGEST_IDENTIFIER = 255
@@ -87,9 +89,15 @@ def check_is_not_revived_unseen(before: dict[str, Any], entry: Entry) -> None:
         raise Conflict(f"Consent/{entry.id} has ended; to make it active again, send its version in If-Match")
 
 
-def check_is_same_patient(before: dict[str, Any], after: dict[str, Any]) -> None:
-    """Raises Unprocessable when an update would move a resource from one patient to another."""
-    if _patients(before) != _patients(after):
+def check_is_same_patient(
+    before: dict[str, Any], after: dict[str, Any], is_same_person: Callable[[str, str], bool]
+) -> None:
+    """Raises Unprocessable when an update would move a resource from one patient to another.
+
+    A record that it was merged into is the same patient (`is_same_person` of two ids).
+    """
+    left, joined = _patients(before) - _patients(after), _patients(after) - _patients(before)
+    if len(left) != len(joined) or not all(is_same_person(one, other) for one in left for other in joined):
         raise Unprocessable("an update may not change whose resource this is", at=str(after["resourceType"]))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal
 
 from sqlalchemy import Connection
@@ -12,20 +13,21 @@ from fhir_mappings.bundle import Entry, in_processing_order
 from fhir_mappings.bundle_links import Links
 from fhir_mappings.json_text import write_json
 from fhir_mappings.literal_references import LocalTarget, literal_references, local_target, rewritten, search_targets
+from gateway.domain.caller import Caller
 from gateway.domain.errors import Conflict, Invalid, Unprocessable
 from gateway.domain.ids import new_id
 from gateway.domain.party import Identifier
 from gateway.domain.resource import StoredResource
+from gateway.services.merges import is_same_person
 from gateway.services.resource_rules import (
-    ABOUT_NOBODY,
     business_identifiers,
     case_of,
     check_is_not_revived_unseen,
     check_is_same_patient,
     check_may_exist,
 )
-from gateway.services.tokens import Caller
-from gateway.store import audit, resources
+from gateway.services.whose import patient_of
+from gateway.store import audit, resource_index, resources
 
 Effect = Callable[[Connection, StoredResource], None]
 """What storing a resource sets in motion, in the transaction that stores it."""
@@ -99,7 +101,7 @@ def run(connection: Connection, request: Request, effects: Sequence[Effect | Non
 
 
 def write(connection: Connection, new: StoredResource) -> bytes:
-    """Put one version with its identifiers and references into the store; gives its text."""
+    """Put one version with its identifiers, references and what it is found by into the store; gives its text."""
     text = write_json(new.content)
     if new.version == 1:
         resources.add(connection, new, text)
@@ -108,6 +110,7 @@ def write(connection: Connection, new: StoredResource) -> bytes:
     resources.set_identifiers(connection, new, business_identifiers(new.content))
     targets = {(parameter, target_id) for parameter, _, target_id in search_targets(new.content)}
     resources.set_references(connection, new.id, targets)
+    resource_index.write(connection, new)
     return text
 
 
@@ -119,24 +122,25 @@ def stamped(resource: Mapping[str, Any], resource_id: str, version: int, now: da
     return head | {name: value for name, value in resource.items() if name not in head}
 
 
-def is_due(resource: StoredResource, action: str) -> bool:
-    """False for a read of something that is about no patient, which leaves no audit row."""
-    return action not in ("fhir.read", "fhir.search") or resource.type not in ABOUT_NOBODY
-
-
-def record(connection: Connection, caller: Caller, resource: StoredResource, action: str, now: datetime) -> None:
-    """Leave an audit row where one `is_due`."""
-    if not is_due(resource, action):
-        return
+def record(
+    connection: Connection,
+    caller: Caller,
+    resource: StoredResource,
+    action: str,
+    now: datetime,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Leave the audit row of what the caller did with one resource."""
     subject = f"{resource.type}/{resource.id}/_history/{resource.version}"
     audit.record(
         connection,
         at=now,
         actor=caller.client_id,
         case_id=case_of(resource),
+        patient_id=patient_of(connection, resource),
         action=action,
         subject=subject,
-        details={"party": caller.party.id},
+        details={"party": caller.party.id, "address": caller.address, **(details or {})},
     )
 
 
@@ -229,7 +233,7 @@ def _is_there(target: LocalTarget, newest: Mapping[tuple[str, str], int]) -> boo
 
 def _stored(connection: Connection, caller: Caller, plan: _Plan, linked: dict[str, Any], now: datetime) -> Stored:
     if plan.before is not None:
-        check_is_same_patient(plan.before.content, linked)
+        check_is_same_patient(plan.before.content, linked, partial(is_same_person, connection, caller.party.id))
     content = stamped(linked, plan.id, plan.version, now)
     new = StoredResource(plan.id, caller.party.id, plan.entry.type, plan.version, caller.client_id, now, content)
     return Stored(new, write(connection, new), "updated" if plan.before else "created")

@@ -11,13 +11,13 @@ from fhir_mappings.bundle import Entry
 from fhir_mappings.bundle_links import Links
 from fhir_mappings.literal_references import rewritten
 from fhir_mappings.validation import check_resource
+from gateway.domain.caller import Caller
 from gateway.domain.errors import Invalid
 from gateway.domain.ids import new_id
 from gateway.domain.resource import StoredResource
 from gateway.services import resource_transaction
 from gateway.services.resource_rules import WRITABLE, check_may_write, check_reports_are_whole
 from gateway.services.resource_transaction import Effect, Request, Stored, placed, stamped, write
-from gateway.services.tokens import Caller
 from gateway.store import resources
 from gateway.store.engine import Database
 

@@ -18,7 +18,7 @@ from gateway.domain.errors import Conflict, Invalid, Permanent
 from gateway.services import one_key
 from gateway.services.backing_up import Advance, verify
 from gateway.services.one_store import new_mark, refusal
-from gateway.store import audit, installation, numbers, parties
+from gateway.store import audit, audit_chain, installation, numbers, parties, sessions
 from gateway.store.backups import Backup, copy_blob
 from gateway.store.engine import Database
 from gateway.store.keys import fingerprint_of, place_key
@@ -76,6 +76,7 @@ def restore(backup: Backup, target: Target, *, actor: str, advance: Advance) -> 
         _require_its_key(connection, backup, target)
         installation.record_blob_store(connection, mark)
         parties.set_restored(connection, target.now())
+        sessions.end_everybodys(connection)
         _record(connection, backup, actor, target.now())
 
 
@@ -109,7 +110,7 @@ def _known_mark(backup: Backup) -> str | None:
 
 
 def _require_whole_trail(connection: Connection) -> None:
-    found = audit.verify(connection)
+    found = audit_chain.verify(connection)
     if found.broken_at is not None:
         raise Invalid(f"the audit trail of the backup is broken at row {found.broken_at}; nothing was restored")
 

@@ -15,6 +15,7 @@ from gateway.domain.record import Case
 from gateway.domain.work import Job, JobKind
 from gateway.services import recurring
 from gateway.services.core import Core
+from gateway.services.merges import person_of
 from gateway.services.second_look import late
 from gateway.services.unfinished import lock_whole, undelivered
 from gateway.store import audit, cases, dead_letters, destructions, forgetting, retention, studies
@@ -95,14 +96,20 @@ def _is_finished(core: Core, connection: Connection, case_id: str, keep: timedel
     forgetting.lock_studies(connection, case_id)  # nothing more arrives from here on
     if not _may_go(connection, case, now - keep) or destructions.blobs_of(connection, case_id, limit=1):
         return False
-    needed = retention.is_needed_by_another(connection, case.clinic_id, case.patient_id, case.id)
-    going = forgetting.resources_of(connection, case, with_patient=not needed)
+    going = forgetting.resources_of(connection, case, patients=_patients_to_forget(connection, case))
     things = forgetting.empty_resources(connection, going, now)
     destructions.record(connection, case_id, things, reason=_rule(keep), now=now)
     forgetting.empty_studies(connection, case_id, now)
     forgetting.finish(connection, case_id, now)
     _audit(connection, case, keep, now)
     return True
+
+
+def _patients_to_forget(connection: Connection, case: Case) -> frozenset[str]:
+    """All records that are the case's patient, unless another case of any of them is kept."""
+    records = person_of(connection, case.clinic_id, case.patient_id).records
+    is_needed = any(retention.is_needed_by_another(connection, case.clinic_id, one, case.id) for one in records)
+    return frozenset() if is_needed else records
 
 
 def _audit(connection: Connection, case: Case, keep: timedelta, now: datetime) -> None:

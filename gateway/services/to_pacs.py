@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -53,8 +54,7 @@ def send_to_pacs(core: Core, sending: Sending, outside: Outside) -> Receipt:
     payload = str(version.pdf_sha256)
     if sending.may_have_left and _is_there(sending, outside, target, payload):
         return _receipt(core, target, version, "0x0000", "was there already")
-    sending.permission.require(payload)
-    study = _the_study(outside, target, order.identity)
+    study = _the_study(sending, outside, target, payload, order.identity)
     content = _object(core, target, study, version)
     with outside.open_sender(target.address, frozenset({CONTEXT})) as sender:
         sending.permission.require(payload)
@@ -97,9 +97,12 @@ def _name(version: ReportVersion) -> str:
     return f"{version.report_key} {version.version}"
 
 
-def _the_study(outside: Outside, target: _Target, order: PersonIdentity) -> StudyIdentity:
+def _the_study(
+    sending: Sending, outside: Outside, target: _Target, payload: str, order: PersonIdentity
+) -> StudyIdentity:
     """The study as the PACS names it now; patients are merged there, so its words are copied, not ours."""
-    found = outside.find_study(target.address, target.study.study_instance_uid)
+    uid = target.study.study_instance_uid
+    found = outside.find_study(target.address, uid, before_send=partial(sending.permission.require, payload))
     if not found:
         raise Lacking(f"the PACS does not have study {target.study.id} yet, or not any more; it is asked again")
     if len(found) != 1:
@@ -147,8 +150,8 @@ def _looked_for(sending: Sending, outside: Outside, target: _Target, payload: st
 
 
 def _is_there(sending: Sending, outside: Outside, target: _Target, payload: str) -> bool:
-    sending.permission.require(payload)
-    return outside.has_instance(target.address, target.reference(target.sop_instance_uid))
+    sought = target.reference(target.sop_instance_uid)
+    return outside.has_instance(target.address, sought, before_send=partial(sending.permission.require, payload))
 
 
 def _person(identity: StudyIdentity) -> PersonIdentity:

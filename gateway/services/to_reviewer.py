@@ -1,6 +1,7 @@
 """De-identified objects to the reviewer's DICOM node, one C-STORE each, every status kept."""
 
 from contextlib import suppress
+from functools import partial
 
 from dicom_node.header import read_file_header
 from dicom_node.status import DUPLICATE_SOP_INSTANCE, require_delivered
@@ -50,9 +51,10 @@ def _found_there(
 ) -> tuple[list[DeliveryItem], str]:
     """What the node has of these, noted as acknowledged; where it answers no queries, none, and what is to be told."""
     study_instance_uid = read_file_header(kept_blob(core, left[0].blob_sha256)).study_instance_uid
-    sending.permission.require(payload)
     try:
-        there = outside.find_instances(node, study_instance_uid)
+        there = outside.find_instances(
+            node, study_instance_uid, before_send=partial(sending.permission.require, payload)
+        )
     except Permanent as exc:
         return [], f"; sent again without a look, since the node cannot be asked what it has: {exc}"
     found = [item for item in left if item.sop_instance_uid in there]

@@ -1,6 +1,6 @@
 """Cases, the keys by which studies find them, and their documents."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,11 @@ LINKED_STUDY = "linked-study"
 """Kinds of keys: two that the order names, and the StudyInstanceUID of a study that a person tied to the case."""
 
 _BY_ID = select(case).where(case.c.id == bindparam("of_case"))
+_ASSIGNED = (
+    select(case)
+    .where(case.c.reviewer_id == bindparam("of_reviewer"), case.c.state == CaseState.OPEN)
+    .order_by(case.c.created_at.desc(), case.c.id)
+)
 _LOCKED = _BY_ID.with_for_update(key_share=True)
 
 
@@ -55,14 +60,21 @@ def lock(connection: Connection, case_id: str) -> Case:
 
 
 def listed(
-    connection: Connection, *, patient_id: str | None = None, clinic_id: str | None = None, limit: int | None = None
+    connection: Connection,
+    *,
+    patient_ids: Collection[str] | None = None,
+    clinic_id: str | None = None,
+    reviewer_id: str | None = None,
+    limit: int | None = None,
 ) -> list[Case]:
     """Newest first."""
     query = select(case).order_by(case.c.created_at.desc(), case.c.id).limit(limit)
-    if patient_id is not None:
-        query = query.where(case.c.patient_id == patient_id)
+    if patient_ids is not None:
+        query = query.where(case.c.patient_id.in_(patient_ids))
     if clinic_id is not None:
         query = query.where(case.c.clinic_id == clinic_id)
+    if reviewer_id is not None:
+        query = query.where(case.c.reviewer_id == reviewer_id)
     return [_case(row) for row in connection.execute(query)]
 
 
@@ -70,6 +82,11 @@ def open_of_party(connection: Connection, party_id: str) -> list[Case]:
     """Open cases of a clinic, or of a reviewer."""
     is_of = (case.c.clinic_id == party_id) | (case.c.reviewer_id == party_id)
     return [_case(row) for row in connection.execute(select(case).where(is_of & (case.c.state == CaseState.OPEN)))]
+
+
+def assigned(connection: Connection, reviewer_id: str) -> list[Case]:
+    """The reviewer's open cases, newest first: the order in which those of a patient are locked, too."""
+    return [_case(row) for row in connection.execute(_ASSIGNED, {"of_reviewer": reviewer_id})]
 
 
 def close(connection: Connection, case_id: str, now: datetime) -> None:
@@ -90,6 +107,11 @@ def set_legal_hold(connection: Connection, case_id: str, reason: str | None) -> 
 def set_reviewer(connection: Connection, case_id: str, reviewer_id: str) -> None:
     """Who reviews it."""
     connection.execute(update(case).where(case.c.id == case_id).values(reviewer_id=reviewer_id))
+
+
+def set_patient(connection: Connection, case_id: str, patient_id: str) -> None:
+    """Whose it is, once the clinic has merged the record that it was ordered under."""
+    connection.execute(update(case).where(case.c.id == case_id).values(patient_id=patient_id))
 
 
 def replace_keys(connection: Connection, of: Case, keys: Iterable[tuple[str, str]]) -> None:

@@ -33,7 +33,6 @@ _CHANGE = (
 _ADD_DECISION = insert(decision)
 _ADD_GRANT = insert(egress_grant)
 _GRANTED = select(egress_grant.c.id).where(egress_grant.c.delivery_id == bindparam("of_delivery")).limit(1)
-_IS_CANCELLED = select(egress_grant.c.cancelled_at).where(egress_grant.c.id == bindparam("of_grant"))
 
 
 def add(connection: Connection, new: Delivery) -> None:
@@ -211,11 +210,6 @@ def add_grant(connection: Connection, grant: EgressGrant, *, decision_id: str, n
     """The permission to send; its commit is the instant of disclosure."""
     row = asdict(grant) | {"decision_id": decision_id, "granted_at": now}
     connection.execute(_ADD_GRANT, row)
-
-
-def is_cancelled(connection: Connection, grant: EgressGrant) -> bool:
-    """True once a revocation, or a person, has cancelled the grant."""
-    return connection.execute(_IS_CANCELLED, {"of_grant": grant.id}).scalar() is not None
 
 
 def has_been_granted(connection: Connection, delivery_id: str) -> bool:

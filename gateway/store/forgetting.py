@@ -1,14 +1,16 @@
 """What a case has in rows: its FHIR resources lose their content, its studies what told of the patient."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, select, update
+from sqlalchemy import Connection, Select, and_, delete, func, select, update
 
 from gateway.domain.destruction import Thing
 from gateway.domain.ids import new_id
 from gateway.domain.record import Case
 from gateway.domain.study import StudyState
+from gateway.store import resource_index
 from gateway.store.tables import (
     case,
     case_key,
@@ -29,17 +31,19 @@ _FOR_THEMSELVES = frozenset(("Patient", "ServiceRequest"))
 """Types that do not go because of what they refer to."""
 
 
-def resources_of(connection: Connection, of: Case, *, with_patient: bool) -> set[str]:
-    """Ids of the resources that go with the case; the patient with everything about them where no other case needs it.
+def resources_of(connection: Connection, of: Case, *, patients: Collection[str]) -> set[str]:
+    """Ids of the resources that go with the case, and with everything about them these records of its patient.
 
-    What refers to the case goes with it, and so does each document it refers to that nothing else does.
+    What refers to the case goes with it, and so does each document it refers to that nothing else does, and what tells
+    of a consent that goes.
     """
     own = {of.id, *_ids(connection, select(study.c.id).where(study.c.case_id == of.id))}
     own |= _ids(connection, select(report.c.diagnostic_report_id).where(report.c.case_id == of.id))
     own |= _ids(connection, select(report.c.composition_id).where(report.c.case_id == of.id))
     own |= _referring(connection, of.id, _FOR_THEMSELVES | {"Consent"})
-    if with_patient:
-        own |= {of.patient_id} | _referring(connection, of.patient_id, _FOR_THEMSELVES)
+    for patient_id in patients:
+        own |= {patient_id} | _referring(connection, patient_id, _FOR_THEMSELVES)
+    own |= _told_of(connection, own)
     doomed = own | _shared_targets(connection, own)
     doomed |= _shared_targets(connection, doomed)
     left = doomed - _needed_elsewhere(connection, of, doomed)
@@ -61,6 +65,8 @@ def empty_resources(connection: Connection, ids: set[str], now: datetime) -> lis
     connection.execute(update(resource_version).where(resource_version.c.resource_id.in_(ids)).values(content=b""))
     connection.execute(delete(resource_identifier).where(resource_identifier.c.resource_id.in_(ids)))
     connection.execute(delete(resource_reference).where(resource_reference.c.resource_id.in_(ids)))
+    for table in resource_index.TABLES:
+        connection.execute(delete(table).where(table.c.resource_id.in_(ids)))
     connection.execute(update(resource).where(resource.c.id.in_(ids)).values(destroyed_at=now))
     return things
 
@@ -102,6 +108,13 @@ def _referring(connection: Connection, target: str, but: frozenset[str]) -> set[
     """What refers to the target, left out those types that stand for themselves."""
     query = select(resource_reference.c.resource_id).join(resource, resource.c.id == resource_reference.c.resource_id)
     return _ids(connection, query.where(resource_reference.c.target_id == target, resource.c.type.not_in(but)))
+
+
+def _told_of(connection: Connection, targets: set[str]) -> set[str]:
+    """The Provenances about any of these."""
+    query = select(resource_reference.c.resource_id).join(resource, resource.c.id == resource_reference.c.resource_id)
+    is_about = and_(resource_reference.c.target_id.in_(targets), resource_reference.c.parameter == "target")
+    return _ids(connection, query.where(is_about, resource.c.type == "Provenance"))
 
 
 def _shared_targets(connection: Connection, sources: set[str]) -> set[str]:

@@ -1,4 +1,4 @@
-"""Clinics, reviewers, their endpoints and OAuth clients. Changes take effect at the next query, without a restart."""
+"""Clinics, reviewers and their endpoints. Changes take effect at the next query, without a restart."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.domain.errors import Conflict, NotFound
 from gateway.domain.party import DicomAddress, Endpoint, EndpointRole, FhirAddress, Identifier, Party, PartyKind
-from gateway.store.tables import endpoint, oauth_client, party, party_identifier
+from gateway.store.tables import endpoint, party, party_identifier, party_organization
 
 _ALL_PARTIES = (
     select(party, party_identifier.c.system, party_identifier.c.value)
@@ -24,6 +24,11 @@ _ALL_PARTIES = (
 _PARTY_BY_ID = _ALL_PARTIES.where(party.c.id == bindparam("of_party"))
 _OWNER_OF_ENDPOINT = _ALL_PARTIES.join(endpoint, endpoint.c.party_id == party.c.id).where(
     endpoint.c.id == bindparam("of_endpoint")
+)
+_ORGANIZATIONS = (
+    select(party_organization)
+    .where(party_organization.c.party_id == bindparam("of_party"))
+    .order_by(party_organization.c.system, party_organization.c.value)
 )
 _ENDPOINT_BY_ID = select(endpoint).where(endpoint.c.id == bindparam("of_endpoint"))
 _JUST_TAKEN = "another endpoint has just been registered under that name or AE title; look at the list of endpoints"
@@ -38,6 +43,18 @@ def add_party(connection: Connection, new: Party, *, now: datetime) -> None:
             connection.execute(insert(party_identifier).values(party_id=new.id, **asdict(identifier)))
     except IntegrityError as exc:
         raise Conflict(f"the name {new.name!r} or one of its identifiers is registered already") from exc
+
+
+def add_organizations(connection: Connection, party_id: str, new: Sequence[Identifier]) -> None:
+    """For whom a reviewer works: consents that name one of these organisations reach them."""
+    for one in dict.fromkeys(new):
+        connection.execute(insert(party_organization).values(party_id=party_id, **asdict(one)))
+
+
+def organizations(connection: Connection, party_id: str) -> tuple[Identifier, ...]:
+    """The identifiers of the organisations for which the party works."""
+    rows = connection.execute(_ORGANIZATIONS, {"of_party": party_id})
+    return tuple(Identifier(row.system, row.value) for row in rows)
 
 
 def parties(connection: Connection, kind: PartyKind | None = None) -> list[Party]:
@@ -150,22 +167,6 @@ def pacs_by_ae_title(connection: Connection, ae_title: str) -> Endpoint | None:
     is_it = (endpoint.c.ae_title == ae_title.strip()) & (endpoint.c.role == EndpointRole.PACS)
     row = connection.execute(select(endpoint).where(is_it)).one_or_none()
     return None if row is None else _endpoint(row)
-
-
-def add_client(connection: Connection, *, client_id: str, party_id: str, secret_sha256: str, now: datetime) -> None:
-    """Raises Conflict when the client id is taken."""
-    row = {"id": client_id, "party_id": party_id, "secret_sha256": secret_sha256, "created_at": now}
-    try:
-        connection.execute(insert(oauth_client).values(row))
-    except IntegrityError as exc:
-        raise Conflict(f"the client id {client_id!r} is registered already") from exc
-
-
-def revoke_client(connection: Connection, client_id: str, *, now: datetime) -> None:
-    """Its tokens stop at once. Raises NotFound."""
-    revoked = update(oauth_client).where(oauth_client.c.id == client_id).values(revoked_at=now)
-    if connection.execute(revoked).rowcount == 0:
-        raise NotFound(f"no client {client_id!r}")
 
 
 def _parties(connection: Connection, *conditions: ColumnElement[bool]) -> list[Party]:

@@ -18,6 +18,7 @@ case = Table(
     Column("legal_hold", Text),  # why nothing of it may be destroyed
     Column("destroyed_at", Instant),  # of its patient nothing is left
     Index(None, "clinic_id", "patient_id", "state"),
+    Index(None, "reviewer_id", "state"),
     Index(None, "created_at"),
 )
 case_key = Table(

@@ -50,7 +50,7 @@ decision = Table(
     reference("case_id", "case.id"),
     reference("delivery_id", "delivery.id", is_optional=True),
     Column("flow", String(32), nullable=False),
-    Column("stage", String(16), nullable=False),  # enqueue | grant | consent | recheck
+    Column("stage", String(16), nullable=False),  # enqueue | grant | consent | transfer | recheck | read
     Column("outcome", String(16), nullable=False),
     Column("reasons", JSON, nullable=False),
     Column("consents", JSON, nullable=False),  # [[id, version], ...]
@@ -72,6 +72,19 @@ egress_grant = Table(
     Column("expires_at", Instant, nullable=False),
     Column("cancelled_at", Instant),
     Index(None, "delivery_id"),
+)
+read_grant = Table(
+    "read_grant",
+    metadata,
+    own_id(),
+    reference("case_id", "case.id"),
+    reference("party_id", "party.id"),  # who read
+    reference("decision_id", "decision.id"),
+    Column("client_id", String(64), nullable=False),
+    Column("subject", String(128), nullable=False),  # type and id as the reader knows them
+    Column("payload_sha256", String(64), nullable=False),
+    Column("granted_at", Instant, nullable=False),
+    Index(None, "case_id"),
 )
 recall_notice = Table(
     "recall_notice",

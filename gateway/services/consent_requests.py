@@ -1,0 +1,56 @@
+"""A report that waits for a consent asks the clinic for it, by a Task that the clinic reads."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from fhir_mappings.codes import DELIVERY_SYSTEM
+from fhir_mappings.consent_task import ConsentRequest, Progress, consent_task
+from gateway.domain.consent import Decision, Outcome
+from gateway.domain.delivery import Flow
+from gateway.domain.party import Identifier
+from gateway.domain.record import Case, Delivery
+from gateway.services.disclosure import asked
+from gateway.services.resources import store_internal
+from gateway.store import cases, parties, resources
+
+
+def wants_consent(decision: Decision) -> bool:
+    """Whether it is denied because nothing permits it, not because the patient said no or a transfer is missing."""
+    has_spoken = any(step.matched and step.effect is not None for step in decision.steps)
+    return decision.outcome is Outcome.DENY and decision.transfer is not None and not has_spoken
+
+
+def decided(connection: Connection, case: Case, delivery: Delivery, decision: Decision, *, now: datetime) -> None:
+    """In the transaction of a decision on a report: ask the clinic, or tell it that the consent is there.
+
+    Where the patient has said no, nobody is asked any more. A decision that could not be made changes nothing.
+    """
+    if delivery.kind.flow is not Flow.RETURN_TO_CLINIC or decision.outcome is Outcome.INDETERMINATE:
+        return
+    if wants_consent(decision):
+        _tell(connection, case, delivery, Progress.MISSING, now)
+    elif decision.outcome is Outcome.PERMIT:
+        _tell(connection, case, delivery, Progress.THERE, now)
+    else:
+        _tell(connection, case, delivery, Progress.NOT_NEEDED, now)
+
+
+def ended(connection: Connection, delivery: Delivery, *, now: datetime) -> None:
+    """Nothing more is sent of the delivery: its request, where it stands, is not needed any more."""
+    if delivery.kind.flow is Flow.RETURN_TO_CLINIC:
+        _tell(connection, cases.by_id(connection, delivery.case_id), delivery, Progress.NOT_NEEDED, now)
+
+
+def _tell(connection: Connection, case: Case, delivery: Delivery, progress: Progress, now: datetime) -> None:
+    """Write the Task where it says something else than before; one that was never asked is not answered."""
+    found = resources.id_by_identifier(connection, case.clinic_id, "Task", Identifier(DELIVERY_SYSTEM, delivery.id))
+    current = resources.current(connection, case.clinic_id, "Task", found).content if found else None
+    status = current["status"] if current else None
+    if status == progress.status or (progress is not Progress.MISSING and status != Progress.MISSING.status):
+        return
+    clinic = parties.party_by_id(connection, case.clinic_id)
+    wanted = f"A consent of the patient that permits {asked(connection, delivery)}; the report waits for it."
+    since = datetime.fromisoformat(current["authoredOn"]) if current else now
+    task = consent_task(ConsentRequest(case, clinic, delivery.id, wanted, since), progress, now)
+    store_internal(connection, case.clinic_id, task | ({"id": found} if found else {}), now=now)

@@ -1,0 +1,182 @@
+"""What the consents on file say of sending a case's things to somebody, and why; asked, and not acted on.
+
+It stands on the same loading and the same decision as the exits (`consents.ground_of`, `consents.decide_on`). Of
+another moment it says what the consents, representatives and transfers that are on file now say of it; what was decided
+then is in the story of the case.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from fhir_mappings.codes import CONSULT_NOTE, LOINC
+from gateway.domain.case import DocumentState
+from gateway.domain.consent import Coding, Decision, Item, Outcome
+from gateway.domain.consent.explanation import Explanation, Passage, explain
+from gateway.domain.consent.vocabulary import FLOW_PURPOSES
+from gateway.domain.delivery import Flow
+from gateway.domain.errors import NotFound, Unprocessable
+from gateway.domain.party import Endpoint, Identifier, Party, PartyKind
+from gateway.domain.record import Case
+from gateway.services.consents import Ground, decide_on, ground_of, request_of
+from gateway.services.core import Core
+from gateway.services.dates import begin_of
+from gateway.services.disclosure import document_item, report_item, study_item
+from gateway.store import audit, cases, parties, reports, studies
+from gateway.store.engine import Database
+
+TO_COME = "to-come"
+"""Id of a report in the question whether one could be returned, as long as there is none."""
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A decision in words. `at` is the moment it speaks of; `consents` are the versions it rests on, as references.
+
+    `valid_until` is when time alone could change it; None: never. `passages` go through the consents, provision by
+    provision.
+    """
+
+    case_id: str
+    flow: Flow
+    recipient: str
+    at: datetime
+    outcome: Outcome
+    question: str
+    answer: str
+    reasons: tuple[str, ...]
+    valid_until: datetime | None
+    consents: tuple[str, ...]
+    passages: tuple[Passage, ...]
+
+
+def explain_to_person(core: Core, case_id: str, endpoint_name: str, *, moment: str, actor: str) -> Explained:
+    """For an administrator: everything of the case that could go to that endpoint. `moment` is a FHIR date, '' now.
+
+    Raises NotFound (case, endpoint), and Invalid (the moment, an endpoint of somebody else).
+    """
+    with core.database.read() as connection:
+        case = cases.by_id(connection, case_id)
+        recipient = _owner(connection, case, parties.endpoint_by_name(connection, endpoint_name))
+        found = _explained(connection, case, recipient, moment, core.now())
+    _remember(core.database, found, actor, core.now())
+    return found
+
+
+def explain_to_clinic(
+    database: Database,
+    clinic: Party,
+    *,
+    case_id: str,
+    endpoint_name: str = "",
+    recipients: Collection[Identifier] = (),
+    purpose: str = "",
+    moment: str = "",
+    actor: str,
+    now: datetime,
+) -> Explained:
+    """For the clinic that owns the case: the recipient is named by an endpoint or by identifiers.
+
+    Whom the clinic can ask about is itself and the reviewer of the case; of others it does not learn that they exist.
+    Raises NotFound (the case), and Unprocessable (a recipient, a purpose).
+    """
+    with database.read() as connection:
+        case = cases.of_clinic(connection, clinic.id, case_id)
+        if case is None:
+            raise NotFound(f"no ServiceRequest/{case_id}")
+        recipient = _named(connection, case, endpoint_name, recipients)
+        accepted = FLOW_PURPOSES[_flow(recipient)]
+        if purpose and purpose not in accepted:
+            names = " or ".join(sorted(accepted))
+            raise Unprocessable(f"the purpose opens nothing to this recipient; ask about {names}", at="purpose")
+        found = _explained(connection, case, recipient, moment, now)
+    _remember(database, found, actor, now)
+    return found
+
+
+def _flow(recipient: Party) -> Flow:
+    return Flow.DISCLOSE_TO_REVIEWER if recipient.kind is PartyKind.REVIEWER else Flow.RETURN_TO_CLINIC
+
+
+def _owner(connection: Connection, case: Case, endpoint: Endpoint) -> Party:
+    if endpoint.party_id not in (case.clinic_id, case.reviewer_id):
+        raise Unprocessable("nothing of the case goes there; name an endpoint of its clinic or its reviewer", at="to")
+    return parties.party_by_id(connection, endpoint.party_id)
+
+
+def _named(connection: Connection, case: Case, endpoint_name: str, recipients: Collection[Identifier]) -> Party:
+    concerned = [parties.party_by_id(connection, one) for one in (case.clinic_id, case.reviewer_id) if one]
+    for party in concerned:
+        names = {one.name for one in parties.endpoints(connection, party_id=party.id)} if endpoint_name else set()
+        if endpoint_name in names or set(party.identifiers) & set(recipients):
+            return party
+    raise Unprocessable("name the clinic or the reviewer of the case, by an identifier or an endpoint", at="recipient")
+
+
+def _explained(connection: Connection, case: Case, recipient: Party, moment: str, now: datetime) -> Explained:
+    clinic, flow = parties.party_by_id(connection, case.clinic_id), _flow(recipient)
+    at = begin_of(moment, clinic, at="at") or now
+    items = tuple(
+        _disclosed(connection, case) if flow is Flow.DISCLOSE_TO_REVIEWER else _returned(connection, case, at)
+    )
+    ground, asked = ground_of(connection, case), (flow, recipient, items, at)
+    decision = decide_on(
+        connection, case, ground, flow=flow, recipient=recipient, items=items, payload_sha256="", now=at
+    )
+    words = _words(connection, case, ground, decision, asked)
+    return Explained(
+        case_id=case.id,
+        flow=flow,
+        recipient=recipient.name,
+        at=at,
+        outcome=decision.outcome,
+        question=words.question,
+        answer=words.answer,
+        reasons=words.reasons,
+        valid_until=decision.valid_until,
+        consents=tuple(f"Consent/{one.id}/_history/{one.version}" for one in decision.consents),
+        passages=words.passages,
+    )
+
+
+def _words(
+    connection: Connection,
+    case: Case,
+    ground: Ground,
+    decision: Decision,
+    asked: tuple[Flow, Party, tuple[Item, ...], datetime],
+) -> Explanation:
+    flow, recipient, items, at = asked
+    if ground.foregone is not None:
+        return Explanation(f"May anything leave for {recipient.name}?", "No.", decision.reasons, ())
+    request = request_of(
+        connection, case, ground, flow=flow, recipient=recipient, items=items, payload_sha256="", now=at
+    )
+    return explain(ground.standing_at(at), request, decision)
+
+
+def _disclosed(connection: Connection, case: Case) -> list[Item]:
+    """The studies of the case, and the documents that no person keeps from leaving."""
+    found = [study_item(connection, case, one) for one in studies.listed(connection, case_id=case.id)]
+    documents = cases.documents(connection, case_id=case.id)
+    going = [one for one in documents if one.state is not DocumentState.REJECTED]
+    return found + [document_item(connection, case, one) for one in going]
+
+
+def _returned(connection: Connection, case: Case, at: datetime) -> list[Item]:
+    """The versions of the report, or the one that would be signed at that moment."""
+    if versions := reports.listed(connection, case.id):
+        return [report_item(connection, case, one) for one in versions]
+    zone = ZoneInfo(parties.party_by_id(connection, case.clinic_id).time_zone)
+    code = frozenset({Coding(LOINC, CONSULT_NOTE)})
+    return [Item(TO_COME, "DiagnosticReport", code, at.astimezone(zone).date(), labels=frozenset())]
+
+
+def _remember(database: Database, found: Explained, actor: str, now: datetime) -> None:
+    """In a transaction of its own, before the answer goes out."""
+    details = {"flow": found.flow, "to": found.recipient, "outcome": found.outcome, "consents": list(found.consents)}
+    with database.write("consent.explain") as connection:
+        audit.record_of_case(connection, found.case_id, "consent.explain", at=now, actor=actor, details=details)

@@ -1,0 +1,34 @@
+"""A read by another party leaves under a grant, and a reviewer's cases are found without reading all."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+from gateway.store import tables
+
+revision: str = "0013"
+down_revision: str | None = "0012"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    """Safe while the previous version still runs: it knows nothing of the table, and the database keeps the index."""
+    op.create_table(
+        "read_grant",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("case_id", sa.String(length=64), nullable=False),
+        sa.Column("party_id", sa.String(length=64), nullable=False),
+        sa.Column("decision_id", sa.String(length=64), nullable=False),
+        sa.Column("client_id", sa.String(length=64), nullable=False),
+        sa.Column("subject", sa.String(length=128), nullable=False),
+        sa.Column("payload_sha256", sa.String(length=64), nullable=False),
+        sa.Column("granted_at", tables.Instant(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["case.id"], name=op.f("fk_read_grant_case_id")),
+        sa.ForeignKeyConstraint(["decision_id"], ["decision.id"], name=op.f("fk_read_grant_decision_id")),
+        sa.ForeignKeyConstraint(["party_id"], ["party.id"], name=op.f("fk_read_grant_party_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_read_grant")),
+    )
+    op.create_index(op.f("ix_read_grant_case_id"), "read_grant", ["case_id"])
+    op.create_index(op.f("ix_case_reviewer_id_state"), "case", ["reviewer_id", "state"])
