@@ -1,20 +1,31 @@
 """Composition root of the web process: settings -> Flask application -> gunicorn."""
 
+from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
-from typing import Any
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from config.settings import Settings
 from gateway.domain import trace
+from gateway.domain.people import read_grant
+from gateway.domain.sign_in import Hashing, SessionLimits, SignInPolicy
+from gateway.key_host import fetch_keys
 from gateway.process import prepare_process
+from gateway.services.core import Core
 from gateway.services.effects import before_storing, effects
 from gateway.web.application import create_application
-from gateway.web.edge import Edge, Surroundings
+from gateway.web.edge import Admission, Edge, Surroundings
+from gateway.web.people.desk import Desk
+from gateway.web.rates import Limits, Rates
 from gateway.web.server_log import ServerLog
 from gateway.wiring import key_problem, start_core
+
+if TYPE_CHECKING:
+    from gateway.openid.provider import Provider  # its libraries are loaded where there is a provider
 
 
 def run_web(settings: Settings) -> None:
@@ -45,7 +56,51 @@ def build_application(settings: Settings) -> Flask:
                 overdue_after_s=settings.worker.overdue_after_s,
                 key_problem=partial(key_problem, settings, core),
             ),
+            admission=_admission(settings),
+            pseudonym_key=core.pseudonym_key,
+        ),
+        _desk(settings, core),
+    )
+
+
+def _desk(settings: Settings, core: Core) -> Desk:
+    people, oidc = settings.people, settings.oidc
+    return Desk(
+        core=core,
+        policy=SignInPolicy(
+            SessionLimits(timedelta(seconds=people.idle_timeout_s), timedelta(seconds=people.session_lifetime_s)),
+            Hashing(people.password_memory_kib, people.password_passes),
+            has_local_accounts=people.local_accounts,
+        ),
+        base_url=settings.web.base_url,
+        provider=_provider(settings) if oidc.issuer else None,
+        role_map={group: read_grant(role) for group, role in oidc.roles.items()},
+    )
+
+
+def _provider(settings: Settings) -> "Provider":
+    from gateway.openid.provider import Provider, ProviderSettings
+
+    oidc = settings.oidc
+    return Provider(
+        ProviderSettings(
+            issuer=oidc.issuer,
+            client_id=oidc.client_id,
+            client_secret=settings.oidc_client_secret,
+            ca_file=oidc.ca_file,
+            roles_claim=oidc.roles_claim,
+            required_amr=oidc.required_amr,
+            max_age_s=oidc.max_age_s,
         )
+    )
+
+
+def _admission(settings: Settings) -> Admission:
+    web, limits = settings.web, settings.limits
+    return Admission(
+        fetch_keys=fetch_keys,
+        rates=Rates(Limits(limits.tokens_per_minute, limits.requests_per_minute, limits.refused_tokens_per_minute)),
+        trusted_proxies=tuple(ip_network(proxy) for proxy in web.trusted_proxies),
     )
 
 

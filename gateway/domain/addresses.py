@@ -90,7 +90,7 @@ def check_url(url: str, *, is_plain_http_allowed: bool) -> str:
         raise Invalid("must hold no credentials, query or fragment", at="URL")
     _check_url_port(url)
     check_host(parts.hostname)
-    if parts.scheme == "http" and not (is_plain_http_allowed or _is_loopback(parts.hostname)):
+    if parts.scheme == "http" and not (is_plain_http_allowed or is_loopback(parts.hostname)):
         raise Invalid("plain http would send patient data unencrypted; use https, or allow it expressly", at="URL")
     return url.rstrip("/")
 
@@ -112,5 +112,6 @@ def _is_ip_address(host: str) -> bool:
     return True
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether the host is this machine itself: nobody listens on the way (RFC 6761 6.3, RFC 1122 3.2.1.3)."""
     return host == "localhost" or (_is_ip_address(host) and ipaddress.ip_address(host).is_loopback)

@@ -33,16 +33,12 @@ CLOSING_STATUS = ("revoked", "completed", "entered-in-error")
 
 @dataclass(frozen=True)
 class PatientRecord:
-    """A clinic's patient. `display_name` is the name to print; `identifiers` has at least one.
-
-    `replaced_by` holds references to the record that this one was merged into; such a record is no patient any more.
-    """
+    """A clinic's patient. `display_name` is the name to print; `identifiers` has at least one."""
 
     identity: PersonIdentity
     display_name: str
     identifiers: tuple[Identifier, ...]
     is_active: bool
-    replaced_by: tuple[str, ...]
 
 
 @dataclass(frozen=True)

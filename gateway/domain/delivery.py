@@ -75,3 +75,22 @@ class EgressGrant:
 
     def __post_init__(self) -> None:
         require_aware(expires_at=self.expires_at)
+
+
+@dataclass(frozen=True)
+class ReadGrant:
+    """The committed permission to answer one read with exactly this: its commit is the disclosure, and it is used up.
+
+    `subject` is `Type/id` as the reader knows it; `payload_sha256` is of the resource's bytes in the answer.
+    """
+
+    id: str
+    case_id: str
+    party_id: str
+    client_id: str
+    subject: str
+    payload_sha256: str
+    granted_at: datetime
+
+    def __post_init__(self) -> None:
+        require_aware(granted_at=self.granted_at)

@@ -52,6 +52,10 @@ class Transient(GatewayError):
         self.retry_after_s = retry_after_s
 
 
+class Throttled(Transient):
+    """Too much at once from one caller; nothing was done (HTTP 429)."""
+
+
 class Damaged(Transient):
     """A blob does not match its name any more, or is gone: the work on it waits until a person has restored it."""
 

@@ -87,3 +87,10 @@ class Endpoint:
     role: EndpointRole
     dicom: DicomAddress | None = None
     fhir: FhirAddress | None = None
+
+    @property
+    def where(self) -> str:
+        """Its network address in a line: `AE@host:port`, or the base URL."""
+        if self.dicom is not None:
+            return f"{self.dicom.ae_title}@{self.dicom.host}:{self.dicom.port}"
+        return self.fhir.base_url if self.fhir is not None else ""

@@ -21,6 +21,8 @@ class JobKind(StrEnum):
     DELIVERY_OVERDUE = "delivery-overdue"  # subject: gateway; recurring: a person is asked about what waits too long
     CASE_CLOSING = "case-closing"  # subject: gateway; recurring: close the cases whose follow-up is over
     RETENTION = "retention"  # subject: gateway; recurring: destroy what has been kept long enough
+    AUDIT_ANCHOR = "audit-anchor"  # subject: gateway; recurring: write down what the audit chain is
+    AUDIT_EXPORT = "audit-export"  # subject: gateway; recurring: send what was sealed since to syslog
 
 
 class JobState(StrEnum):
@@ -42,6 +44,8 @@ QUEUES: Mapping[JobKind, str] = {
     JobKind.DELIVERY_OVERDUE: "keep",
     JobKind.CASE_CLOSING: "keep",
     JobKind.RETENTION: "keep",
+    JobKind.AUDIT_ANCHOR: "keep",
+    JobKind.AUDIT_EXPORT: "keep",
 }
 """Queue by kind of work, so that a slow kind holds back no other."""
 
@@ -49,6 +53,8 @@ RECURRING: Mapping[JobKind, timedelta] = {
     JobKind.DELIVERY_OVERDUE: timedelta(hours=1),
     JobKind.CASE_CLOSING: timedelta(hours=1),
     JobKind.RETENTION: timedelta(hours=1),
+    JobKind.AUDIT_ANCHOR: timedelta(hours=1),
+    JobKind.AUDIT_EXPORT: timedelta(seconds=30),
 }
 """Work that comes back by itself, and how long after its last time; each kind has one row, of the subject GATEWAY."""
 

@@ -1,16 +1,20 @@
 """What the HTTP edge works with; wired once by the composition root."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Protocol
 
 from flask import request
 
+from gateway.services.published_keys import KeyHost
 from gateway.services.resource_transaction import Effect
 from gateway.services.resources import Intake, Preparation
+from gateway.services.review_grant import Reading
 from gateway.store.engine import Database
+from gateway.web.rates import Rates
 
 
 class Room(Protocol):
@@ -38,12 +42,25 @@ class Surroundings:
     key_problem: Callable[[], str]
 
 
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True)
+class Admission:
+    """How callers are let in: whose word about addresses and certificates is taken, and how often each may come."""
+
+    fetch_keys: KeyHost
+    rates: Rates
+    trusted_proxies: tuple[Network, ...] = ()
+
+
 @dataclass(frozen=True)
 class Edge:
     """The stores, what storing sets in motion (`gateway.services.effects`), and a few settings.
 
     `effects` run when a resource of the type is stored, `before_storing` before. `base_url` is the address by which
-    clients reach the gateway, no slash at its end; '' = as they call it. `started_on` is an ISO 8601 date.
+    clients reach the gateway, no slash at its end; '' = as they call it. `started_on` is an ISO 8601 date. With
+    `pseudonym_key` a reviewer's UIDs are made.
     """
 
     database: Database
@@ -57,6 +74,13 @@ class Edge:
     max_body_bytes: int
     token_lifetime_s: int
     surroundings: Surroundings
+    admission: Admission
+    pseudonym_key: bytes = field(repr=False)
+
+    @property
+    def reading(self) -> Reading:
+        """For the services that show a reviewer the cases assigned to them."""
+        return Reading(self.database, self.now, self.pseudonym_key)
 
     @property
     def intake(self) -> Intake:

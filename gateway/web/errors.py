@@ -19,10 +19,12 @@ from gateway.domain.errors import (
     Gone,
     Invalid,
     NotFound,
+    Throttled,
     Transient,
     Unauthenticated,
     Unprocessable,
 )
+from gateway.domain.scopes import ScopeMissing
 from gateway.services.resource_transaction import PreconditionFailed
 
 RETRY_AFTER_S = 5
@@ -38,6 +40,7 @@ TABLE: tuple[tuple[type[GatewayError], HTTPStatus, str], ...] = (
     (PreconditionFailed, HTTPStatus.PRECONDITION_FAILED, "conflict"),
     (Conflict, HTTPStatus.CONFLICT, "conflict"),
     (Full, HTTPStatus.INSUFFICIENT_STORAGE, "no-store"),
+    (Throttled, HTTPStatus.TOO_MANY_REQUESTS, "throttled"),
     (Transient, HTTPStatus.SERVICE_UNAVAILABLE, "transient"),
 )
 """Class (the first that fits), HTTP status, code of https://hl7.org/fhir/R4/valueset-issue-type.html."""
@@ -75,6 +78,8 @@ def _refused(error: GatewayError) -> Response:
     if isinstance(error, Unauthenticated):
         token_state = ', error="invalid_token"' if g.get("has_credentials") else ""  # RFC 6750 3
         response.headers["WWW-Authenticate"] = _CHALLENGE + token_state
+    if isinstance(error, ScopeMissing):
+        response.headers["WWW-Authenticate"] = f'{_CHALLENGE}, error="insufficient_scope", scope="{error.scope}"'
     if isinstance(error, Transient):
         wait_s = error.retry_after_s if error.retry_after_s is not None else RETRY_AFTER_S
         response.headers["Retry-After"] = str(max(1, round(wait_s)))

@@ -15,6 +15,8 @@ from gateway.domain.errors import GatewayError
 from gateway.domain.work import QUEUES
 from gateway.reachability import reach_host
 from gateway.services.restore_hold import held_back
+from gateway.store import audit_exports
+from gateway.store.audit_exports import SYSLOG, Exported
 from gateway.store.disk import require_room
 from gateway.store.figures import Backlog, backlog
 from gateway.store.readiness import database_problems
@@ -93,10 +95,12 @@ def _work(edge: Edge) -> _Findings:
         with edge.database.read() as connection:
             waiting = backlog(connection, now)
             restored = held_back(connection)
+            exported = audit_exports.known(connection, SYSLOG)
     except GatewayError as failure:
         return {"outbox": [str(failure)]}
     found = {"outbox": _overdue(waiting, now, patience), "workers": _workers(waiting, now, patience)}
-    return found | {"broker": _kept_from_work(waiting), "restored": restored}
+    found |= {"broker": _kept_from_work(waiting), "restored": restored}
+    return found | {"syslog": _unexported(exported, now, patience)}
 
 
 def _overdue(waiting: Backlog, now: datetime, patience: timedelta) -> list[str]:
@@ -116,6 +120,14 @@ def _workers(waiting: Backlog, now: datetime, patience: timedelta) -> list[str]:
         found.append(f"audit rows have waited {_minutes(now - since)} for a worker to seal them: run consilium worker")
     remedy = "run consilium worker, and see that worker.queues of one names it"
     return found + [f"no worker does the queue {queue}: {remedy}" for queue in waiting.unserved()]
+
+
+def _unexported(exported: Exported | None, now: datetime, patience: timedelta) -> list[str]:
+    """Audit rows wait for their collector, and are kept meanwhile."""
+    since = exported.failing_since if exported else None
+    if exported is None or since is None or now - since <= patience:
+        return []
+    return [f"audit rows have not reached syslog for {_minutes(now - since)}: {exported.last_error}"]
 
 
 def _kept_from_work(waiting: Backlog) -> list[str]:

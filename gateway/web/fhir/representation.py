@@ -57,7 +57,9 @@ def read_body(edge: Edge) -> dict[str, Any]:
 
 
 def read_resource(edge: Edge, resource_type: str) -> dict[str, Any]:
-    """The resource in the body, of the type that the URL names."""
+    """The resource in the body, of the type that the URL names; a condition in the URL is refused, not ignored."""
+    if set(request.args) - {"_format", "_pretty"}:
+        raise Invalid("a condition is sent in the header If-None-Exist or If-Match, not in the URL")
     body = read_body(edge)
     if body.get("resourceType") != resource_type:
         raise Invalid("the resource is of another type than the URL says", at="resourceType")

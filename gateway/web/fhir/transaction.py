@@ -8,7 +8,7 @@ from fhir_mappings.bundle import read_transaction, transaction_response
 from gateway.services.resource_transaction import Stored
 from gateway.services.resources import store
 from gateway.web.edge import Edge
-from gateway.web.fhir.authentication import current_caller
+from gateway.web.fhir.authentication import current_caller, require_for_entries
 from gateway.web.fhir.representation import (
     full_url,
     json_response,
@@ -25,6 +25,7 @@ _STATUS = {"created": "201 Created", "updated": "200 OK", "found": "200 OK"}
 def run(edge: Edge) -> Response:
     """200 with a transaction-response; its entries carry the resources when `Prefer: return=representation`."""
     entries = read_transaction(read_body(edge))
+    require_for_entries(edge, entries)
     became = store(edge.intake, current_caller(), entries, own_base=edge.fhir_url)
     wished = preference()
     return json_response(transaction_response(_entry(edge, stored, wished) for stored in became))
