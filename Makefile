@@ -47,6 +47,7 @@ lint: $(INSTALLED) ## Check the style, the layering and the hooks
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.hooks
+	@$(BIN)/python -m tests.exits
 
 .PHONY: format
 format: $(INSTALLED) ## Format the code and mend what ruff can mend
@@ -58,14 +59,16 @@ bench: $(TEST_LIBRARIES) $(INSTALLED) ## Compare with peers; ONLY=delivery, or t
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
 
 .PHONY: soak
-soak: $(TEST_LIBRARIES) $(INSTALLED) ## What takes longer: SCHEDULES=1000, SEED=1, SETTING=embedded|distributed, TOWNS, OUTAGE_S=600
+soak: $(TEST_LIBRARIES) $(INSTALLED) ## What takes longer: SCHEDULES=1000, SEED=1, SETTING=embedded|distributed, RACES=1000, TOWNS
 	@SCHEDULES=$(or $(SCHEDULES),1000) SEED=$(or $(SEED),1) SETTING=$(SETTING) TOWNS=$(TOWNS) \
 		$(BIN)/python -m pytest -v --exitfirst tests/acceptance/faults
 	@$(if $(SETTING),,SOAK=1 $(BIN)/python -m pytest -v -n 2 --dist loadfile tests/acceptance/test_killed_to_reviewer.py \
 		tests/acceptance/test_killed_to_clinic.py tests/soak/test_killed_edges.py tests/soak/test_scaled_out.py \
 		tests/soak/test_broken_broker.py tests/soak/test_killed_ringing.py tests/integration/store/test_killed_commands.py \
 		tests/integration/store/test_killed_by_time.py)
+	@$(if $(SETTING),,RACES=$(or $(RACES),1000) $(BIN)/python -m pytest -v -n 2 tests/integration/store/test_races.py)
 	@$(if $(SETTING),,OUTAGE_S=$(or $(OUTAGE_S),600) $(BIN)/python -m pytest -v -n 5 tests/soak/test_unplugged.py)
+	@$(if $(SETTING),,$(BIN)/python -m tests.soak.mutation)
 	@$(if $(SETTING),,$(BIN)/python -m benchmarks --only at-length --strict)
 
 .PHONY: clean

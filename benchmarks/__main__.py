@@ -20,12 +20,15 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import dicom
+from benchmarks.audit import GROUP as AUDIT
+from benchmarks.audit import trail
+from benchmarks.consent.group import MEASUREMENTS as OF_CONSENT
 from benchmarks.delivery.group import AT_LENGTH, MEASUREMENTS
 from benchmarks.measuring import Measured, Measurement, measure
 from benchmarks.result import Result
 
-USUAL = (Measurement(dicom.GROUP, "receiving", dicom.run), *MEASUREMENTS)
-KNOWN = (*USUAL, *AT_LENGTH)
+USUAL = (Measurement(dicom.GROUP, "receiving", dicom.run), *MEASUREMENTS, *OF_CONSENT)
+KNOWN = (*USUAL, *AT_LENGTH, Measurement(AUDIT, "audit-trail", trail.run))
 NAMES = sorted({name for one in KNOWN for name in (one.group, one.name)})
 RESULTS = Path(__file__).with_name("results.json")
 _AS_WIDE_AS_NEEDED = 400

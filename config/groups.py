@@ -4,7 +4,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from config.values import check_ae_title, check_base_url, check_prefix, check_uid
+from config.values import (
+    check_ae_title,
+    check_base_url,
+    check_issuer,
+    check_network,
+    check_prefix,
+    check_role,
+    check_uid,
+)
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]
@@ -28,6 +36,15 @@ class Web(Group):
     max_body_bytes: Count
     base_url: Annotated[str, AfterValidator(check_base_url)]
     token_lifetime_s: Annotated[int, Field(ge=1, le=3600)]
+    trusted_proxies: tuple[Annotated[str, AfterValidator(check_network)], ...]
+
+
+class Limits(Group):
+    """How much one client may ask of one web process."""
+
+    tokens_per_minute: Count
+    requests_per_minute: Count
+    refused_tokens_per_minute: Count
 
 
 class Dicom(Group):
@@ -162,6 +179,41 @@ class Destination(Group):
         return self
 
 
+class People(Group):
+    """Those who sign in with a browser."""
+
+    local_accounts: bool
+    idle_timeout_s: Annotated[int, Field(ge=60)]
+    session_lifetime_s: Annotated[int, Field(ge=300, le=604800)]
+    password_memory_kib: Annotated[int, Field(ge=8, le=4194304)]
+    password_passes: Annotated[int, Field(ge=1, le=100)]
+
+    @model_validator(mode="after")
+    def _idle_within_lifetime(self) -> Self:
+        if self.idle_timeout_s > self.session_lifetime_s:
+            raise ValueError("idle_timeout_s is longer than session_lifetime_s")
+        return self
+
+
+class Oidc(Group):
+    """The identity provider that vouches for people."""
+
+    issuer: Annotated[str, AfterValidator(check_issuer)]
+    client_id: str
+    client_secret_file: str
+    ca_file: str
+    roles_claim: str = Field(min_length=1)
+    roles: dict[str, Annotated[str, AfterValidator(check_role)]]
+    required_amr: tuple[str, ...]
+    max_age_s: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if any((self.issuer, self.client_id, self.client_secret_file)) and not (self.issuer and self.client_id):
+            raise ValueError("issuer and client_id belong together")
+        return self
+
+
 class Pseudonym(Group):
     """The letters and the secret key of pseudonyms."""
 
@@ -175,6 +227,28 @@ class Institution(Group):
     name: str = Field(min_length=1)
     contact: str
     invitation: str
+
+
+class Audit(Group):
+    """What is kept of the audit chain beside it."""
+
+    anchor_folder: str
+
+
+class Syslog(Group):
+    """Where audit rows are sent: a collector of RFC 5424 messages over TLS (RFC 5425)."""
+
+    host: str
+    port: Port
+    ca_file: str
+    certificate_file: str
+    key_file: str
+
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> Self:
+        if bool(self.certificate_file) != bool(self.key_file):
+            raise ValueError("syslog.certificate_file and syslog.key_file belong together")
+        return self
 
 
 class Log(Group):

@@ -16,17 +16,22 @@ from pydantic_settings.exceptions import SettingsError
 
 from config.errors import UnusableSettings
 from config.groups import (
+    Audit,
     Blobs,
     Delivery,
     Destination,
     Dicom,
     Institution,
+    Limits,
     Log,
+    Oidc,
+    People,
     Pseudonym,
     Retention,
     Retry,
     Storage,
     Study,
+    Syslog,
     Telemetry,
     Web,
     Worker,
@@ -51,6 +56,7 @@ class Settings(BaseSettings):
     kill_at: str
     clock_ahead_file: str
     web: Web
+    limits: Limits
     dicom: Dicom
     study: Study
     worker: Worker
@@ -60,8 +66,12 @@ class Settings(BaseSettings):
     retention: Retention
     delivery: Delivery
     destination: Destination
+    people: People
+    oidc: Oidc
     pseudonym: Pseudonym
     institution: Institution
+    audit: Audit
+    syslog: Syslog
     log: Log
     telemetry: Telemetry
 
@@ -113,6 +123,12 @@ class Settings(BaseSettings):
         return access_key, secret_key
 
     @property
+    def oidc_client_secret(self) -> str:
+        """Our secret at the identity provider; '' for a public client. Raises UnusableSettings."""
+        file = self.oidc.client_secret_file
+        return _first_line("oidc.client_secret_file", file) if file else ""
+
+    @property
     def blob_dir(self) -> Path:
         """Immutable objects by their SHA-256."""
         return self.data_dir / "blobs"
@@ -121,6 +137,12 @@ class Settings(BaseSettings):
     def spool_dir(self) -> Path:
         """Objects while they arrive; the same file system as `blob_dir`, so that a rename moves them."""
         return self.data_dir / "spool"
+
+    @property
+    def anchor_dir(self) -> Path:
+        """Where the anchors of the audit chain are written."""
+        named = self.audit.anchor_folder
+        return Path(named).expanduser().absolute() if named else self.data_dir / "anchors"
 
     @property
     def makes_own_key(self) -> bool:

@@ -1,8 +1,10 @@
 """Rules for single values of the settings; each gives the value or raises ValueError with a sentence."""
 
+from ipaddress import ip_network
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from gateway.domain import addresses, pseudonym
+from gateway.domain import addresses, people, pseudonym
+from gateway.domain.addresses import is_loopback
 from gateway.domain.errors import Invalid
 from gateway.domain.uids import is_valid_uid
 
@@ -48,6 +50,30 @@ def check_base_url(value: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must hold no credentials, query or fragment")
     return value.rstrip("/")
+
+
+def check_issuer(value: str) -> str:
+    """Empty, or an https URL as it is, since it is compared exactly (OpenID Core 3.1.3.7); http on this machine."""
+    if check_base_url(value) and urlsplit(value).scheme != "https" and not is_loopback(urlsplit(value).hostname or ""):
+        raise ValueError("must be https, but for a provider on this machine")
+    return value
+
+
+def check_role(value: str) -> str:
+    """A role as `people.read_grant` reads it."""
+    try:
+        people.read_grant(value)
+    except Invalid as exc:
+        raise ValueError(str(exc)) from exc
+    return value
+
+
+def check_network(value: str) -> str:
+    """An IP address, or a network such as 10.0.0.0/24."""
+    try:
+        return str(ip_network(value))
+    except ValueError:
+        raise ValueError("must be an IP address or a network such as 10.0.0.0/24") from None
 
 
 def check_database_url(value: str) -> str:

@@ -45,3 +45,7 @@ def core_over(
         destinations=DestinationPolicy(),
         institution=Institution("centre", "", ""),
     )
+
+
+def unasked() -> None:
+    """In the place of a permission: what these tests send belongs to nobody."""

@@ -50,7 +50,9 @@ DEPARTURES = (
     Departure("gateway/services/", "sender", "send"),
     Departure("gateway/services/", "outside", "deliver_report", door="send_to_ehr"),
     Departure("workers/ehr/", "client", "send"),
+    Departure("gateway/openid/", "client", "send"),
     Departure("workers/", "", "apply_async"),
+    Departure("workers/syslog/", "stream", "sendall"),
     Departure("gateway/web/", "response", "call_on_close", "ack"),
 )
 _BY_NONE = (
@@ -60,12 +62,14 @@ DOORS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(_BY_NONE, ()),
     "celery": ("workers/",),
     "http.client": ("gateway/cli/probes.py",),
-    "httpx": ("workers/ehr/",),
+    "httpx": ("workers/ehr/", "gateway/deadline.py", "gateway/key_host.py", "gateway/openid/"),
     "kombu": ("workers/", "gateway/cli/worker_checks.py"),
     "obstore": ("gateway/store/blobs_s3.py", "gateway/store/bucket.py"),
+    "opentelemetry": ("gateway/telemetry.py",),
     "pynetdicom": ("dicom_node/scp/", "dicom_node/scu/"),
     "socket": ("dicom_node/scp/", "dicom_node/scu/", "gateway/reachability.py", "gateway/cli/checks.py",
-               "gateway/cli/probes.py", "workers/ehr/deadline.py", "workers/presence.py"),
+               "gateway/cli/probes.py", "gateway/deadline.py", "workers/presence.py", "workers/syslog/"),
+    "subprocess": ("gateway/cli/checks.py",),
 }  # fmt: skip
 """What can talk to others -> the modules that may import it: adapters with departures, and who only looks."""
 _REQUIRED = (("gateway/web/application.py", "acknowledging.register"),)
@@ -101,8 +105,8 @@ class Violation:
 def hooks_of(root: Path) -> tuple[Hook, ...]:
     """Every pair of hooks in the code below `root`, each once a module, in the order of the files."""
     found: dict[Hook, None] = {}
-    for path, tree in _trees(root):
-        module = _module(path)
+    for path, tree in trees(root):
+        module = module_of(path)
         for transaction in _transactions(tree):
             if (name := _literal(transaction)) is not None:
                 found[Hook(name, "commit", module)] = None
@@ -115,7 +119,7 @@ def hooks_of(root: Path) -> tuple[Hook, ...]:
 
 def hooks_of_program(root: Path, program: str) -> list[Hook]:
     """The hooks in the modules which that program can import; it need not pass all of them."""
-    modules = {_module(path): tree for path, tree in _trees(root)}
+    modules = {module_of(path): tree for path, tree in trees(root)}
     reachable, ahead = set[str](), [PROGRAMS[program]]
     while ahead:
         module = ahead.pop()
@@ -128,19 +132,19 @@ def hooks_of_program(root: Path, program: str) -> list[Hook]:
 def violations(root: Path) -> list[Violation]:
     """What breaks the rule in the code below `root`."""
     found: list[Violation] = []
-    for path, tree in _trees(root):
+    for path, tree in trees(root):
         if path != ENGINE:
             found += _hidden_commits(path, tree)
         found += _hidden_departures(path, tree)
         found += _hidden_doors(path, tree)
         for where, call in _REQUIRED:
-            if path == where and not any(_spelt(one.func) == call for one in _calls(tree)):
+            if path == where and not any(spelt(one.func) == call for one in calls(tree)):
                 found.append(Violation(path, 1, f"{call}() is not called, so that answers leave without a hook"))
     return found
 
 
 @functools.cache
-def _trees(root: Path) -> tuple[tuple[str, ast.Module], ...]:
+def trees(root: Path) -> tuple[tuple[str, ast.Module], ...]:
     """Path and syntax tree of each file below `root`, read once in a process."""
     files = [file for package in PACKAGES for file in sorted((root / package).rglob("*.py"))]
     paths = {file.relative_to(root).as_posix(): file for file in files}
@@ -151,24 +155,24 @@ def _trees(root: Path) -> tuple[tuple[str, ast.Module], ...]:
     )
 
 
-def _module(path: str) -> str:
+def module_of(path: str) -> str:
     return path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
 
 
 @functools.cache
-def _nodes(tree: ast.AST) -> tuple[ast.AST, ...]:
+def nodes(tree: ast.AST) -> tuple[ast.AST, ...]:
     return tuple(ast.walk(tree))
 
 
-def _calls(tree: ast.AST) -> list[ast.Call]:
-    return [node for node in _nodes(tree) if isinstance(node, ast.Call)]
+def calls(tree: ast.AST) -> list[ast.Call]:
+    return [node for node in nodes(tree) if isinstance(node, ast.Call)]
 
 
 def _transactions(tree: ast.AST) -> list[ast.Call]:
     """What is entered by `with X.write(...)`."""
     return [
         item.context_expr
-        for node in _nodes(tree)
+        for node in nodes(tree)
         if isinstance(node, ast.With)
         for item in node.items
         if isinstance(item.context_expr, ast.Call)
@@ -182,9 +186,9 @@ def _hidden_commits(path: str, tree: ast.Module) -> Iterator[Violation]:
     for call in entered:
         if _literal(call) is None:
             yield Violation(path, call.lineno, 'a transaction is named in place, write("noun.verb"), for its hooks')
-    ours = {alias.asname or alias.name for node in _nodes(tree) if _is_own_import(node) for alias in node.names}
-    for call in _calls(tree):
-        name = _spelt(call.func)
+    ours = {alias.asname or alias.name for node in nodes(tree) if _is_own_import(node) for alias in node.names}
+    for call in calls(tree):
+        name = spelt(call.func)
         receiver, _, method = name.rpartition(".")
         is_raw = method in _RAW_METHODS and receiver and name.partition(".")[0] not in ours
         if is_raw or method == "create_engine":
@@ -199,22 +203,22 @@ def _is_own_import(node: ast.AST) -> TypeGuard[ast.ImportFrom]:
 
 
 def _hidden_departures(path: str, tree: ast.Module) -> Iterator[Violation]:
-    for function in [node for node in _nodes(tree) if isinstance(node, ast.FunctionDef)]:
+    for function in [node for node in nodes(tree) if isinstance(node, ast.FunctionDef)]:
         inner = {
-            id(node) for one in _nodes(function) if one is not function and _is_function(one) for node in _nodes(one)
+            id(node) for one in nodes(function) if one is not function and _is_function(one) for node in nodes(one)
         }
-        own = [call for call in _calls(function) if id(call) not in inner]
+        own = [call for call in calls(function) if id(call) not in inner]
         reached = [(line, name) for line, name in _reached(function) if _REACHED.fullmatch(name)]
         for call in own:
             for departure in DEPARTURES:
-                if _is_departure(path, call, departure) and function.name != departure.door:
+                if is_departure(path, call, departure) and function.name != departure.door:
                     yield from _unhooked(path, call, departure, reached)
 
 
 def _hidden_doors(path: str, tree: ast.Module) -> Iterator[Violation]:
-    for node in _nodes(tree):
+    for node in nodes(tree):
         for library in {
-            library for library in DOORS for name in _names_of(node) if f"{name}.".startswith(f"{library}.")
+            library for library in DOORS for name in names_of(node) if f"{name}.".startswith(f"{library}.")
         }:
             if not path.startswith(DOORS[library]):
                 assert isinstance(node, ast.stmt)
@@ -227,11 +231,11 @@ def _unhooked(path: str, call: ast.Call, departure: Departure, reached: list[tup
     if departure.method == "call_on_close":  # what is called at the end of the answer reaches the other hook
         after = {name.replace(".before_", ".after_") for name in before}
     if not any(name.replace(".before_", ".after_") in after for name in before):
-        yield Violation(path, call.lineno, f"{_spelt(call.func)}() leaves the process without hooks around it")
+        yield Violation(path, call.lineno, f"{spelt(call.func)}() leaves the process without hooks around it")
 
 
-def _is_departure(path: str, call: ast.Call, departure: Departure) -> bool:
-    receiver, _, method = _spelt(call.func).rpartition(".")
+def is_departure(path: str, call: ast.Call, departure: Departure) -> bool:
+    receiver, _, method = spelt(call.func).rpartition(".")
     is_there = path.startswith(departure.where) and method == departure.method
     return is_there and departure.receiver in ("", receiver.rpartition(".")[2])
 
@@ -240,17 +244,17 @@ def _reached(tree: ast.AST) -> list[tuple[int, str]]:
     """Line and name of each hook that is reached by its literal name."""
     return [
         (call.lineno, name)
-        for call in _calls(tree)
-        if _spelt(call.func) in ("reach", "hooks.reach") and (name := _argument(call)) is not None
+        for call in calls(tree)
+        if spelt(call.func) in ("reach", "hooks.reach") and (name := _argument(call)) is not None
     ]
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:
-    for node in _nodes(tree):
-        yield from _names_of(node)
+    for node in nodes(tree):
+        yield from names_of(node)
 
 
-def _names_of(node: ast.AST) -> Iterator[str]:
+def names_of(node: ast.AST) -> Iterator[str]:
     """The modules that it imports, and what of them, if it is an import."""
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
@@ -271,10 +275,10 @@ def _argument(call: ast.Call) -> str | None:
     return None
 
 
-def _spelt(node: ast.expr) -> str:
+def spelt(node: ast.expr) -> str:
     """`a.b.c` of a name with attributes; what cannot be spelt is '' in front."""
     if isinstance(node, ast.Attribute):
-        return f"{_spelt(node.value)}.{node.attr}"
+        return f"{spelt(node.value)}.{node.attr}"
     return node.id if isinstance(node, ast.Name) else ""
 
 

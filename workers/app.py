@@ -3,10 +3,11 @@
 import logging
 import signal
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import cached_property, partial
+from platform import node
 
 from config.settings import Settings
 from dicom_node import scu
@@ -18,6 +19,8 @@ from gateway.domain.party import DicomAddress
 from gateway.domain.work import QUEUES, JobKind
 from gateway.process import prepare_process, serve_metrics
 from gateway.services import (
+    anchoring,
+    audit_export,
     closing,
     delivery,
     document_release,
@@ -47,6 +50,7 @@ from workers.presence import Presence
 from workers.relay import Dispatcher, Relay
 from workers.rendering import render_report
 from workers.sweeper import keep_swept
+from workers.syslog import SyslogAddress, send_messages
 from workers.tasks import GatewayCelery
 from workers.transport import ANSWERS_WITHIN_S
 from workers.waiting import Waiting
@@ -92,6 +96,8 @@ class Worker:
             JobKind.DELIVERY_OVERDUE: partial(overdue.ask_about_overdue, core),
             JobKind.CASE_CLOSING: partial(closing.close_due, core, policy=policy),
             JobKind.RETENTION: partial(retention.destroy_due, core, policy=policy),
+            JobKind.AUDIT_ANCHOR: partial(anchoring.anchor_due, core, folder=self.settings.anchor_dir),
+            JobKind.AUDIT_EXPORT: partial(audit_export.export_due, core, send=_syslog(self.settings), host=node()),
         }
 
     def do(self, job_id: str) -> bool:
@@ -203,6 +209,15 @@ def _run_on_broker(worker: Worker) -> None:
         relay.join(_PATIENCE_WITH_RELAY_S)
 
 
+def _syslog(settings: Settings) -> audit_export.Sender | None:
+    """Sends audit rows to the collector of the settings; None without one."""
+    syslog = settings.syslog
+    if not syslog.host:
+        return None
+    files = {"ca_file": syslog.ca_file, "certificate_file": syslog.certificate_file, "key_file": syslog.key_file}
+    return partial(send_messages, SyslogAddress(syslog.host, syslog.port, **files))
+
+
 def _outside(settings: Settings, core: Core) -> Outside:
     """The adapters, told who we are and how long to wait."""
     ours, waits = settings.dicom.ae_title, settings.delivery
@@ -220,14 +235,18 @@ def _outside(settings: Settings, core: Core) -> Outside:
         spool = settings.spool_dir
         return scu.open_sender(address, ours, contexts, timeouts, spool_folder=spool, may_decompress=True)
 
-    def find_study(address: DicomAddress, study_instance_uid: str) -> Sequence[StudyIdentity]:
-        return scu.find_study(address, ours, study_instance_uid, timeouts)
+    def find_study(
+        address: DicomAddress, study_instance_uid: str, *, before_send: Callable[[], None]
+    ) -> Sequence[StudyIdentity]:
+        return scu.find_study(address, ours, study_instance_uid, timeouts, before_send=before_send)
 
-    def has_instance(address: DicomAddress, reference: ObjectReference) -> bool:
-        return scu.has_instance(address, ours, reference, timeouts)
+    def has_instance(address: DicomAddress, reference: ObjectReference, *, before_send: Callable[[], None]) -> bool:
+        return scu.has_instance(address, ours, reference, timeouts, before_send=before_send)
 
-    def find_instances(address: DicomAddress, study_instance_uid: str) -> Collection[str]:
-        return scu.find_instances(address, ours, study_instance_uid, timeouts)
+    def find_instances(
+        address: DicomAddress, study_instance_uid: str, *, before_send: Callable[[], None]
+    ) -> Collection[str]:
+        return scu.find_instances(address, ours, study_instance_uid, timeouts, before_send=before_send)
 
     return Outside(
         open_sender=open_sender,

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from gateway.domain.breaker import DestinationPolicy
 from gateway.domain.work import JobKind
-from gateway.store import audit, doorbell
+from gateway.store import audit_chain, doorbell
 from gateway.store.engine import Database
 from workers.waiting import SAID_AGAIN_AFTER_S, Waiting, reason_of
 
@@ -105,7 +105,7 @@ class Relay:
     def seal(self) -> None:
         """Chain the audit rows that were committed since."""
         with self._database.read() as connection:
-            if not audit.has_unsealed(connection):
+            if not audit_chain.has_unsealed(connection):
                 return
         with self._database.write("audit.seal") as connection:
-            audit.seal(connection, now=self._now())
+            audit_chain.seal(connection, now=self._now())

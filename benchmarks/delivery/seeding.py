@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select, update
 
 from fhir_mappings.bundle import read_transaction
 from gateway.demo import resources
+from gateway.domain.caller import Caller
 from gateway.domain.delivery import Flow
 from gateway.domain.party import Endpoint, EndpointRole, FhirAddress, Identifier, Party, PartyKind
 from gateway.domain.report import Rendition, Report, ReportSubject
@@ -18,7 +19,6 @@ from gateway.services.core import Core
 from gateway.services.effects import before_storing, effects
 from gateway.services.resource_transaction import Stored
 from gateway.services.resources import Intake, store
-from gateway.services.tokens import Caller
 from gateway.services.work import run_job
 from gateway.store import cases, parties
 from gateway.store.engine import Database

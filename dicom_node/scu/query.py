@@ -58,17 +58,22 @@ def find_study(
     calling_ae_title: str,
     study_instance_uid: str,
     timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+    *,
+    before_send: Callable[[], None],
 ) -> list[StudyIdentity]:
     """Every study the archive answers for that UID, as it answers: none and more than one are for the caller to judge.
 
-    Raises Transient (unreachable, out of resources, no answer in time) or Permanent (refused, query not supported).
+    `before_send` is called immediately before each query leaves.
+
+    Raises Transient (unreachable, out of resources, no answer in time) or Permanent (refused, query not supported), and
+    whatever `before_send` raises.
     """
     query = Dataset()
     query.QueryRetrieveLevel = "STUDY"
     for keyword in _KEYS.values():
         setattr(query, keyword, "")
     query.StudyInstanceUID = study_instance_uid
-    with _asking(address, calling_ae_title, timeouts) as find:
+    with _asking(address, calling_ae_title, timeouts, before_send) as find:
         found = [_identity(one) for one in find(query)]
     return [study for study in found if study.study_instance_uid == study_instance_uid]
 
@@ -78,12 +83,14 @@ def has_instance(
     calling_ae_title: str,
     reference: ObjectReference,
     timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+    *,
+    before_send: Callable[[], None],
 ) -> bool:
     """Whether the archive finds the object at IMAGE level. Raises as `find_study`."""
     query = _unique_keys(
         "IMAGE", reference.study_instance_uid, reference.series_instance_uid, reference.sop_instance_uid
     )
-    with _asking(address, calling_ae_title, timeouts) as find:
+    with _asking(address, calling_ae_title, timeouts, before_send) as find:
         return reference.sop_instance_uid in {_text(one, "SOPInstanceUID") for one in find(query)}
 
 
@@ -92,12 +99,14 @@ def find_instances(
     calling_ae_title: str,
     study_instance_uid: str,
     timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+    *,
+    before_send: Callable[[], None],
 ) -> frozenset[str]:
     """The SOP Instance UIDs of everything that the node has of the study; raises as `find_study`.
 
     A query names one entity above its level (PS3.4 C.4.1.1.3.2): the series are asked for first, over one association.
     """
-    with _asking(address, calling_ae_title, timeouts) as find:
+    with _asking(address, calling_ae_title, timeouts, before_send) as find:
         series = {_text(one, "SeriesInstanceUID") for one in find(_unique_keys("SERIES", study_instance_uid, ""))}
         found = [
             one for uid in sorted(series - {""}) for one in find(_unique_keys("IMAGE", study_instance_uid, uid, ""))
@@ -116,12 +125,12 @@ def _unique_keys(level: str, *uids: str) -> Dataset:
 
 @contextmanager
 def _asking(
-    address: DicomAddress, calling_ae_title: str, timeouts: Timeouts
+    address: DicomAddress, calling_ae_title: str, timeouts: Timeouts, before_send: Callable[[], None]
 ) -> Iterator[Callable[[Dataset], list[Dataset]]]:
     """An association for queries; gives what asks one."""
     contexts = [build_context(StudyRootQueryRetrieveInformationModelFind, list(UNCOMPRESSED))]
     with associated(address, calling_ae_title, contexts, timeouts) as peer:
-        yield partial(_find, peer, address)
+        yield partial(_find, peer, address, before_send)
 
 
 @contextmanager
@@ -133,9 +142,10 @@ def _leaving(address: DicomAddress) -> Iterator[None]:
         raise Unreachable(f"the association with {address.ae_title} is gone; nothing was answered") from exc
 
 
-def _find(peer: Association, address: DicomAddress, query: Dataset) -> list[Dataset]:
+def _find(peer: Association, address: DicomAddress, before_send: Callable[[], None], query: Dataset) -> list[Dataset]:
     """Every identifier that a Study Root C-FIND answers (PS3.4 C.4.1)."""
     found = []
+    before_send()
     reach("query.before_send")
     with _leaving(address):
         answers = peer.send_c_find(query, StudyRootQueryRetrieveInformationModelFind)

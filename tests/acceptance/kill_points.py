@@ -19,11 +19,16 @@ BY_TIME = (
     "schedule.next commit", "worker.leave commit", "worker.show commit",
 )  # fmt: skip
 """What workers do by the clock or for themselves: `tests/integration/store/test_killed_by_time.py` kills it."""
+TO_SYSLOG = ("syslog send", "audit.export commit")
+"""On the way of the audit trail to a collector: `tests/integration/gateway/test_syslog.py` kills it."""
 BY_COMMAND = (
-    "case.assign", "case.close", "case.hold", "case.reopen", "case.unhold", "client.add", "delivery.cancel",
+    "authority.record", "authority.withdraw", "case.assign", "case.close", "case.hold", "case.reopen", "case.unhold",
+    "client.add", "client.rotate-secret", "client.set-keys", "consent.explain", "consent.revoke", "delivery.cancel",
     "delivery.confirm", "delivery.hold", "delivery.release", "delivery.resend", "delivery.retry", "document.approve",
     "document.redact", "document.reject", "document.show", "quarantine.accept", "quarantine.reject",
     "recall.acknowledge", "registry.client", "registry.endpoint", "registry.party", "study.leave-out", "study.link",
+    "transfer.add", "transfer.end",
+    "user.add", "user.disable", "user.enable", "user.reset", "user.roles", "user.unlock",
 )  # fmt: skip
 """What a person decides: `tests/integration/store/test_killed_commands.py` kills each before and after its commit."""
 ON_THE_WAY_IN = {
@@ -33,13 +38,13 @@ ON_THE_WAY_IN = {
 }
 """Step of the journey -> the program at the edge, and its hooks."""
 
-BY_NOBODY = {"backup.resume", "installation.key", "installation.store"}
+BY_NOBODY = {"backup.resume", "installation.key", "installation.store", "audit.export_failed"}
 NOT_ON_THE_WAY = {
     *BY_NOBODY,
     *BY_COMMAND,
     *(
         point.split()[0]
-        for points in (WHEN_IT_FAILS, ON_A_BROKER, BY_TIME, ON_THE_WAY_IN["order"][1])
+        for points in (WHEN_IT_FAILS, ON_A_BROKER, BY_TIME, TO_SYSLOG, ON_THE_WAY_IN["order"][1])
         for point in points
     ),
 }

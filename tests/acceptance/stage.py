@@ -56,10 +56,10 @@ class Stage(Scene):
         super().__init__(gateway, pacs=pacs.address, ehr_url=ehr.base_url, node=node.address)
         self.pacs, self.ehr, self.node = pacs, ehr, node
 
-    def add_reviewer(self, name: str, node: DicomAddress | None = None) -> Identifier:
+    def add_reviewer(self, name: str, node: DicomAddress | None = None, *, country: str = "TR") -> Identifier:
         """Register another reviewer with a client; gives what orders and consents call them."""
         identifier = Identifier("https://reviewer.example/id", name)
-        who = ("--identifier", f"{identifier.system}|{identifier.value}", "--country", "TR")
+        who = ("--identifier", f"{identifier.system}|{identifier.value}", "--country", country)
         where = ("--time-zone", "Europe/Istanbul", *(("--node", address(node)) if node else ()))
         self.gateway.cli("reviewer", "add", name, *who, *where)
         self.add_client(name)
@@ -130,6 +130,19 @@ class Stage(Scene):
         resource = resources.consent(case.data, flow, patient, status="inactive") | {"id": consent_id}
         answer = self.request("hospital", "PUT", f"Consent/{consent_id}", resource)
         assert answer.is_success, answer.text
+
+    def read_by_clinic(self, case: Case, kind: str) -> list[Json]:
+        """The resources of that type about the case's patient, as the clinic's EHR finds them."""
+        answer = self.request("hospital", "GET", f"{kind}?patient=Patient/{case.order.ids['Patient'][0]}")
+        assert answer.is_success, answer.text
+        return [entry["resource"] for entry in answer.json().get("entry", [])]
+
+    def decided(self, case: Case, **named: Json) -> Json:
+        """What POST /fhir/Consent/$decide answers the clinic, each parameter by its name, the last of each."""
+        asked = [{"name": "case", "valueReference": {"reference": f"ServiceRequest/{case.id}"}}]
+        asked += [{"name": name, **value} for name, value in named.items()]
+        answer = self.post("hospital", "Consent/$decide", {"resourceType": "Parameters", "parameter": asked})
+        return {one["name"]: one for one in answer["parameter"]}
 
     def until_delivery(self, case_id: str, kind: str, state: str) -> Json:
         """Until the case has one delivery of that kind in that state; gives what `delivery list` shows of it."""

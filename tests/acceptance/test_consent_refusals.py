@@ -35,8 +35,13 @@ def test_a_report_stays_until_the_patient_lets_it_return(stage: Stage, files: Pa
     assert stage.asked_of_ehr(case) == []
     assert stage.offered_to_pacs(case) == []
     assert [row["details"]["kind"] for row in stage.granted(case)] == [STUDY]
+    asked = stage.read_by_clinic(case, "Task")
+    assert [(one["status"], one["focus"]) for one in asked] == [
+        ("requested", {"reference": f"ServiceRequest/{case.id}"})
+    ] * 2
 
     stage.consent(case, RETURN)
+    assert [one["status"] for one in stage.read_by_clinic(case, "Task")] == ["completed"] * 2
     for kind in (EHR_REPORT, PACS_REPORT):
         stage.until_delivery(case.id, kind, "delivered")
     assert len(stage.in_ehr(case)) == len(stage.written_to_ehr(case)) == 1
@@ -71,12 +76,52 @@ def test_a_consent_taken_back_between_two_attempts_stops_the_second(stage: Stage
     asked = len(stage.asked_of_ehr(case))
     assert "No consent permits" in held["waits_for"]
     assert "recall notice" in stage.told(case.id)
+    [told] = stage.read_by_clinic(case, "Communication")
+    assert (told["status"], told["about"][0]["reference"]) == ("in-progress", f"Consent/{consent_id}")
+    [written] = stage.request("hospital", "GET", f"Provenance?target=Consent/{consent_id}").json()["entry"]
+    assert written["resource"]["target"] == [{"reference": f"Consent/{consent_id}/_history/2"}]
+    [notice] = stage.gateway.shown("recall", "list", "--case", case.id)
+    stage.gateway.cli("recall", "acknowledge", notice["id"])
+    assert [one["status"] for one in stage.read_by_clinic(case, "Communication")] == ["completed"]
     stage.until_decided(case.id, EHR_REPORT, "grant", "deny")
     assert len(stage.asked_of_ehr(case)) == asked
     assert len(stage.written_to_ehr(case)) == 1
     assert stage.in_ehr(case) == []
     assert len(stage.granted(case)) == 1
     assert stage.delivery(case.id, EHR_REPORT)["state"] == "held"
+
+
+def test_a_reviewer_abroad_gets_nothing_before_the_transfer_is_on_record(
+    stage: Stage, abroad_node: StoreScp, files: Path
+) -> None:
+    berlin = stage.add_reviewer("berlin", abroad_node.address, country="DE")
+    case = stage.open_case(DISCLOSE, reviewer=berlin)
+    assert stage.send_images(case, files).is_success
+    held = stage.until_delivery(case.id, STUDY, "held")
+    assert "TR to DE needs an instrument in force" in held["waits_for"]
+    to = {"recipient": {"valueReference": {"identifier": {"system": berlin.system, "value": berlin.value}}}}
+    assert stage.decided(case, **to)["outcome"]["valueCode"] == "deny"
+    assert received_by(abroad_node) == []
+
+    between = ("--clinic", "hospital", "--to", "berlin", "--kind", "standard-contractual-clauses")
+    stage.gateway.cli("transfer", "add", *between, "--reference", "SCC 2026/7")
+    stage.until_delivery(case.id, STUDY, "delivered")
+    assert len(received_by(abroad_node)) == 2
+    answer = stage.decided(case, **to)
+    assert answer["outcome"]["valueCode"] == "permit"
+    assert answer["consent"]["valueReference"]["reference"] == f"Consent/{case.order.ids['Consent'][0]}/_history/1"
+    told = stage.gateway.cli("consent", "explain", "--case", case.id, "--to", "berlin-node")
+    assert "SCC 2026/7" in told
+    [line] = stage.gateway.shown("transfer", "list")
+    stage.gateway.cli("transfer", "end", line["id"])
+    assert stage.decided(case, **to)["outcome"]["valueCode"] == "deny"
+
+
+@pytest.fixture(scope="module")
+def abroad_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreScp]:
+    """A reviewer's node in another country."""
+    with StoreScp("BERLIN", folder=tmp_path_factory.mktemp("abroad"), options=("+xa",)) as node:
+        yield node
 
 
 @pytest.fixture(scope="module")

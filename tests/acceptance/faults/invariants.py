@@ -14,7 +14,7 @@ from gateway.domain.record import Delivery
 from gateway.services.recall import recall_lines
 from gateway.services.sweeping import sweep
 from gateway.services.waits import waits_of
-from gateway.store import audit, cases
+from gateway.store import audit_chain, cases
 from gateway.store.blob_references import referenced
 from gateway.store.leftovers import LOCK
 from gateway.store.tables import instance
@@ -149,9 +149,9 @@ def audit_holds(town: Town) -> None:
 
     def is_sealed() -> bool:
         with town.core.database.read() as connection:
-            if audit.has_unsealed(connection):
+            if audit_chain.has_unsealed(connection):
                 return False
-            verified = audit.verify(connection)
+            verified = audit_chain.verify(connection)
         assert verified.broken_at is None, f"the audit chain is broken at {verified.broken_at}"
         return verified.unsealed == 0
 

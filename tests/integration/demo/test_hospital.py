@@ -19,6 +19,7 @@ from gateway.demo.places import LOOPBACK
 from gateway.demo.reviewer import Reviewer
 from gateway.demo.waiting import StepFailed
 from gateway.domain.party import DicomAddress
+from tests.core import unasked
 from tests.integration.demo.scenery import CASE, PDF, REPORT, images, report_object
 
 
@@ -34,19 +35,19 @@ def hospital(tmp_path: Path) -> Iterator[Hospital]:
 
 def test_names_the_study_as_its_objects_do(hospital: Hospital) -> None:
     echo(hospital.address, "CONSILIUM")
-    [found] = find_study(hospital.address, "CONSILIUM", CASE.study_instance_uid)
+    [found] = find_study(hospital.address, "CONSILIUM", CASE.study_instance_uid, before_send=unasked)
     assert (found.patient_id, found.patient_name) == (CASE.record_number, "Öztürk^Ayşe Işıl")
     assert (found.birth_date, found.sex, found.accession_number) == ("19670421", "F", CASE.accession_number)
-    assert find_study(hospital.address, "CONSILIUM", "1.2.3") == []
+    assert find_study(hospital.address, "CONSILIUM", "1.2.3", before_send=unasked) == []
 
 
 def test_takes_a_report_into_its_study_and_shows_it_at_image_level(hospital: Hospital) -> None:
     assert hospital.reports(CASE.study_instance_uid) == []
-    assert not has_instance(hospital.address, "CONSILIUM", REPORT)
+    assert not has_instance(hospital.address, "CONSILIUM", REPORT, before_send=unasked)
     assert _send(hospital.address, report_object()) == 0x0000
     [file] = hospital.reports(CASE.study_instance_uid)
     assert pdf_inside(file) == PDF
-    assert has_instance(hospital.address, "CONSILIUM", REPORT)
+    assert has_instance(hospital.address, "CONSILIUM", REPORT, before_send=unasked)
 
 
 def test_refuses_a_report_of_another_patient_or_study(hospital: Hospital) -> None:

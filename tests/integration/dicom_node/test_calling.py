@@ -18,6 +18,7 @@ from dicom_node.scu import Timeouts, diagnose, echo, find_instances, find_study
 from dicom_node.status import require_delivered
 from gateway.domain.errors import Ambiguous, Invalid, Permanent, Transient
 from gateway.domain.party import DicomAddress
+from tests.core import unasked
 from tests.integration.dicom_node.node import STRANGER, open_sender, running_node
 from tests.peers import dcmtk, generated
 from tests.peers.files import RealFile, local_path, real_files
@@ -82,7 +83,7 @@ def test_congestion_is_transient(pacs: StrictPacs) -> None:
 def test_a_study_is_found_as_the_archive_states_it(character_set: str) -> None:
     with StrictPacs(query_character_set=character_set) as pacs:
         pacs.register(RegisteredStudy.of(IMAGE))
-        (study,) = find_study(pacs.address, US, STUDY)
+        (study,) = find_study(pacs.address, US, STUDY, before_send=unasked)
     assert (study.patient_name, study.character_set) == ("Öztürk^Ayşe Işıl", character_set)
     assert (study.patient_id, study.issuer_of_patient_id) == ("MRN-0048151", "ANKARA-GH")
     assert (study.birth_date, study.sex, study.accession_number) == ("19670421", "F", "ACC-2025-0117")
@@ -91,24 +92,26 @@ def test_a_study_is_found_as_the_archive_states_it(character_set: str) -> None:
 
 
 def test_an_unknown_study_is_not_found(pacs: StrictPacs) -> None:
-    assert find_study(pacs.address, US, "1.2.3.4.5") == []
+    assert find_study(pacs.address, US, "1.2.3.4.5", before_send=unasked) == []
 
 
 def test_an_archive_without_queries_is_permanent() -> None:
     with dcmtk.StoreScp() as scp, pytest.raises(Permanent, match="none of what was offered"):
-        find_study(scp.address, US, STUDY)
+        find_study(scp.address, US, STUDY, before_send=unasked)
 
 
 def test_every_object_of_a_study_is_found_in_each_of_its_series(pacs: StrictPacs) -> None:
     two_series = generated.ct_series(slices=4, study_instance_uid=STUDY)
     for image in two_series[2:]:
         image.SeriesInstanceUID = f"{STUDY}.99"
-    assert find_instances(pacs.address, US, STUDY) == frozenset()
+    assert find_instances(pacs.address, US, STUDY, before_send=unasked) == frozenset()
     with open_sender(pacs.address, US, [CT_CONTEXT]) as sender:
         for image in two_series:
             assert sender.send(generated.part10(image)) == 0
-    assert find_instances(pacs.address, US, STUDY) == {image.SOPInstanceUID for image in two_series}
-    assert find_instances(pacs.address, US, "1.2.3.4.5") == frozenset()
+    assert find_instances(pacs.address, US, STUDY, before_send=unasked) == {
+        image.SOPInstanceUID for image in two_series
+    }
+    assert find_instances(pacs.address, US, "1.2.3.4.5", before_send=unasked) == frozenset()
 
 
 def test_orthanc_tells_what_it_has_of_a_study() -> None:
@@ -116,13 +119,15 @@ def test_orthanc_tells_what_it_has_of_a_study() -> None:
     with Orthanc() as orthanc:
         for image in series[:2]:
             orthanc.upload(generated.part10(image))
-        assert find_instances(orthanc.address, US, STUDY) == {image.SOPInstanceUID for image in series[:2]}
-        assert find_instances(orthanc.address, US, "1.2.3.4.5") == frozenset()
+        assert find_instances(orthanc.address, US, STUDY, before_send=unasked) == {
+            image.SOPInstanceUID for image in series[:2]
+        }
+        assert find_instances(orthanc.address, US, "1.2.3.4.5", before_send=unasked) == frozenset()
 
 
 def test_a_node_that_only_stores_tells_nothing() -> None:
     with dcmtk.StoreScp() as scp, pytest.raises(Permanent, match="none of what was offered"):
-        find_instances(scp.address, US, STUDY)
+        find_instances(scp.address, US, STUDY, before_send=unasked)
 
 
 @pytest.mark.parametrize("file", real_files(), ids=lambda file: file.name)
@@ -222,7 +227,7 @@ def test_a_jpeg_is_not_sent(pacs: StrictPacs) -> None:
 
 
 def report_for(pacs: StrictPacs, pdf: bytes) -> bytes:
-    (study,) = find_study(pacs.address, US, STUDY)
+    (study,) = find_study(pacs.address, US, STUDY, before_send=unasked)
     document = PdfDocument(
         pdf, "Second opinion", datetime(2025, 11, 10, 9, 30, tzinfo=UTC), f"{STUDY}.9", f"{STUDY}.9.1"
     )

@@ -69,9 +69,15 @@ def _outside(node: StrictPacs, spool: Path) -> Outside:
     here, ours = node.address, US
     return Outside(
         open_sender=lambda _, _contexts: scu.open_sender(here, ours, CONTEXTS, QUICK, spool_folder=spool),
-        find_study=lambda _, uid: scu.find_study(here, ours, uid, QUICK),
-        has_instance=lambda _, reference: scu.has_instance(here, ours, reference, QUICK),
-        find_instances=lambda _, uid: scu.find_instances(here, ours, uid, QUICK),
+        find_study=lambda address, study_instance_uid, *, before_send: scu.find_study(
+            here, ours, study_instance_uid, QUICK, before_send=before_send
+        ),
+        has_instance=lambda address, reference, *, before_send: scu.has_instance(
+            here, ours, reference, QUICK, before_send=before_send
+        ),
+        find_instances=lambda address, study_instance_uid, *, before_send: scu.find_instances(
+            here, ours, study_instance_uid, QUICK, before_send=before_send
+        ),
         deliver_report=unused,
         render=unused,
         look_again_after_s=PATIENCE_S,

@@ -11,7 +11,7 @@ from gateway.demo import resources as demo
 from gateway.domain.destruction import RetentionPolicy
 from gateway.services.intake import receive
 from gateway.services.restoring import Target
-from gateway.store import audit
+from gateway.store import audit_chain
 from gateway.store.blobs import BlobDirectory
 from gateway.store.engine import Database
 from gateway.store.schema import upgrade
@@ -105,7 +105,7 @@ def filled(stage: Stage) -> Stage:
     for ds in ct_series(slices=2, study_instance_uid=data.study_instance_uid, accession=data.accession_number):
         receive(stage.core, stage.arrival(ds))
     with stage.core.database.write("test") as connection:
-        assert audit.seal(connection, now=stage.core.now(), limit=5) == 5
+        assert audit_chain.seal(connection, now=stage.core.now(), limit=5) == 5
     stage.ahead += stage.core.quiet_period * 2
     stage.work()
     return stage

@@ -28,7 +28,7 @@ def overlapping(database: Database, first: Callable[[], First], second: Callable
         if not hook.endswith(".before_commit") or begun:
             return
         begun.append(pool.submit(second))
-        wait_until(lambda: begun[0].done() or _is_waiting(database), timeout_s=10, waiting_for="the second transaction")
+        wait_until(lambda: begun[0].done() or is_waiting(database), timeout_s=10, waiting_for="the second transaction")
 
     hooks.observe(pause)
     try:
@@ -48,7 +48,8 @@ def outcome(decide: Callable[[], None]) -> str:
     return "done"
 
 
-def _is_waiting(database: Database) -> bool:
+def is_waiting(database: Database) -> bool:
+    """Whether a transaction waits for a lock; on SQLite whoever writes waits for the one writer."""
     if database.is_sqlite:
         return True
     with database.read() as connection:

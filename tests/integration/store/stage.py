@@ -13,6 +13,7 @@ from pydicom.uid import generate_uid
 from dicom_node.header import read_file_header
 from fhir_mappings.bundle import read_transaction
 from gateway.demo.resources import CaseData
+from gateway.domain.caller import Caller
 from gateway.domain.destruction import RetentionPolicy
 from gateway.domain.ids import new_id
 from gateway.domain.party import DicomAddress, Endpoint, EndpointRole, Identifier, Party, PartyKind
@@ -20,6 +21,8 @@ from gateway.domain.report import Rendition, Report, ReportSubject
 from gateway.domain.resource import StoredResource
 from gateway.domain.work import QUEUES, JobKind
 from gateway.services import (
+    anchoring,
+    audit_export,
     closing,
     document_release,
     matching,
@@ -34,7 +37,6 @@ from gateway.services.effects import before_storing, effects
 from gateway.services.intake import Arrival
 from gateway.services.registry import NewEndpoint, Registration
 from gateway.services.resources import Intake, store
-from gateway.services.tokens import Caller
 from gateway.services.work import Handler, run_job
 from gateway.store import doorbell
 from gateway.store.engine import Database
@@ -52,6 +54,7 @@ class Stage:
     def __init__(self, database: Database, folder: Path) -> None:
         self.spool = folder / "spool"
         self.spool.mkdir()
+        self.anchors = folder / "anchors"
         self.ahead = timedelta()
         self.policy = RetentionPolicy.of_days(close_after_days=30, keep_days=0)
         self.core = core_over(database, folder, lambda: datetime.now(UTC) + self.ahead)
@@ -100,6 +103,8 @@ class Stage:
             JobKind.DELIVERY_OVERDUE: partial(overdue.ask_about_overdue, self.core),
             JobKind.CASE_CLOSING: partial(closing.close_due, self.core, policy=self.policy),
             JobKind.RETENTION: partial(retention.destroy_due, self.core, policy=self.policy),
+            JobKind.AUDIT_ANCHOR: partial(anchoring.anchor_due, self.core, folder=self.anchors),
+            JobKind.AUDIT_EXPORT: partial(audit_export.export_due, self.core, send=None, host=""),
         }
         while due := self._due():
             for job_id in due:

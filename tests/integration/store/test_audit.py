@@ -1,61 +1,192 @@
 """The chain shows every change, removal and reordering of a sealed row, and counts what is not sealed yet."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
-from gateway.store import audit, tables
+from gateway.domain.audit_proof import Anchor, Damage, Verification
+from gateway.store import audit, audit_chain, tables
 from gateway.store.engine import Database
 from tests.integration.store.overlap import overlapping
+from tests.tampering import tampering
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+ROWS, SEALS = tables.audit, tables.audit_seal
+CHANGED, REORDERED = "the row was changed", "the row stands in another order than it was sealed in"
 
 
 def _record(database: Database, count: int) -> None:
     with database.write("test") as connection:
         for number in range(count):
-            audit.record(connection, at=NOW, actor="w", action="egress.granted", subject=f"d{number}", details={"n": 1})
+            audit.record(
+                connection,
+                at=NOW + timedelta(seconds=number),
+                actor="w",
+                action="egress.granted",
+                patient_id="patient" if number % 2 else None,
+                subject=f"d{number}",
+                details={"n": 1},
+            )
 
 
 def _seal(database: Database, limit: int = 1000) -> int:
     with database.write("test") as connection:
-        return audit.seal(connection, now=NOW, limit=limit)
+        return audit_chain.seal(connection, now=NOW, limit=limit)
 
 
-def _verified(database: Database) -> audit.Verification:
+def _verified(database: Database, *anchors: Anchor) -> Verification:
     with database.read() as connection:
-        return audit.verify(connection)
+        return audit_chain.verify(connection, anchors=anchors)
+
+
+def _anchor(database: Database) -> Anchor:
+    with database.read() as connection:
+        found = audit_chain.head(connection, now=NOW)
+    assert found is not None
+    return found
+
+
+def _whole(sealed: int, unsealed: int) -> Verification:
+    return Verification(sealed, unsealed, NOW if unsealed else None, broken_at=None, damages=())
 
 
 def test_the_tail_is_counted_until_it_is_sealed(database: Database) -> None:
     _record(database, 3)
-    assert _verified(database) == audit.Verification(sealed=0, unsealed=3, broken_at=None)
+    assert _verified(database) == _whole(sealed=0, unsealed=3)
     assert _seal(database, limit=2) == 2
-    assert _verified(database) == audit.Verification(sealed=2, unsealed=1, broken_at=None)
+    last = NOW + timedelta(seconds=2)
+    assert _verified(database) == Verification(2, 1, last, broken_at=None, damages=())
     assert _seal(database) == 1
     assert _seal(database) == 0
-    assert _verified(database) == audit.Verification(sealed=3, unsealed=0, broken_at=None)
+    assert _verified(database) == _whole(sealed=3, unsealed=0)
     with database.read() as connection:
-        assert not audit.has_unsealed(connection)
+        assert not audit_chain.has_unsealed(connection)
 
 
-@pytest.mark.parametrize("column", ["actor", "action", "outcome", "subject", "details", "at", "case_id"])
-def test_a_changed_row_breaks_the_chain_where_it_stands(database: Database, column: str) -> None:
+@pytest.mark.parametrize("changed", [2, 3])
+def test_a_changed_row_is_named(database: Database, changed: int) -> None:
+    _record(database, 4)
+    _seal(database)
+    is_it, another = ROWS.c.id == changed, datetime(2026, 3, 3, tzinfo=UTC)
+    for column in ("actor", "action", "outcome", "subject", "details", "at", "case_id", "patient_id"):
+        forged: object = {"details": {"n": 2}, "at": another}.get(column, "x")
+        with tampering(database) as connection:
+            before = connection.execute(select(ROWS.c[column]).where(is_it)).scalar_one()
+            connection.execute(update(ROWS).where(is_it).values({column: forged}))
+        found = _verified(database)
+        assert (found.broken_at, found.sealed) == (changed, changed - 1), column
+        assert found.damages == (Damage(changed, changed, CHANGED),)
+        with tampering(database) as connection:
+            connection.execute(update(ROWS).where(is_it).values({column: before}))
+        assert _verified(database) == _whole(sealed=4, unsealed=0)
+
+
+def test_a_patient_that_was_taken_out_of_a_row_is_seen(database: Database) -> None:
+    _record(database, 2)
+    _seal(database)
+    with tampering(database) as connection:
+        connection.execute(update(ROWS).where(ROWS.c.id == 2).values(patient_id=None))
+    assert _verified(database).damages == (Damage(2, 2, CHANGED),)
+
+
+def test_every_damage_is_named_not_the_first_alone(database: Database) -> None:
+    _record(database, 6)
+    _seal(database)
+    with tampering(database) as connection:
+        connection.execute(update(ROWS).where(ROWS.c.id.in_((2, 5))).values(actor="x"))
+    assert [one.audit_id for one in _verified(database).damages] == [2, 5]
+
+
+def test_a_removed_seal_is_seen(database: Database) -> None:
     _record(database, 3)
     _seal(database)
-    forged: object = {"n": 2} if column == "details" else datetime(2026, 3, 3, tzinfo=UTC) if column == "at" else "x"
-    with database.write("test") as connection:
-        connection.execute(update(tables.audit).where(tables.audit.c.id == 2).values({column: forged}))
-    assert _verified(database).broken_at == 2
+    with tampering(database) as connection:
+        connection.execute(delete(SEALS).where(SEALS.c.position == 2))
+    found = _verified(database)
+    assert found.broken_at == 3
+    assert found.damages == (
+        Damage(3, 3, "seals 2 to 2 are missing before the seal of this row"),
+        Damage(2, None, "the row has no seal, and waits for none"),
+    )
 
 
-def test_a_removed_row_and_a_removed_seal_are_seen(database: Database) -> None:
+def test_a_removed_row_is_named(database: Database) -> None:
     _record(database, 3)
     _seal(database)
-    with database.write("test") as connection:
-        connection.execute(delete(tables.audit_seal).where(tables.audit_seal.c.position == 2))
-    assert _verified(database).broken_at == 3
+    _lose_row_2(database)
+    assert _verified(database).damages == (Damage(2, 2, "the row is gone; its seal is there"),)
+
+
+def test_a_beginning_that_was_cut_off_is_seen(database: Database) -> None:
+    _record(database, 4)
+    _seal(database)
+    with tampering(database) as connection:
+        connection.execute(delete(SEALS).where(SEALS.c.position <= 2))
+        connection.execute(delete(ROWS).where(ROWS.c.id <= 2))
+    assert _verified(database).damages == (Damage(3, 3, "seals 1 to 2 are missing before the seal of this row"),)
+
+
+def _swap_seals(connection: Connection) -> None:
+    held = {row.position: row for row in connection.execute(select(SEALS).where(SEALS.c.position.in_((2, 3))))}
+    connection.execute(delete(SEALS).where(SEALS.c.position.in_((2, 3))))
+    for position, other in ((2, 3), (3, 2)):
+        row = dict(held[other]._mapping) | {"position": position}
+        connection.execute(insert(SEALS).values(row))
+
+
+def _swap_rows_of_seals(connection: Connection) -> None:
+    for seal, row in ((2, 99), (3, 2), (2, 3)):
+        if row == 99:
+            spare = dict(connection.execute(select(ROWS).where(ROWS.c.id == 2)).one()._mapping)
+            connection.execute(insert(ROWS).values(spare | {"id": 99}))
+        connection.execute(update(SEALS).where(SEALS.c.position == seal).values(audit_id=row))
+    connection.execute(delete(ROWS).where(ROWS.c.id == 99))
+
+
+@pytest.mark.parametrize(
+    ("swap", "named"), [(_swap_seals, {2, 3, 4}), (_swap_rows_of_seals, {2, 3})], ids=["seals", "rows"]
+)
+def test_a_changed_order_is_named(database: Database, swap: Callable[[Connection], None], named: set[int]) -> None:
+    _record(database, 5)
+    _seal(database)
+    with tampering(database) as connection:
+        swap(connection)
+    found = _verified(database)
+    assert {one.audit_id for one in found.damages} == named
+    assert {one.what for one in found.damages} == {REORDERED}
+
+
+def test_an_end_that_was_cut_off_is_seen_against_an_anchor_alone(database: Database) -> None:
+    _record(database, 3)
+    _seal(database)
+    anchor = _anchor(database)
+    assert (anchor.position, anchor.audit_id) == (3, 3)
+    assert _verified(database, anchor) == _whole(sealed=3, unsealed=0)
+    with tampering(database) as connection:
+        connection.execute(delete(SEALS).where(SEALS.c.position > 1))
+        connection.execute(delete(ROWS).where(ROWS.c.id > 1))
+    assert _verified(database) == _whole(sealed=1, unsealed=0)
+    [damage] = _verified(database, anchor).damages
+    assert (damage.audit_id, damage.position) == (3, 3)
+    assert damage.what == f"the anchor of {NOW.isoformat()} has 3 seals, and 1 are left"
+
+
+def test_a_chain_that_was_made_anew_is_seen_against_an_anchor_alone(database: Database) -> None:
+    _record(database, 3)
+    _seal(database)
+    anchor = _anchor(database)
+    with tampering(database) as connection:
+        connection.execute(update(ROWS).where(ROWS.c.id == 2).values(actor="nobody"))
+        connection.execute(delete(SEALS))
+        connection.execute(insert(tables.audit_tail), [{"audit_id": number} for number in (1, 2, 3)])
+    _seal(database)
+    assert _verified(database) == _whole(sealed=3, unsealed=0)
+    [damage] = _verified(database, anchor).damages
+    assert damage.position == 3
+    assert "rows up to it were written anew" in damage.what
 
 
 def test_what_is_rolled_back_leaves_no_row(database: Database) -> None:
@@ -65,14 +196,14 @@ def test_what_is_rolled_back_leaves_no_row(database: Database) -> None:
     with pytest.raises(Stop), database.write("test") as connection:
         audit.record(connection, at=NOW, actor="w", action="x")
         raise Stop
-    assert _verified(database) == audit.Verification(sealed=0, unsealed=0, broken_at=None)
+    assert _verified(database) == _whole(sealed=0, unsealed=0)
 
 
 def test_two_sealers_at_once_make_one_chain(database: Database) -> None:
     _record(database, 5)
     sealed = overlapping(database, lambda: _seal(database, limit=3), lambda: _seal(database))
     assert sealed == (3, 2)
-    assert _verified(database) == audit.Verification(sealed=5, unsealed=0, broken_at=None)
+    assert _verified(database) == _whole(sealed=5, unsealed=0)
 
 
 def test_a_row_that_commits_after_later_ones_were_sealed_is_sealed_behind_them(database: Database) -> None:
@@ -82,14 +213,47 @@ def test_a_row_that_commits_after_later_ones_were_sealed_is_sealed_behind_them(d
 
     overlapping(database, lambda: _record(database, 1), record_and_seal)
     _seal(database)
-    assert _verified(database) == audit.Verification(sealed=2, unsealed=0, broken_at=None)
+    assert _verified(database) == _whole(sealed=2, unsealed=0)
 
 
 def test_a_row_that_nobody_would_ever_seal_is_seen(database: Database) -> None:
     _record(database, 3)
     assert _seal(database, limit=1) == 1
-    with database.write("test") as connection:
+    with tampering(database) as connection:
         connection.execute(delete(tables.audit_tail).where(tables.audit_tail.c.audit_id == 2))
-    assert _verified(database) == audit.Verification(sealed=1, unsealed=2, broken_at=2)
+    found = _verified(database)
+    assert (found.sealed, found.unsealed, found.broken_at) == (1, 2, 2)
     assert _seal(database) == 1
-    assert _verified(database) == audit.Verification(sealed=2, unsealed=1, broken_at=2)
+    found = _verified(database)
+    assert (found.sealed, found.unsealed, found.broken_at) == (2, 1, 2)
+
+
+def test_a_row_that_went_before_it_was_sealed_is_seen(database: Database) -> None:
+    _record(database, 2)
+    _lose_row_2(database)
+    assert _verified(database).damages == (Damage(2, None, "the row is gone before it was sealed"),)
+
+
+@pytest.mark.parametrize("table", [ROWS, SEALS], ids=["audit", "audit_seal"])
+def test_the_database_itself_refuses_to_change_the_trail(database: Database, table: Table) -> None:
+    _record(database, 1)
+    _seal(database)
+    for change in (
+        update(table).values(sha256="x") if table is SEALS else update(table).values(actor="x"),
+        delete(table),
+    ):
+        with pytest.raises(IntegrityError, match="the audit trail only grows"), database.write("test") as connection:
+            connection.execute(change)
+    assert _verified(database) == _whole(sealed=1, unsealed=0)
+
+
+def _lose_row_2(database: Database) -> None:
+    """Although a seal, or the tail, refers to it: on SQLite where the keys are not enforced."""
+    if database.is_sqlite:
+        with database.aside() as raw:
+            raw.execute("PRAGMA foreign_keys = OFF")
+            raw.execute("DROP TRIGGER audit_no_delete")
+            raw.execute("DELETE FROM audit WHERE id = 2")
+        return
+    with tampering(database) as connection:
+        connection.execute(delete(ROWS).where(ROWS.c.id == 2))

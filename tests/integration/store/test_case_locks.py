@@ -9,6 +9,7 @@ from gateway.domain.resource import StoredResource
 from gateway.services import egress
 from gateway.services.intake import receive
 from gateway.store import audit, deliveries
+from tests.grants import is_cancelled
 from tests.integration.store.overlap import overlapping
 from tests.integration.store.stage import Json, Stage, update
 from tests.peers.generated import ct_series
@@ -39,7 +40,7 @@ def _is_for_reviewer(one: StoredResource) -> bool:
 
 def _is_in_force(stage: Stage, granted: EgressGrant) -> bool:
     with stage.core.database.read() as connection:
-        return not deliveries.is_cancelled(connection, granted)
+        return not is_cancelled(connection, granted)
 
 
 def test_a_revocation_that_waits_for_a_grant_cancels_it(stage: Stage) -> None:

@@ -6,14 +6,17 @@ Whoever gives the command again is told what stands, or adds nothing but one mor
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from gateway.demo import resources as demo
-from gateway.domain.delivery import DeliveryState
+from gateway.domain.consent.transfer import TransferKind
+from gateway.domain.delivery import DeliveryState, Flow
 from gateway.domain.errors import Conflict, NotFound
 from gateway.domain.party import DicomAddress, EndpointRole, Identifier, PartyKind
+from gateway.domain.people import Role
 from gateway.domain.resource import StoredResource
 from gateway.services import (
     cases,
@@ -21,17 +24,24 @@ from gateway.services import (
     closing,
     delivery_control,
     documents,
+    explaining,
     legal_hold,
     linking,
     quarantine,
-    recall,
+    recalling,
     registry,
+    representation,
+    revoking,
     second_look,
+    transferring,
 )
 from gateway.services.intake import receive
+from gateway.services.people import registry as people
 from gateway.services.registry import NewEndpoint
+from gateway.services.transferring import NewTransfer
 from gateway.store import deliveries, recalls, resources, studies, tables
 from tests.acceptance.kill_points import BY_COMMAND
+from tests.client_keys import ec_key, key_set
 from tests.forked import kill_at, on_its_databases
 from tests.hooks import hooks_of
 from tests.integration.store.finished import PDF, Clinic
@@ -42,7 +52,8 @@ ROOT = Path(__file__).parents[3]
 Command = Callable[[], object]
 Prepare = Callable[[Clinic], Command]
 Rows = dict[str, list[str]]
-BY = {"actor": "nurse"}
+BY: dict[str, Any] = {"actor": "nurse"}
+GUARDIAN = {"identifier": {"system": "urn:oid:1.2.3", "value": "guardian-1"}}
 IZMIR = Identifier("urn:oid:2.16.792.1.2.3", "izmir")
 
 
@@ -153,7 +164,7 @@ def _acknowledging(clinic: Clinic) -> Command:
         clinic.stage.post(update(consent, status="inactive"))
     with clinic.stage.core.database.read() as connection:
         notice = recalls.listed(connection, case_id=case_id)[0]
-    return partial(recall.acknowledge, clinic.stage.core, notice.id, **BY)
+    return partial(recalling.acknowledge, clinic.stage.core, notice.id, **BY)
 
 
 def _another_party(clinic: Clinic) -> Command:
@@ -182,18 +193,105 @@ def _another_client(clinic: Clinic) -> Command:
     return partial(clients.add_client, clinic.stage.core, "ankara", "ehr-of-ankara", **BY)
 
 
+def _another_secret(clinic: Clinic) -> Command:
+    _another_client(clinic)()
+    return partial(clients.rotate_secret, clinic.stage.core, "ehr-of-ankara", **BY)
+
+
+def _other_keys(clinic: Clinic) -> Command:
+    core, means = clinic.stage.core, clients.Means(jwks=key_set(ec_key("first")))
+    clients.add_client(core, "ankara", "ehr-of-ankara", means=means, **BY)
+    return partial(clients.set_keys, core, "ehr-of-ankara", jwks=key_set(ec_key("second")), **BY)
+
+
 def _without_client(clinic: Clinic) -> Command:
     _another_client(clinic)()
     return partial(clients.revoke_client, clinic.stage.core, "ehr-of-ankara", **BY)
 
 
+def _moved_abroad(clinic: Clinic) -> NewTransfer:
+    """The reviewer is in another country; gives what lets images go there."""
+    with clinic.stage.core.database.write("test") as connection:
+        connection.execute(tables.party.update().where(tables.party.c.name == "deniz").values(country="DE"))
+    return NewTransfer("ankara", "deniz", TransferKind.STANDARD_CONTRACTUAL_CLAUSES, "SCC 7", last="2099-12-31")
+
+
+def _adding_transfer(clinic: Clinic) -> Command:
+    new, core = _moved_abroad(clinic), clinic.stage.core
+    return partial(transferring.add, core, new, **BY)
+
+
+def _ending_transfer(clinic: Clinic) -> Command:
+    """Images are on their way on the ground of it."""
+    new, core = _moved_abroad(clinic), clinic.stage.core
+    record_id = transferring.add(core, new, **BY)
+    clinic.order()
+    return partial(transferring.end, core, record_id, **BY)
+
+
+def _represented(clinic: Clinic) -> str:
+    """The id of a consent that a guardian gave."""
+    data = clinic.stage.case_data()
+    [patient] = clinic.stage.post(demo.patient_resource(data))
+    content = demo.consent(data, Flow.DISCLOSE_TO_REVIEWER, f"Patient/{patient.id}")
+    [stored] = clinic.stage.post(content | {"performer": [GUARDIAN]})
+    return stored.id
+
+
+def _revoking(clinic: Clinic) -> Command:
+    """Images are on their way on the ground of it."""
+    patient_id = clinic.case(clinic.order()).patient_id
+    with clinic.stage.core.database.read() as connection:
+        given = resources.referring(connection, clinic.stage.clinic.id, "Consent", patient_id)
+    [consent_id] = [one.id for one in given if "disclose-to-reviewer" in str(one.content["policy"])]
+    return partial(revoking.revoke, clinic.stage.core, consent_id, reason="a letter", **BY)
+
+
+def _recording_authority(clinic: Clinic) -> Command:
+    return partial(representation.record, clinic.stage.core, _represented(clinic), basis="a court order", **BY)
+
+
+def _withdrawing_authority(clinic: Clinic) -> Command:
+    core, consent_id = clinic.stage.core, _represented(clinic)
+    representation.record(core, consent_id, basis="a court order", **BY)
+    return partial(representation.withdraw, core, consent_id, **BY)
+
+
+def _explaining(clinic: Clinic) -> Command:
+    posted = clinic.stage.post(demo.clinic_bundle(clinic.stage.case_data(), PDF))
+    [case_id] = [one.id for one in posted if one.type == "ServiceRequest"]
+    return partial(explaining.explain_to_person, clinic.stage.core, case_id, "ehr", moment="", **BY)
+
+
+def _another_user(clinic: Clinic) -> Command:
+    return partial(people.add, clinic.stage.core, "coordinator", [Role.COORDINATOR], None, **BY)
+
+
+def _of_user(command: Callable[..., object], *given: object, first: Callable[..., object] | None = None) -> Prepare:
+    def prepare(clinic: Clinic) -> Command:
+        _another_user(clinic)()
+        if first is not None:
+            first(clinic.stage.core, "coordinator", **BY)
+        return partial(command, clinic.stage.core, "coordinator", *given, **BY)
+
+    return prepare
+
+
 COMMANDS: Mapping[str, Prepare] = {
+    "authority.record": _recording_authority,
+    "authority.withdraw": _withdrawing_authority,
+    "consent.explain": _explaining,
+    "consent.revoke": _revoking,
+    "transfer.add": _adding_transfer,
+    "transfer.end": _ending_transfer,
     "case.assign": _assigning,
     "case.close": _of_case(closing.close, reason="done"),
     "case.hold": _of_case(legal_hold.hold, reason="a court asks"),
     "case.reopen": _of_case(closing.reopen, first=closing.close),
     "case.unhold": _of_case(legal_hold.unhold, first=legal_hold.hold),
     "client.add": _another_client,
+    "client.rotate-secret": _another_secret,
+    "client.set-keys": _other_keys,
     "delivery.cancel": _of_delivery(delivery_control.cancel),
     "delivery.confirm": _in_doubt(delivery_control.confirm),
     "delivery.hold": _of_delivery(delivery_control.hold, "wait"),
@@ -212,13 +310,24 @@ COMMANDS: Mapping[str, Prepare] = {
     "registry.party": _another_party,
     "study.leave-out": _leaving_out,
     "study.link": _linking,
+    "user.add": _another_user,
+    "user.disable": _of_user(people.disable),
+    "user.enable": _of_user(people.enable, first=people.disable),
+    "user.reset": _of_user(people.reset),
+    "user.roles": _of_user(people.set_roles, [Role.ADMINISTRATOR], None),
+    "user.unlock": _of_user(people.unlock),
 }
 ONLY_ADDS_TO = {
+    "consent.explain": {"audit"},
+    "client.rotate-secret": {"oauth_client", "audit"},  # it is another secret each time
+    "client.set-keys": {"audit"},
     "delivery.retry": {"delivery", "outbox", "audit"},  # it may be tried at once as often as somebody likes
     "document.show": {"audit"},
     "registry.client": {"oauth_client", "audit"},
     "study.link": {"case_key", "outbox", "audit"},  # of several links the last one counts
     "registry.endpoint": {"endpoint", "audit"},  # the same address again
+    "user.reset": {"person", "audit"},  # a code in place of the earlier one
+    "user.unlock": {"audit"},
 }
 """What may be done twice -> the tables that differ afterwards."""
 

@@ -130,7 +130,7 @@ def test_what_is_held_and_could_not_be_decided_is_asked_again(clinic: Clinic) ->
     case_id = _order(clinic, start=core.now() + DAY)
     assert {one.state for one in _deliveries(clinic, case_id)} == {HELD}
     with core.database.write("test") as connection:
-        case, unread = cases.lock(connection, case_id), Ground(foregone=indeterminate("the store was away"))
+        case, unread = cases.lock(connection, case_id), Ground(foregone=indeterminate("the store was away", ""))
         for one in deliveries.listed(connection, case_id=case_id):
             recorded = redecide(connection, case, one, stage="consent", now=core.now(), ground=unread)
             assert recorded.decision.valid_until is None

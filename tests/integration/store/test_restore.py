@@ -14,14 +14,16 @@ from gateway.domain.party import PartyKind
 from gateway.services import one_key
 from gateway.services.intake import receive
 from gateway.services.one_store import OwnBlobs, new_mark
+from gateway.services.people import sessions
 from gateway.services.restoring import restore
-from gateway.store import audit, deliveries, installation, parties
+from gateway.store import audit, audit_chain, deliveries, installation, parties
 from gateway.store.backups import open_backup
 from gateway.store.keys import fingerprint_of, shown
 from gateway.store.schema import differences, upgrade
 from tests.integration.store.backed_up import Gateway, backed_up, rows_of, unheard
 from tests.integration.store.stage import Stage
 from tests.peers.generated import ct_series
+from tests.people import POLICY, Somebody
 
 
 def _mode(path: Path) -> int:
@@ -77,10 +79,10 @@ def test_a_restored_gateway_goes_on(filled: Stage, empty: Gateway, tmp_path: Pat
     receive(filled.core, filled.arrival(ds))
     assert max(row[0] for row in rows_of(empty.database)["instance"]) == highest + 1
     with empty.database.write("test") as connection:
-        while audit.seal(connection, now=filled.core.now()):
+        while audit_chain.seal(connection, now=filled.core.now()):
             pass
     with empty.database.read() as connection:
-        found = audit.verify(connection)
+        found = audit_chain.verify(connection)
     assert (found.broken_at, found.unsealed) == (None, 0)
     filled.work()
 
@@ -195,3 +197,13 @@ def test_another_key_is_never_overwritten(filled: Stage, empty: Gateway, tmp_pat
     with pytest.raises(Conflict, match="another key"):
         empty.restored(backup)
     assert path.read_bytes() == b"x" * 32
+
+
+def test_nobody_is_signed_in_by_a_backup(filled: Stage, empty: Gateway, tmp_path: Path) -> None:
+    ayse = Somebody(filled.core)
+    token = ayse.signs_in().signed_in.token
+    backed_up(filled.core, tmp_path / "backups")
+    empty.restored(open_backup(tmp_path / "backups"))
+    ayse.core = replace(filled.core, database=empty.database)
+    assert sessions.recognise(ayse.core, POLICY, token) is None
+    assert ayse.signs_in(code=ayse.recovery_codes[0]).signed_in.person.name == "ayse"

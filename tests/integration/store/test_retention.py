@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from gateway.domain import hooks
+from gateway.domain.caller import Caller
 from gateway.domain.errors import Conflict, Gone
 from gateway.services import (
     closing,
@@ -18,8 +19,7 @@ from gateway.services import (
 from gateway.services.intake import receive
 from gateway.services.story import case_story
 from gateway.services.sweeping import sweep
-from gateway.services.tokens import Caller
-from gateway.store import audit, cases, deliveries, recalls, resources, studies, tables
+from gateway.store import audit, audit_chain, cases, deliveries, recalls, resources, studies, tables
 from gateway.store.blobs import BlobDirectory
 from tests.integration.store.finished import DAY, KEEP_DAYS, PDF, Clinic, destroyed, until_closed
 from tests.integration.store.stage import update
@@ -69,12 +69,12 @@ def test_what_proves_it_remains_and_a_second_time_changes_nothing(clinic: Clinic
     case_id = clinic.finished()
     core = clinic.stage.core
     with core.database.write("test") as connection:
-        audit.seal(connection, now=core.now())
+        audit_chain.seal(connection, now=core.now())
     until_closed(clinic)
     clinic.later((KEEP_DAYS + 1) * DAY)
     with core.database.write("test") as connection:
-        audit.seal(connection, now=core.now())
-        assert audit.verify(connection).broken_at is None
+        audit_chain.seal(connection, now=core.now())
+        assert audit_chain.verify(connection).broken_at is None
         assert len(deliveries.decisions(connection, case_id)) >= 3
         assert len(deliveries.receipts(connection, case_id)) == 4
         [row] = audit.of_case(connection, case_id, actions=["case.destroyed"])

@@ -1,5 +1,7 @@
 """A database that the previous version filled is upgraded with every row in it, and the gateway works on it."""
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import Connection, MetaData, Table, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
@@ -16,14 +19,15 @@ from gateway.domain.pseudonym import pseudonym_token
 from gateway.domain.study import StudyState
 from gateway.services import one_key
 from gateway.services.intake import receive
-from gateway.store import audit, studies, workers
+from gateway.store import audit, audit_chain, studies, workers
 from gateway.store.engine import Database
 from gateway.store.installation import known_fingerprint
 from gateway.store.keys import fingerprint_of
 from gateway.store.migrations import versions
 from gateway.store.readiness import database_problems
 from gateway.store.schema import differences, upgrade, upgrade_within
-from gateway.store.tables import Instant, instance, metadata, quarantine
+from gateway.store.tables import Instant, audit_seal, audit_tail, instance, metadata, quarantine
+from gateway.store.tables import audit as audit_rows
 from tests.integration.store.overlap import overlapping
 from tests.integration.store.stage import Stage
 from tests.peers.generated import ct_series
@@ -135,8 +139,33 @@ def _received(connection: Connection, table: Table, digest: str) -> int:
     values = {one.name: _value(table, one.name) for one in table.columns if one.name != "id"}
     added = insert(table).values(values | {"blob_sha256": digest * 64}).returning(table.c.id)
     given = int(connection.execute(added).scalar_one())
-    audit.record(connection, at=MOMENT, actor="pacs", action="instance.received", subject=f"instance/{given}")
+    _recorded_before(connection, actor="pacs", action="instance.received", subject=f"instance/{given}")
     return given
+
+
+def _recorded_before(
+    connection: Connection, *, actor: str, action: str, subject: str, case_id: str | None = None
+) -> int:
+    """An audit row as the versions before revision 0011 wrote it; gives its id."""
+    row = {"at": MOMENT, "actor": actor, "action": action, "outcome": "success", "case_id": case_id}
+    names = ("at", "actor", "action", "outcome", "case_id", "subject", "details")
+    typed = [sa.column(name, audit_rows.c[name].type) for name in names]
+    of_before = sa.table("audit", sa.column("id"), *typed)
+    added = insert(of_before).values(row | {"subject": subject, "details": {"n": 1}}).returning(of_before.c.id)
+    audit_id = int(connection.execute(added).scalar_one())
+    connection.execute(insert(audit_tail).values(audit_id=audit_id))
+    return audit_id
+
+
+def _sealed_before(connection: Connection, audit_id: int, *, actor: str, action: str, subject: str) -> str:
+    """The first seal of a chain, as those versions made it; gives its digest."""
+    content = [audit_id, MOMENT.isoformat(), actor, action, "success", None, subject, {"n": 1}]
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    digest = hashlib.sha256(("0" * 64 + canonical).encode()).hexdigest()
+    connection.execute(delete(audit_tail).where(audit_tail.c.audit_id == audit_id))
+    seal = {"position": 1, "audit_id": audit_id, "sha256": digest, "sealed_at": MOMENT}
+    connection.execute(insert(audit_seal).values(seal))
+    return digest
 
 
 def _inserted(connection: Connection, table: Table, **known: Any) -> None:
@@ -203,8 +232,8 @@ def test_the_gateway_works_on_what_was_there_before_the_upgrade(database: Databa
     with database.write("test") as connection:
         connection.execute(insert(tables["party"]).values(party | {"created_at": MOMENT}))
         connection.execute(insert(tables["endpoint"]).values(endpoint | {"created_at": MOMENT}))
-        audit.record(connection, at=MOMENT, actor="previous", action="case.opened", subject="case/0")
-        assert audit.seal(connection, now=MOMENT) == 1
+        said = {"actor": "previous", "action": "case.opened", "subject": "case/0"}
+        _sealed_before(connection, _recorded_before(connection, **said), **said)
 
     upgrade(database)
 
@@ -213,11 +242,33 @@ def test_the_gateway_works_on_what_was_there_before_the_upgrade(database: Databa
     arrival = replace(stage.arrival(ds), endpoint=replace(stage.pacs, id="pacs0", party_id="clinic0"))
     receive(stage.core, arrival)
     with database.write("test") as connection:
-        assert audit.seal(connection, now=stage.core.now()) > 1
+        assert audit_chain.seal(connection, now=stage.core.now()) > 1
     with database.read() as connection:
-        assert audit.verify(connection).broken_at is None
+        assert audit_chain.verify(connection).broken_at is None
     stage.ahead += stage.core.quiet_period * 2
     stage.work()
     with database.read() as connection:
         [waiting] = studies.listed(connection)
     assert (waiting.study_instance_uid, waiting.state) == (ds.StudyInstanceUID, StudyState.UNMATCHED)
+
+
+def test_rows_of_before_are_found_by_the_patient_of_their_case_and_stay_proven(database: Database) -> None:
+    of_before = {one.name: one for one in _reflected(database)}
+    with database.write("test") as connection:
+        for name in ("party", "resource", "case"):
+            _inserted(connection, of_before[name])
+        case_id, patient_id = _value(of_before["case"], "id"), _value(of_before["case"], "patient_id")
+        said = {"actor": "previous", "action": "case.opened", "subject": "case/0"}
+        _sealed_before(connection, _recorded_before(connection, **said), **said)
+        _recorded_before(connection, actor="previous", action="fhir.read", subject="x", case_id=case_id)
+
+    upgrade(database)
+
+    with database.write("test") as connection:
+        audit.record(connection, at=MOMENT, actor="new", action="fhir.read", subject="y", case_id=case_id)
+        audit_chain.seal(connection, now=MOMENT)
+    with database.read() as connection:
+        found = audit.of_patient(connection, patient_id, limit=10)
+        assert [(row.actor, row.patient_id) for row in found] == [("new", patient_id), ("previous", None)]
+        verified = audit_chain.verify(connection)
+    assert (verified.sealed, verified.damages) == (3, ())

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from gateway.domain.work import JobKind
-from gateway.store import audit, outbox, workers
+from gateway.store import audit, audit_chain, outbox, workers
 from gateway.store.engine import Database
 from tests.integration.workers import gated_worker
 from tests.peers.processes import wait_until
@@ -81,7 +81,7 @@ def record(yard: Yard) -> None:
 def is_sealed(yard: Yard) -> bool:
     """Whether a relay has chained all that is there."""
     with yard.database.read() as connection:
-        return not audit.has_unsealed(connection)
+        return not audit_chain.has_unsealed(connection)
 
 
 def until_told(yard: Yard, words: str) -> None:

@@ -12,9 +12,10 @@ from click.testing import CliRunner, Result
 from gateway.cli import main
 from gateway.cli.commands import COMMANDS
 from gateway.domain import trace
-from gateway.store import audit, parties, studies
+from gateway.store import audit, audit_chain, parties, studies
 from gateway.store.engine import Database
 from gateway.store.schema import upgrade
+from tests.tampering import tampering
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 COMMON = ("--country", "TR", "--time-zone", "Europe/Istanbul")
@@ -260,18 +261,28 @@ def test_quarantine_shows_both_values_and_records_who_looked(stores: Database) -
     )
     assert shown("quarantine", "show", entry_id)["details"] == details
     with stores.read() as connection:
-        assert audit.verify(connection).unsealed == 2
+        assert audit_chain.verify(connection).unsealed == 2
 
 
 def test_the_audit_chain_is_verified(stores: Database) -> None:
     run(*CLINIC, *PACS)
     with stores.write("test") as connection:
-        audit.seal(connection, now=NOW)
-    assert shown("audit", "verify") == {"sealed": 2, "unsealed": 0, "broken_at": None}
-    with stores.write("test") as connection:
+        audit_chain.seal(connection, now=NOW)
+    whole: dict[str, object] = {
+        "sealed": 2,
+        "unsealed": 0,
+        "oldest_unsealed_at": None,
+        "broken_at": None,
+        "damages": [],
+    }
+    assert shown("audit", "verify") == whole
+    with tampering(stores) as connection:
         connection.exec_driver_sql("UPDATE audit SET actor = 'nobody' WHERE id = 2")
-    assert shown("audit", "verify", exit_code=1)["broken_at"] == 2
-    assert "BROKEN at audit row 2" in run("audit", "verify", exit_code=1).stdout
+    damage = {"audit_id": 2, "position": 2, "what": "the row was changed"}
+    assert shown("audit", "verify", exit_code=1)["damages"] == [damage]
+    told = run("audit", "verify", exit_code=1).stdout
+    assert "BROKEN at audit row 2, after 1 good rows" in told
+    assert "audit row 2 (seal 2): the row was changed" in told
 
 
 def test_ids_stay_whole_in_a_pipe(stores: Database) -> None:

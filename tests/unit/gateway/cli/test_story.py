@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click.testing import CliRunner
 
-from gateway.cli import main
+from gateway.cli import cases, main
 from gateway.cli.office import Office
 from gateway.domain.story import CaseStory, Station, Wait
 from gateway.services import story
@@ -32,6 +32,7 @@ STORY = CaseStory(
 def _told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(story, "case_story", lambda _core, _case_id: STORY)
     monkeypatch.setattr(Office, "core", None)
+    monkeypatch.setattr(cases, "record_look", lambda _core, _action, **_of: None)
 
 
 def test_for_people() -> None:

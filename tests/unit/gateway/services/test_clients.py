@@ -1,4 +1,4 @@
-"""Clients are registered for a party, and revoked; both leave an audit row."""
+"""Clients are registered for a party, changed and revoked; each leaves an audit row."""
 
 import base64
 from pathlib import Path
@@ -8,11 +8,15 @@ from sqlalchemy import select
 
 from gateway.domain.errors import Conflict, Invalid, NotFound
 from gateway.domain.party import Identifier, Party, PartyKind
-from gateway.services.clients import add_client, revoke_client
+from gateway.services.client_page import client_page
+from gateway.services.client_proof import digest
+from gateway.services.clients import Means, add_client, revoke_client, rotate_secret, set_keys
 from gateway.services.core import Core
 from gateway.store import parties
+from gateway.store.clients import Proof, client_by_id
 from gateway.store.engine import Database
 from gateway.store.tables import audit, oauth_client
+from tests.client_keys import ec_key, key_set, public, rsa_key
 from tests.core import START, Clock, core_over
 
 ACTOR = "cli:test"
@@ -67,3 +71,110 @@ def test_no_secret_shows_in_a_representation(core: Core) -> None:
     made = add_client(core, "ankara", actor=ACTOR)
     assert made.secret not in repr(made)
     assert repr(core.pseudonym_key) not in repr(core)
+
+
+def proof(core: Core, client_id: str = "ehr") -> Proof:
+    with core.database.read() as connection:
+        found = client_by_id(connection, client_id)
+    assert found is not None
+    return found.proof
+
+
+def test_a_client_has_a_secret_unless_it_proves_itself_otherwise(core: Core) -> None:
+    assert add_client(core, "ankara", "plain", actor=ACTOR).methods == ("secret",)
+    by_key = add_client(core, "ankara", "ehr", means=Means(jwks=key_set(ec_key())), actor=ACTOR)
+    assert (by_key.secret, by_key.methods) == ("", ("key",))
+    several = Means(has_secret=True, jwks_url="https://ehr.example/keys", certificate_name="EHR.example")
+    added = add_client(core, "ankara", "both", means=several, actor=ACTOR)
+    assert added.secret
+    assert added.methods == ("secret", "key", "certificate")
+    assert proof(core, "both").certificate_name == "ehr.example"
+
+
+@pytest.mark.parametrize(
+    ("means", "at"),
+    [
+        (Means(), "client"),
+        (Means(jwks=b"{}"), "jwks"),
+        (Means(jwks=b"{}", jwks_url="https://ehr.example/keys"), "jwks"),
+        (Means(jwks_url="http://ehr.example/keys"), "jwks_url"),
+        (Means(jwks_url="ftp://ehr.example/keys"), "jwks_url"),
+        (Means(jwks_url="file:///etc/passwd"), "jwks_url"),
+        (Means(jwks_url="https://user:secret@ehr.example/keys"), "jwks_url"),
+        (Means(jwks_url="https://ehr.example/keys#one"), "jwks_url"),
+        (Means(jwks_url="https:///keys"), "jwks_url"),
+        (Means(jwks_url="https://ehr.example:99999/keys"), "jwks_url"),
+        (Means(jwks_url="https://[::1/keys"), "jwks_url"),
+        (Means(jwks_url="https://ehr.example/ keys"), "jwks_url"),
+        (Means(jwks_url="https://ehr.example/" + "k" * 300), "jwks_url"),
+        (Means(certificate_name="*.ehr.example"), "certificate_name"),
+        (Means(certificate_name="localhost"), "certificate_name"),
+        (Means(certificate_name="ehr..example"), "host"),
+    ],
+    ids=range(16),
+)
+def test_means_that_cannot_be_used_are_refused(core: Core, means: Means, at: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        add_client(core, "ankara", "ehr", means=means, actor=ACTOR)
+    assert caught.value.at == at
+    assert kept(core) == ([], [])
+
+
+def test_keys_may_be_fetched_in_the_clear_on_this_machine_alone(core: Core) -> None:
+    for number, url in enumerate(("http://127.0.0.1:9000/keys", "http://localhost/keys", "http://[::1]:9000/keys")):
+        add_client(core, "ankara", f"ehr-{number}", means=Means(jwks_url=url), actor=ACTOR)
+        assert proof(core, f"ehr-{number}").jwks_url == url
+
+
+def test_a_client_may_do_what_it_was_registered_for(core: Core) -> None:
+    assert add_client(core, "ankara", "ehr", actor=ACTOR).scope == "system/*.crus"
+    assert add_client(core, "ankara", "reader", scope="system/Task.read", actor=ACTOR).scope == "system/Task.rs"
+    for scope in ("", "user/*.rs", "system/Task.sr"):
+        with pytest.raises(Invalid):
+            add_client(core, "ankara", "other", scope=scope, actor=ACTOR)
+
+
+def test_a_rotated_secret_takes_the_place_of_the_one_before(core: Core) -> None:
+    first = add_client(core, "ankara", "ehr", actor=ACTOR).secret
+    second = rotate_secret(core, "ehr", actor=ACTOR)
+    assert second != first
+    assert proof(core).secret_sha256 == digest(second)
+    assert kept(core)[1][-1] == ("client.rotate-secret", "ehr", ACTOR)
+
+
+def test_other_keys_take_the_place_of_those_before(core: Core) -> None:
+    add_client(core, "ankara", "ehr", means=Means(jwks=key_set(ec_key())), actor=ACTOR)
+    set_keys(core, "ehr", jwks_url="https://ehr.example/keys", actor=ACTOR)
+    assert (proof(core).jwks, proof(core).jwks_url) == (None, "https://ehr.example/keys")
+    set_keys(core, "ehr", jwks=key_set(rsa_key()), actor=ACTOR)
+    assert proof(core).jwks_url is None
+    assert kept(core)[1][-1] == ("client.set-keys", "ehr", ACTOR)
+
+
+def test_what_a_client_has_not_cannot_be_changed(core: Core) -> None:
+    add_client(core, "ankara", "ehr", means=Means(jwks=key_set(ec_key())), actor=ACTOR)
+    add_client(core, "ankara", "plain", actor=ACTOR)
+    with pytest.raises(Conflict, match="no secret"):
+        rotate_secret(core, "ehr", actor=ACTOR)
+    with pytest.raises(Conflict, match="no keys"):
+        set_keys(core, "plain", jwks=key_set(ec_key()), actor=ACTOR)
+    with pytest.raises(NotFound):
+        rotate_secret(core, "nobody", actor=ACTOR)
+    with pytest.raises(Invalid):
+        set_keys(core, "ehr", actor=ACTOR)
+    revoke_client(core, "plain", actor=ACTOR)
+    with pytest.raises(Conflict, match="revoked"):
+        rotate_secret(core, "plain", actor=ACTOR)
+
+
+def test_a_page_shows_keys_and_no_secret(core: Core) -> None:
+    means = Means(has_secret=True, jwks=key_set(ec_key(), public(rsa_key(), exp=int(START.timestamp()))))
+    secret = add_client(core, "ankara", "ehr", means=means, actor=ACTOR).secret
+    page = client_page(core, "ehr")
+    assert [(key.kid, key.expires_at) for key in page.keys] == [("ec-1", None), ("rsa-1", START)]
+    assert page.keys[0].thumbprint == ec_key().thumbprint()
+    assert page.client.methods == ("secret", "key")
+    assert secret not in repr(page)
+    assert digest(secret) not in repr(page)
+    with pytest.raises(NotFound):
+        client_page(core, "nobody")

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.domain.delivery import Receipt
 from gateway.domain.errors import Conflict
-from gateway.services import egress, recall
+from gateway.services import egress, recall, recalling
 from gateway.services.recall import RecallLine
 from gateway.services.story import case_story
 from gateway.store import cases, deliveries
@@ -98,7 +98,7 @@ def test_a_coordinator_acknowledges_it_once_and_the_story_says_so(scenery: Scene
     scenery.consent(DISCLOSE, status="inactive", of=consent_id)
     [notice] = _open(scenery)
     scenery.clock.forward(hours=1)
-    recall.acknowledge(scenery.core, notice.id, actor="cli:coordinator")
+    recalling.acknowledge(scenery.core, notice.id, actor="cli:coordinator")
 
     assert _open(scenery) == []
     assert not any("to be asked to delete" in what for what in scenery.waits())
@@ -107,7 +107,7 @@ def test_a_coordinator_acknowledges_it_once_and_the_story_says_so(scenery: Scene
     told = [(one.what, one.detail) for one in case_story(scenery.core, scenery.case.id).stations]
     assert told[-1] == ("recall acknowledged", f"recall/{notice.id}")
     with pytest.raises(Conflict, match="acknowledged by cli:coordinator"):
-        recall.acknowledge(scenery.core, notice.id, actor="cli:another")
+        recalling.acknowledge(scenery.core, notice.id, actor="cli:another")
 
 
 def test_a_closed_case_still_waits_for_its_recall(scenery: Scenery) -> None:
@@ -127,7 +127,7 @@ def test_an_acknowledged_notice_stands_anew_only_when_more_was_granted(scenery: 
     scenery.consent(DISCLOSE, status="inactive", of=consent_id)
     [notice] = _open(scenery)
     scenery.clock.forward(hours=1)
-    recall.acknowledge(scenery.core, notice.id, actor="cli:coordinator")
+    recalling.acknowledge(scenery.core, notice.id, actor="cli:coordinator")
     scenery.clock.forward(hours=1)
     scenery.consent(DISCLOSE, status="rejected", of=consent_id)
     assert _open(scenery) == []

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
@@ -59,11 +59,13 @@ class _Pacs:
         self.log, self.has, self.status, self.studies = log, list(has), status, list(studies)
         self.received: list[pydicom.Dataset] = []
 
-    def find_study(self, *_: object) -> list[StudyIdentity]:
+    def find_study(self, *_: object, before_send: Callable[[], None]) -> list[StudyIdentity]:
+        before_send()
         self.log.append("find study")
         return self.studies
 
-    def has_instance(self, *_: object) -> bool:
+    def has_instance(self, *_: object, before_send: Callable[[], None]) -> bool:
+        before_send()
         self.log.append("find instance")
         answer = self.has.pop(0)
         if isinstance(answer, GatewayError):

@@ -1,6 +1,6 @@
 """What is kept of each object on its way to the reviewer's node."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -31,8 +31,11 @@ class _Node:
         self.answers, self.holds = list(answers), holds
         self.log: list[str] = []
 
-    def find_instances(self, address: DicomAddress, study_instance_uid: str) -> frozenset[str]:
+    def find_instances(
+        self, address: DicomAddress, study_instance_uid: str, *, before_send: Callable[[], None]
+    ) -> frozenset[str]:
         assert address.ae_title == "NODE"
+        before_send()
         self.log.append(f"find {study_instance_uid}")
         if isinstance(self.holds, GatewayError):
             raise self.holds

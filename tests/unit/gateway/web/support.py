@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from sqlalchemy import Connection, select
 from werkzeug.test import TestResponse
 
 from fhir_mappings.json_text import write_json
-from gateway.domain.errors import Full
+from gateway.domain.errors import Full, Transient
 from gateway.domain.ids import new_id
 from gateway.domain.party import Identifier, Party, PartyKind
 from gateway.domain.resource import StoredResource
 from gateway.domain.work import QUEUES, WorkerPresence
+from gateway.services.client_proof import BySecret, prove
 from gateway.services.clients import add_client
 from gateway.services.resource_transaction import Effect
 from gateway.services.tokens import issue_token
@@ -24,13 +26,21 @@ from gateway.store import parties, workers
 from gateway.store.engine import Database
 from gateway.store.tables import audit
 from gateway.web.application import create_application
-from gateway.web.edge import Edge, Surroundings
-from tests.core import Clock, core_over
+from gateway.web.edge import Admission, Edge, Surroundings
+from gateway.web.rates import Limits, Rates
+from tests.core import PSEUDONYM_KEY, Clock, core_over
 
 START = datetime(2026, 3, 2, 9, 30, 0, 123456, tzinfo=UTC)
 BASE = "https://gateway.example"
 FHIR_JSON = "application/fhir+json"
-KINDS = {"clinic": PartyKind.CLINIC, "other-clinic": PartyKind.CLINIC, "reviewer": PartyKind.REVIEWER}
+PROXY = "10.0.0.7"
+LIMITS = Limits(tokens=120, requests=12_000, failures=30)
+KINDS = {
+    "clinic": PartyKind.CLINIC,
+    "other-clinic": PartyKind.CLINIC,
+    "reviewer": PartyKind.REVIEWER,
+    "other-reviewer": PartyKind.REVIEWER,
+}
 
 
 @dataclass
@@ -63,6 +73,21 @@ class Effects:
         self.seen.append(stored)
 
 
+@dataclass
+class PublishedKeys:
+    """Hosts of keys: what each address answers, and how often it was asked."""
+
+    answers: dict[str, tuple[bytes, float] | Exception] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def fetch(self, url: str) -> tuple[bytes, float]:
+        self.asked.append(url)
+        answer = self.answers.get(url, Transient("nobody is there"))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
 class World:
     """`credentials` are (client id, secret) by party name; requests are made with a token of that party."""
 
@@ -70,6 +95,7 @@ class World:
         self.database = database
         self.clock, self.disk, self.effects = Clock(START), Disk(), Effects()
         self.core = core_over(database, folder, self.clock)
+        self.keys = PublishedKeys()
         self.credentials: dict[str, tuple[str, str]] = {}
         self.party_ids: dict[str, str] = {}
         self._tokens: dict[tuple[str, datetime], str] = {}
@@ -87,6 +113,8 @@ class World:
             max_body_bytes=1_000_000,
             token_lifetime_s=300,
             surroundings=Surroundings(folder, 0, None, 600, lambda: ""),
+            admission=Admission(self.keys.fetch, Rates(LIMITS), (ip_network(PROXY),)),
+            pseudonym_key=PSEUDONYM_KEY,
         )
         self.worker_shows()
         self.application: Flask = create_application(self.edge)
@@ -107,7 +135,9 @@ class World:
 
     def _issued(self, name: str) -> str:
         client_id, secret = self.credentials[name]
-        return issue_token(self.database, client_id=client_id, client_secret=secret, now=self.clock()).token
+        shown, now = BySecret(client_id, secret), self.clock()
+        proven = prove(self.database, shown, certificate=None, fetch=self.keys.fetch, now=now)
+        return issue_token(self.database, proven, now=now).token
 
     def ask(
         self,

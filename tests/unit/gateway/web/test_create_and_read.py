@@ -207,7 +207,7 @@ def test_a_binary_is_read_as_json_or_as_its_bytes(world: World) -> None:
     assert problem(world.ask("GET", address, headers={"Accept": "image/png"}))[0] == 406
 
 
-def test_every_look_at_a_patient_leaves_an_audit_row(world: World) -> None:
+def test_every_look_leaves_an_audit_row(world: World) -> None:
     content = world.ask("POST", "/Patient", patient()).get_json(force=True)
     stored = world.ask("POST", "/ServiceRequest", order(f"Patient/{content['id']}")).get_json(force=True)
     world.ask("PUT", f"/Patient/{content['id']}", content)
@@ -222,7 +222,8 @@ def test_every_look_at_a_patient_leaves_an_audit_row(world: World) -> None:
     of_patient, of_order = f"Patient/{content['id']}/_history", f"ServiceRequest/{stored['id']}/_history/1"
     assert creates[:2] == [("clinic-client", f"{of_patient}/1", None), ("clinic-client", of_order, stored["id"])]
     assert updates == [("clinic-client", f"{of_patient}/2", None)]
-    assert reads == [("clinic-client", f"{of_patient}/2", None)]
+    of_clinic = f"Organization/{clinic['id']}/_history/1"
+    assert reads == [("clinic-client", f"{of_patient}/2", None), ("clinic-client", of_clinic, None)]
     assert searches == [("clinic-client", of_order, stored["id"])]
 
 

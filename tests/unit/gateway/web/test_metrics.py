@@ -19,7 +19,7 @@ from gateway.domain.delivery import DeliveryState
 from gateway.domain.work import QUEUES, JobKind, JobState
 from gateway.process import with_trace
 from gateway.services import egress
-from gateway.store import audit, breakers, deliveries, outbox, studies, tables
+from gateway.store import audit, audit_chain, breakers, deliveries, outbox, studies, tables
 from gateway.store.engine import Database
 from gateway.store.studies import Place
 from gateway.web.application import create_application
@@ -145,7 +145,7 @@ def test_what_there_is_in_all(database: Database, tmp_path: Path) -> None:
         connection.execute(update(tables.study).values(state="unmatched"))
         place = Place(scenery.case.id, images.subject_id, None)
         studies.put_in_quarantine(connection, "identity", "differs", place, details={}, now=scenery.clock())
-        audit.seal(connection, now=scenery.clock())
+        audit_chain.seal(connection, now=scenery.clock())
         audit.record(connection, at=scenery.clock(), actor="test", action="test")
     scenery.clock.forward(minutes=2)
     found = scraped(world)

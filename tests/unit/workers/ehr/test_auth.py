@@ -95,7 +95,7 @@ def test_a_refused_token_is_renewed_once(provider: Provider, client_address: Fhi
     provider.accepted = {"token-2"}
     asked: list[int] = []
 
-    provider.call(client_address, before_send=lambda: asked.append(len(provider.shown)), carries_patient_data=True)
+    provider.call(client_address, before_send=lambda: asked.append(len(provider.shown)))
 
     assert provider.shown == ["token-1", "token-2"]
     assert asked == [0, 1]

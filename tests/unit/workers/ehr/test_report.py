@@ -102,11 +102,11 @@ def test_a_grant_that_ended_stops_the_report(ehr: EhrDouble) -> None:
     assert not [each for each in ehr.requests if each.method == "PUT" or each.url.path.endswith("DiagnosticReport")]
 
 
-def test_each_request_with_patient_data_asks_the_grant_just_before_it(ehr: EhrDouble) -> None:
+def test_each_request_about_somebody_asks_the_grant_just_before_it(ehr: EhrDouble) -> None:
     seen: list[int] = []
     deliver(ehr, before_send=lambda: seen.append(len(ehr.requests)))
 
-    personal = [index for index, each in enumerate(ehr.requests) if each.method != "GET"]
+    personal = [index for index, each in enumerate(ehr.requests) if not each.url.path.endswith("/metadata")]
     assert seen == personal
 
 

@@ -1,0 +1,138 @@
+"""Audit rows reach a real TLS collector: in order, each at least once, also across an outage."""
+
+import json
+import re
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.errors import Permanent, Transient
+from gateway.domain.work import Job, JobKind
+from gateway.services import audit_export
+from gateway.services.core import Core
+from gateway.store import audit, audit_chain, audit_exports
+from gateway.store.engine import Database
+from tests.acceptance.kill_points import TO_SYSLOG, hooks
+from tests.core import START, Clock, core_over
+from tests.forked import kill_at
+from tests.integration.certificates import Authority
+from tests.peers.syslog_collector import SyslogCollector
+from workers.syslog import SyslogAddress, send_messages
+
+_MESSAGE = re.compile(
+    rb"<(?P<pri>[0-9]+)>1 (?P<at>[0-9T:.-]+Z) gateway\.example consilium - AuditEvent "
+    rb'\[chain@32473 row="(?P<row>[0-9]+)" position="(?P<position>[0-9]+)" sha256="(?P<sha256>[0-9a-f]{64})"\] '
+    rb"(?P<body>.+)"
+)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture
+def core(database: Database, tmp_path: Path) -> Core:
+    return core_over(database, tmp_path, Clock())
+
+
+def _sealed(core: Core, count: int, outcome: str = "success") -> None:
+    with core.database.write("test") as connection:
+        for _ in range(count):
+            audit.record(connection, at=START, actor="Ayşe", action="case.show", outcome=outcome, subject="case/1")
+        audit_chain.seal(connection, now=START)
+
+
+def _export(core: Core, port: int, authority: Authority) -> None:
+    """One run of the recurring job."""
+    job = Job("j", JobKind.AUDIT_EXPORT, "gateway", None, 1, 0, START, "o")
+    send = partial(send_messages, SyslogAddress("127.0.0.1", port, str(authority.file)))
+    audit_export.export_due(core, job, send=send, host="gateway.example")
+
+
+def _known(core: Core) -> audit_exports.Exported:
+    with core.database.read() as connection:
+        found = audit_exports.known(connection, "syslog")
+    assert found is not None
+    return found
+
+
+def test_each_sealed_row_arrives_once_with_its_seal(core: Core, authority: Authority) -> None:
+    with SyslogCollector(authority.server_context()) as collector:
+        _sealed(core, 2)
+        _export(core, collector.port, authority)
+        _sealed(core, 1, outcome="denied")
+        _export(core, collector.port, authority)
+        _export(core, collector.port, authority)
+    read = [_MESSAGE.fullmatch(message) for message in collector.messages]
+    assert [(one["row"], one["position"], one["pri"]) for one in read if one] == [
+        (b"1", b"1", b"85"),
+        (b"2", b"2", b"85"),
+        (b"3", b"3", b"84"),
+    ]
+    with core.database.read() as connection:
+        head = audit_chain.head(connection, now=START)
+    assert read[-1] is not None
+    assert head is not None
+    assert read[-1]["sha256"].decode() == head.sha256
+    event = json.loads(read[-1]["body"])
+    assert (event["resourceType"], event["outcome"], event["agent"][0]["altId"]) == ("AuditEvent", "8", "Ayşe")
+
+
+def test_after_an_outage_it_goes_on_where_it_was(core: Core, authority: Authority) -> None:
+    with SyslogCollector(authority.server_context()) as collector:
+        _sealed(core, 1)
+        _export(core, collector.port, authority)
+    _sealed(core, 2)
+    _export(core, collector.port, authority)
+    away = _known(core)
+    assert (away.position, away.failing_since) == (1, START)
+    assert "not to be had" in away.last_error
+    with SyslogCollector(authority.server_context()) as back:
+        _export(core, back.port, authority)
+    assert [b'row="2"' in back.messages[0], b'row="3"' in back.messages[1]] == [True, True]
+    assert (_known(core).position, _known(core).failing_since) == (3, None)
+
+
+def test_what_broke_off_is_sent_again(core: Core, authority: Authority) -> None:
+    _sealed(core, 3)
+    with SyslogCollector(authority.server_context()) as collector:
+        collector.read_before_breaking_off = 1
+        _export(core, collector.port, authority)
+        assert _known(core).position == 0
+        collector.read_before_breaking_off = None
+        _export(core, collector.port, authority)
+        assert len(collector.messages) == 3
+    assert _known(core).position == 3
+
+
+@pytest.mark.parametrize("hook", hooks(TO_SYSLOG))
+def test_a_worker_that_is_killed_leaves_no_row_out(core: Core, authority: Authority, hook: str) -> None:
+    _sealed(core, 2)
+    with SyslogCollector(authority.server_context()) as collector:
+        kill_at(hook, lambda: _export(core, collector.port, authority), database=core.database)
+        _export(core, collector.port, authority)
+        _export(core, collector.port, authority)
+    rows = [int(read["row"]) for message in collector.messages if (read := _MESSAGE.fullmatch(message))]
+    assert list(dict.fromkeys(rows)) == [1, 2]
+    assert len(rows) <= 4
+    assert _known(core).position == 2
+
+
+def test_a_collector_that_is_not_trusted_gets_nothing(authority: Authority, tmp_path: Path) -> None:
+    stranger = Authority(tmp_path)
+    with (
+        SyslogCollector(stranger.server_context()) as collector,
+        pytest.raises(Transient, match="is not trusted"),
+    ):
+        send_messages(SyslogAddress("127.0.0.1", collector.port, str(authority.file)), [b"x"])
+    assert collector.messages == []
+
+
+def test_files_that_cannot_be_used_are_said(tmp_path: Path) -> None:
+    nothing = str(tmp_path / "nothing.pem")
+    with pytest.raises(Permanent, match="no certificate"):
+        send_messages(SyslogAddress("127.0.0.1", 1, nothing), [b"x"])
+    with pytest.raises(Permanent, match="no certificate"):
+        send_messages(SyslogAddress("127.0.0.1", 1, "", nothing, nothing), [b"x"])

@@ -1,0 +1,125 @@
+"""What a reviewer is shown is what has arrived at their node; a revocation is wholly before an answer or after it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from io import BytesIO
+from typing import Any
+
+from pydicom import Dataset, dcmread
+
+from gateway.demo import resources as demo
+from gateway.domain.caller import Caller
+from gateway.domain.delivery import Flow
+from gateway.domain.errors import NotFound
+from gateway.domain.party import DicomAddress
+from gateway.services import delivery, review
+from gateway.services.documents import approve
+from gateway.services.intake import receive
+from gateway.services.outside import Outside
+from gateway.services.review_grant import Reading
+from gateway.services.review_view import Viewed
+from gateway.store import audit, cases, reviews
+from tests.integration.store.overlap import overlapping
+from tests.integration.store.stage import Json, Stage, update
+from tests.peers.generated import ct_series
+
+
+class _Node:
+    """Keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.received: list[Dataset] = []
+
+    @contextmanager
+    def open(self, address: DicomAddress, contexts: frozenset[tuple[str, str]]) -> "Iterator[_Node]":
+        yield self
+
+    def send(self, content: bytes) -> int:
+        self.received.append(dcmread(BytesIO(content)))
+        return 0x0000
+
+
+class _Reviewer:
+    """The reviewer's client, over the stores of the stage."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._reading = Reading(stage.core.database, stage.core.now, stage.core.pseudonym_key)
+        self._caller = Caller("reviewer", stage.reviewer)
+
+    def sees(self, resource_type: str) -> list[Viewed]:
+        page = review.search(self._reading, self._caller, resource_type, lambda _: True, count=50, after="")
+        assert page.total == len(page.disclosed)
+        return list(page.disclosed)
+
+    def reads(self, name: str) -> Viewed | None:
+        try:
+            return review.read(self._reading, self._caller, *name.split("/"))
+        except NotFound:
+            return None
+
+
+def _arrived(stage: Stage) -> tuple[_Node, str, Json]:
+    """Images and a document are at the node; with the case's id, and the Bundle that takes the consent back."""
+    data, node = stage.case_data(), _Node()
+    stored = stage.post(demo.clinic_bundle(data, b"%PDF-1.7 a pathology report"))
+    for ds in ct_series(slices=2, study_instance_uid=data.study_instance_uid, accession=data.accession_number):
+        receive(stage.core, stage.arrival(ds))
+    never: Any = None
+    outside = Outside(node.open, never, never, never, never, never, look_again_after_s=60)
+    stage.ahead += stage.core.quiet_period * 2
+    stage.work(send=lambda job: delivery.send(stage.core, job, outside=outside))
+    case_id = next(one.id for one in stored if one.type == "ServiceRequest")
+    with stage.core.database.read() as connection:
+        [document] = cases.documents(connection, case_id=case_id)
+    approve(stage.core, document.id, actor="test")
+    stage.work(send=lambda job: delivery.send(stage.core, job, outside=outside))
+    policy = demo.POLICY[Flow.DISCLOSE_TO_REVIEWER]
+    [consent] = [one for one in stored if one.type == "Consent" and one.content["policy"][0]["uri"] == policy]
+    return node, case_id, update(consent, status="inactive")
+
+
+def test_the_uids_are_those_of_the_objects_at_the_node(stage: Stage) -> None:
+    node, _, _ = _arrived(stage)
+    reviewer = _Reviewer(stage)
+    images = [ds for ds in node.received if ds.Modality == "CT"]
+    [document] = [ds for ds in node.received if ds.Modality == "DOC"]
+    [study] = reviewer.sees("ImagingStudy")
+    [series] = study.content["series"]
+    assert study.content["identifier"][0]["value"] == f"urn:oid:{images[0].StudyInstanceUID}"
+    assert study.id == images[0].AccessionNumber
+    assert series["uid"] == images[0].SeriesInstanceUID
+    assert [one["uid"] for one in series["instance"]] == [ds.SOPInstanceUID for ds in images]
+    assert [one.id for one in reviewer.sees("DocumentReference")] == [document.SOPInstanceUID]
+    [order] = reviewer.sees("ServiceRequest")
+    assert order.id == images[0].PatientID
+
+
+def test_an_answer_before_a_revocation_is_granted_and_the_next_is_none(stage: Stage) -> None:
+    _, case_id, revocation = _arrived(stage)
+    reviewer = _Reviewer(stage)
+    [order] = reviewer.sees("ServiceRequest")
+    answer, _ = overlapping(stage.core.database, partial(reviewer.reads, order.name), partial(stage.post, revocation))
+    assert answer is not None
+    assert reviewer.reads(order.name) is None
+    _check_order(stage, case_id, granted=2)
+    for resource_type in ("ServiceRequest", "ImagingStudy", "DocumentReference"):
+        assert reviewer.sees(resource_type) == []
+
+
+def test_an_answer_that_waits_for_a_revocation_is_none(stage: Stage) -> None:
+    _, case_id, revocation = _arrived(stage)
+    reviewer = _Reviewer(stage)
+    [order] = reviewer.sees("ServiceRequest")
+    _, answer = overlapping(stage.core.database, partial(stage.post, revocation), partial(reviewer.reads, order.name))
+    assert answer is None
+    _check_order(stage, case_id, granted=1)
+
+
+def _check_order(stage: Stage, case_id: str, *, granted: int) -> None:
+    with stage.core.database.read() as connection:
+        rows = audit.of_case(connection, case_id, actions=["read.granted", "read.denied", "consent.stored"])
+        assert len(reviews.read_grants(connection, case_id)) == granted
+    revoked = max(row.id for row in rows if row.action == "consent.stored")
+    assert [row.action for row in rows if row.id > revoked] == ["read.denied"]
+    assert len([row for row in rows if row.action == "read.granted"]) == granted

@@ -1,0 +1,68 @@
+"""What a privacy officer types: explain, revoke, the authority of representatives, transfers to other countries."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gateway.cli import main
+from gateway.cli.office import Office
+from gateway.store.engine import Database
+from tests.unit.gateway.services.consent_acts import GUARDIAN, actions, consent, move
+from tests.unit.gateway.services.scenery import DISCLOSE, Scenery
+
+
+@pytest.fixture
+def scenery(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scenery:
+    scenery = Scenery(database, tmp_path)
+    monkeypatch.setattr(Office, "core", scenery.core)
+    return scenery
+
+
+def _said(*arguments: str, exit_code: int = 0) -> str:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == exit_code, result.output
+    return result.output
+
+
+def test_explaining_goes_through_the_provisions(scenery: Scenery) -> None:
+    given = scenery.consent(DISCLOSE)
+    scenery.images("1.1")
+    asked = ("consent", "explain", "--case", scenery.case.id, "--to", "board-node")
+    told = _said(*asked)
+    assert told.startswith("May 1 of 1 items (ImagingStudy/")
+    assert "Yes." in told
+    assert f"Consent {given} version 1, Consent.provision" in told
+    assert "every element matches" in told
+    shown = json.loads(_said(*asked, "--at", "2026-03-01", "--json"))
+    assert (shown["outcome"], shown["at"]) == ("permit", "2026-02-28T21:00:00+00:00")
+    assert shown["consents"] == [f"Consent/{given}/_history/1"]
+    assert "FHIR dateTime" in _said(*asked, "--at", "tomorrow", exit_code=1)
+
+
+def test_revoking_by_letter(scenery: Scenery) -> None:
+    given = scenery.consent(DISCLOSE)
+    assert _said("consent", "revoke", given, "--reason", "letter") == f"consent {given} is inactive as of version 2\n"
+    assert "inactive already" in _said("consent", "revoke", given, "--reason", "letter", exit_code=1)
+
+
+def test_recording_and_withdrawing_an_authority(scenery: Scenery) -> None:
+    given = consent(scenery, DISCLOSE, performer=[GUARDIAN])
+    _said("consent", "authority", "record", given, "--basis", "court order 7", "--until", "2027-03-31")
+    _said("consent", "authority", "withdraw", given)
+    assert [action for _, action in actions(scenery)][-2:] == ["authority.record", "authority.withdraw"]
+
+
+def test_a_transfer_is_added_listed_and_ended(scenery: Scenery) -> None:
+    move(scenery, "board", "DE")
+    between = ("--clinic", "ankara", "--to", "board", "--kind", "standard-contractual-clauses")
+    known = (*between, "--reference", "SCC 7", "--from", "2026-01-01", "--until", "2026-12-31")
+    _said("transfer", "add", *known)
+    assert "on record already" in _said("transfer", "add", *known, exit_code=1)
+    [line] = json.loads(_said("transfer", "list", "--json"))
+    assert (line["reference"], line["valid_until"]) == ("SCC 7", "2026-12-31T21:00:00+00:00")
+    _said("transfer", "end", line["id"])
+    [line] = json.loads(_said("transfer", "list", "--json"))
+    assert line["ended_at"] == "2026-03-02T09:00:00+00:00"
+    _said("transfer", "add", "--clinic", "ankara", "--to", "board", "--kind", "by-handshake", exit_code=2)

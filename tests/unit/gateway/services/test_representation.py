@@ -1,0 +1,79 @@
+"""A consent that a representative gave counts once a person has recorded the authority, and as long as it holds."""
+
+import pytest
+
+from gateway.domain.delivery import DeliveryState
+from gateway.domain.errors import Conflict, Invalid
+from gateway.services import egress, recall, representation
+from tests.unit.gateway.services.consent_acts import GUARDIAN, actions, consent, instant, patient
+from tests.unit.gateway.services.scenery import DISCLOSE, Scenery
+
+BY = {"actor": "cli:officer"}
+
+
+@pytest.fixture
+def given(scenery: Scenery) -> str:
+    """A guardian's consent; its id."""
+    return consent(scenery, DISCLOSE, performer=[GUARDIAN])
+
+
+def test_it_permits_nothing_before_and_everything_after(scenery: Scenery, given: str) -> None:
+    delivery = scenery.images("1.1")
+    assert egress.grant(scenery.core, delivery.id) is None
+    assert "representative" in scenery.delivery(delivery.id).waits_for
+    representation.record(scenery.core, given, basis="guardianship, court order 7", **BY)
+    assert scenery.delivery(delivery.id).state is DeliveryState.PENDING
+    assert egress.grant(scenery.core, delivery.id) is not None
+    assert ("cli:officer", "authority.record") in actions(scenery)
+    with pytest.raises(Conflict, match="recorded already"):
+        representation.record(scenery.core, given, basis="again", **BY)
+
+
+def test_withdrawing_it_holds_and_recalls(scenery: Scenery, given: str) -> None:
+    representation.record(scenery.core, given, basis="guardianship", **BY)
+    delivery = scenery.images("1.1")
+    assert egress.grant(scenery.core, delivery.id) is not None
+    representation.withdraw(scenery.core, given, **BY)
+    assert scenery.delivery(delivery.id).state is DeliveryState.HELD
+    assert [one.delivery_id for one in recall.recall_lines(scenery.core, limit=10)] == [delivery.id]
+    assert ("cli:officer", "authority.withdraw") in actions(scenery)
+    with pytest.raises(Conflict, match="no authority"):
+        representation.withdraw(scenery.core, given, **BY)
+
+
+def test_a_version_that_names_somebody_else_needs_it_again(scenery: Scenery, given: str) -> None:
+    representation.record(scenery.core, given, basis="guardianship", **BY)
+    delivery = scenery.images("1.1")
+    consent(scenery, DISCLOSE, of=given, performer=[GUARDIAN], language="tr")
+    assert egress.grant(scenery.core, delivery.id) is not None
+    other = {"identifier": GUARDIAN["identifier"] | {"value": "guardian-2"}}
+    consent(scenery, DISCLOSE, of=given, performer=[other])
+    assert scenery.delivery(delivery.id).state is DeliveryState.HELD
+    representation.record(scenery.core, given, basis="a later court order", **BY)
+    assert egress.grant(scenery.core, delivery.id) is not None
+
+
+def test_it_ends_with_its_last_day_and_the_decision_knows(scenery: Scenery, given: str) -> None:
+    representation.record(scenery.core, given, basis="guardianship", last="2026-03-03", **BY)
+    delivery = scenery.images("1.1")
+    scenery.clock.time = instant("2026-03-03T23:59:30+03:00")
+    granted = egress.grant(scenery.core, delivery.id)
+    assert granted is not None
+    assert granted.expires_at == instant("2026-03-04T00:00:00+03:00")
+    scenery.clock.time = granted.expires_at
+    assert egress.grant(scenery.core, delivery.id) is None
+
+
+def test_what_says_nothing_is_refused(scenery: Scenery, given: str) -> None:
+    for refused in ({"basis": " "}, {"basis": "order", "last": "2026-03-01"}):
+        with pytest.raises(Invalid):
+            representation.record(scenery.core, given, **refused, **BY)
+    own = scenery.consent(DISCLOSE)
+    with pytest.raises(Conflict, match="not given by a representative"):
+        representation.record(scenery.core, own, basis="order", **BY)
+
+
+def test_of_a_patient_without_a_case_it_is_audited_as_well(scenery: Scenery) -> None:
+    other = consent(scenery, DISCLOSE, patient_id=patient(scenery), performer=[GUARDIAN])
+    representation.record(scenery.core, other, basis="guardianship", **BY)
+    assert actions(scenery)[-1] == ("cli:officer", "authority.record")

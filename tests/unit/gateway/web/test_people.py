@@ -1,0 +1,121 @@
+"""Where the pages for people are, and what their cookies are called there."""
+
+import re
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from gateway.domain.people import Role
+from gateway.store.engine import Database
+from gateway.web.application import create_application
+from gateway.web.people.desk import Desk
+from tests.people import PASSWORD, POLICY, Somebody
+from tests.unit.gateway.web.support import World, patient
+
+
+@pytest.fixture
+def world(database: Database, tmp_path: Path) -> World:
+    return World(database, tmp_path)
+
+
+def browser(world: World, base_url: str) -> FlaskClient:
+    return create_application(world.edge, Desk(world.core, POLICY, base_url)).test_client()
+
+
+def token(page: TestResponse) -> str:
+    found = re.search(r'name="form_token" value="([0-9a-f]{64})"', page.text)
+    assert found
+    return found[1]
+
+
+def enters(client: FlaskClient, world: World, origin: str, *roles: Role) -> list[str]:
+    """Signs in; gives the cookies of the answer that begins the session."""
+    person = Somebody(world.core, "ayse", *roles)
+    at = {"base_url": origin, "headers": {"Origin": origin}}
+    page = client.get("/account/sign-in", base_url=origin)
+    form = {"form_token": token(page), "name": person.name, "password": PASSWORD}
+    assert client.post("/account/sign-in", data=form, **at).status_code == 303
+    page = client.get("/account/second-factor", base_url=origin)
+    done = client.post("/account/second-factor", data={"form_token": token(page), "code": person.code()}, **at)
+    assert done.status_code == 303
+    return done.headers.getlist("Set-Cookie")
+
+
+def test_by_https_cookies_are_the_hosts_own(world: World) -> None:
+    cookies = enters(browser(world, "https://gateway.example"), world, "https://gateway.example")
+    given = {cookie.partition("=")[0]: cookie for cookie in cookies}
+    assert set(given) == {"__Host-consilium-step", "__Host-consilium-session", "__Host-consilium-device"}
+    for cookie in cookies:
+        assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
+        assert "Domain" not in cookie
+    assert "Max-Age" not in given["__Host-consilium-session"]
+
+
+def test_on_this_machine_http_will_do_under_other_names(world: World) -> None:
+    cookies = enters(browser(world, ""), world, "http://localhost:8080")
+    assert {cookie.partition("=")[0] for cookie in cookies} == {
+        "consilium-step",
+        "consilium-session",
+        "consilium-device",
+    }
+
+
+@pytest.mark.parametrize(
+    ("base_url", "host"),
+    [("", "http://gateway.example"), ("http://gateway.example", "http://localhost")],
+    ids=["host-header", "setting"],
+)
+def test_elsewhere_nobody_types_a_password_over_http(world: World, base_url: str, host: str) -> None:
+    page = browser(world, base_url).get("/account/sign-in", base_url=host)
+    assert (page.status_code, "by https" in page.text, 'name="password"' in page.text) == (403, True, False)
+
+
+def test_below_a_path_every_link_and_form_is_below_it_too(world: World) -> None:
+    client = browser(world, "https://hospital.example/opinions")
+    asked = client.get("/admin/", base_url="https://hospital.example")
+    assert asked.headers["Location"] == "/opinions/account/sign-in?next=/admin/"
+    page = client.get("/account/sign-in", base_url="https://hospital.example")
+    assert set(re.findall(r'(?:href|action)="(/[^/"]*)', page.text)) == {"/opinions"}
+
+
+def test_the_origin_is_that_of_the_settings_whatever_the_host_header_says(world: World) -> None:
+    client = browser(world, "https://gateway.example")
+    page = client.get("/account/sign-in", base_url="https://gateway.example")
+    form = {"form_token": token(page), "name": "x", "password": "y"}
+    refused = client.post(
+        "/account/sign-in", data=form, base_url="https://evil.example", headers={"Origin": "https://evil.example"}
+    )
+    assert refused.status_code == 403
+
+
+def test_a_privacy_officer_sees_the_trail_of_a_case_and_of_a_patient_and_the_looks_are_in_it(world: World) -> None:
+    client, origin = browser(world, ""), "http://localhost"
+    patient_id = world.ask("POST", "/Patient", patient()).get_json()["id"]
+    enters(client, world, origin, Role.PRIVACY_OFFICER)
+    for path in ("audit", "disclosures"):
+        assert client.get(f"/admin/{path}?patient={patient_id}", base_url=origin).status_code == 200
+    file = client.get(f"/admin/disclosures.csv?patient={patient_id}", base_url=origin)
+    assert file.text.startswith('"date","recipient"')
+    assert file.headers["Content-Disposition"].startswith("attachment")
+    looks = [*world.audit_rows("audit.patient"), *world.audit_rows("audit.disclosures")]
+    assert [(row.actor, row.patient_id) for row in looks] == [("user:ayse", patient_id)] * 3
+    for nobody in ("?patient=none", "?case=none", "?case=1&patient=2", "?case=%0d%0a"):
+        assert client.get(f"/admin/audit{nobody}", base_url=origin).status_code in (400, 404)
+    assert client.get("/admin/disclosures.csv", base_url=origin).status_code == 400
+
+
+def test_every_form_is_behind_the_checks(world: World) -> None:
+    client = browser(world, "")
+    rules = [
+        rule
+        for rule in client.application.url_map.iter_rules()
+        if rule.rule.startswith(("/account", "/admin")) and "POST" in (rule.methods or ())
+    ]
+    assert len(rules) >= 8
+    for rule in rules:
+        sent = {"data": {"name": "x"}, "headers": {"Origin": "http://localhost"}}
+        answer = client.post(rule.rule, base_url="http://localhost", **sent)
+        is_open = answer.status_code == 303 and answer.headers["Location"] == "/account/sign-in"
+        assert is_open or answer.status_code == 403, rule.rule
