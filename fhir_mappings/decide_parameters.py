@@ -12,25 +12,30 @@ In:
 
 Out:
 
-| parameter   | value          | note                                                                          |
-| ----------- | -------------- | ----------------------------------------------------------------------------- |
-| outcome     | valueCode      | permit, deny or indeterminate                                                 |
-| question    | valueString    | what was asked, in words                                                      |
-| answer      | valueString    | the outcome in words                                                          |
-| reason      | valueString    | 1..*                                                                          |
-| valid-until | valueInstant   | when time alone could change it; absent: never                                |
-| consent     | valueReference | 0..*, Consent/id/_history/version: what it rests on                           |
-| step        | part           | 0..*, one provision: consent, path, says (not where it has nothing), finding  |
+| parameter         | value          | note                                                                          |
+| ----------------- | -------------- | ----------------------------------------------------------------------------- |
+| outcome           | valueCode      | permit only where each thing is permitted; else deny, or indeterminate        |
+| answer            | valueString    | the same in words; where the things differ, how many may leave                |
+| thing             | part           | 1..*, what would leave in one, and is decided on for itself: the parts below  |
+| thing.about       | valueString    | Type/id of what would leave                                                   |
+| thing.outcome     | valueCode      | permit, deny or indeterminate                                                 |
+| thing.question    | valueString    | what was asked, in words                                                      |
+| thing.answer      | valueString    | the outcome in words                                                          |
+| thing.reason      | valueString    | 1..*                                                                          |
+| thing.valid-until | valueInstant   | when time alone could change it; absent: never                                |
+| thing.consent     | valueReference | 0..*, Consent/id/_history/version: what it rests on                           |
+| thing.step        | part           | 0..*, one provision: consent, path, says (not where it has nothing), finding  |
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from fhir_mappings.links import read_identifier, required_literal
 from fhir_mappings.validation import check_resource
-from gateway.domain.consent.explanation import Passage
+from gateway.domain.consent import ConsentVersion
+from gateway.domain.consent.explanation import Explanation, Passage
 from gateway.domain.consent.vocabulary import ACT_REASON
 from gateway.domain.errors import Unprocessable
 from gateway.domain.party import Identifier
@@ -74,28 +79,10 @@ def question_from_fhir(parameters: dict[str, Any]) -> Question:
     )
 
 
-def answer_to_fhir(
-    *,
-    outcome: str,
-    question: str,
-    answer: str,
-    reasons: Sequence[str],
-    valid_until: datetime | None,
-    consents: Sequence[str],
-    passages: Sequence[Passage],
-) -> dict[str, Any]:
-    """A Parameters resource; `consents` are references to versions."""
-    parameters: list[dict[str, Any]] = [
-        {"name": "outcome", "valueCode": outcome},
-        _text("question", question),
-        _text("answer", answer),
-        *(_text("reason", one) for one in reasons),
-    ]
-    if valid_until is not None:
-        instant = valid_until.astimezone(UTC).isoformat(timespec="milliseconds")
-        parameters.append({"name": "valid-until", "valueInstant": instant})
-    parameters += [{"name": "consent", "valueReference": {"reference": one}} for one in consents]
-    parameters += [{"name": "step", "part": _step(one)} for one in passages]
+def answer_to_fhir(*, outcome: str, answer: str, things: Sequence[Explanation]) -> dict[str, Any]:
+    """A Parameters resource: the answer in all, and of each of the things."""
+    told = [{"name": "thing", "part": _thing(one)} for one in things]
+    parameters = [{"name": "outcome", "valueCode": outcome}, _text("answer", answer), *told]
     return {"resourceType": "Parameters", "parameter": parameters}
 
 
@@ -135,10 +122,28 @@ def _text(name: str, sentence: str) -> dict[str, Any]:
     return {"name": name, "valueString": sentence}
 
 
+def _thing(told: Explanation) -> list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = [
+        _text("about", told.about),
+        {"name": "outcome", "valueCode": str(told.outcome)},
+        _text("question", told.question),
+        _text("answer", told.answer),
+        *(_text("reason", one) for one in told.reasons),
+    ]
+    if told.valid_until is not None:
+        instant = told.valid_until.astimezone(UTC).isoformat(timespec="milliseconds")
+        parts.append({"name": "valid-until", "valueInstant": instant})
+    parts += [_version(one) for one in told.consents]
+    return parts + [{"name": "step", "part": _step(one)} for one in told.passages]
+
+
+def _version(consent: ConsentVersion) -> dict[str, Any]:
+    return {"name": "consent", "valueReference": {"reference": f"Consent/{consent.id}/_history/{consent.version}"}}
+
+
 def _step(passage: Passage) -> list[dict[str, Any]]:
-    version = f"Consent/{passage.consent.id}/_history/{passage.consent.version}"
     return [
-        {"name": "consent", "valueReference": {"reference": version}},
+        _version(passage.consent),
         _text("path", passage.path),
         *([_text("says", passage.says)] if passage.says else []),
         _text("finding", passage.finding),

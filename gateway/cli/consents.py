@@ -1,12 +1,17 @@
 """`consilium consent`: what the patient has agreed to."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from gateway.cli.office import Office, pass_office
 from gateway.cli.output import json_option, print_json, print_list
-from gateway.cli.parameters import reason_option
+from gateway.cli.parameters import REASON, reason_option
 from gateway.services import consent_listing
 from gateway.services.looking import record_look
+
+if TYPE_CHECKING:
+    from gateway.domain.consent.explanation import Explanation
 
 _COLUMNS = {
     "id": "id",
@@ -55,13 +60,19 @@ def explain(office: Office, case_id: str, endpoint: str, moment: str, is_json: b
     if is_json:
         print_json(found)
         return
-    click.echo(f"{found.question}\n{found.answer}")
-    for reason in found.reasons:
+    click.echo(f"To {found.recipient} ({found.flow}): {found.answer}")
+    for one in found.things:
+        _print_explanation(one)
+
+
+def _print_explanation(told: "Explanation") -> None:
+    click.echo(f"\n{told.about}\n{told.question}\n{told.answer}")
+    for reason in told.reasons:
         click.echo(f"  {reason}")
-    for one in found.passages:
-        click.echo(f"\n{one.consent}, {one.path}")
+    for one in told.passages:
+        click.echo(f"\n  {one.consent}, {one.path}")
         for sentence in filter(None, (one.says, one.finding)):
-            click.echo(f"  {sentence}")
+            click.echo(f"    {sentence}")
 
 
 @consent.command("revoke")
@@ -83,7 +94,12 @@ def authority() -> None:
 
 @authority.command("record")
 @click.argument("consent_id", metavar="ID")
-@click.option("--basis", required=True, help="What it stands on, without patient data: an order of a court, a law.")
+@click.option(
+    "--basis",
+    required=True,
+    type=REASON,
+    help="What it stands on: an order of a court, a law. Kept in the audit trail and exported as typed: name nobody.",
+)
 @click.option("--until", "last", metavar="DATE", default="", help="Its last day, in the clinic's time zone.")
 @pass_office
 def record_authority(office: Office, consent_id: str, basis: str, last: str) -> None:

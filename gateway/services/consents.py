@@ -25,7 +25,7 @@ from gateway.domain.party import Identifier, Party
 from gateway.domain.record import Case
 from gateway.domain.resource import StoredResource
 from gateway.services.merges import Person, identifiers_of, person_of
-from gateway.services.patients import patient_of
+from gateway.services.patients import patient_of_case
 from gateway.services.provenances import told_of
 from gateway.services.recipients import recipient_named
 from gateway.store import authorities, deliveries, parties, resources, transfers
@@ -224,7 +224,7 @@ def _why_no_patient(connection: Connection, case: Case, person: Person) -> str:
         into = " or ".join(f"Patient/{one}" for one in person.surviving)
         remedy = f"the clinic names {into} as the subject of the order" if into else "the merges run in a circle"
         return f"the patient's record was merged into another one: {remedy}"
-    if not patient_of(connection, case).is_active:
+    if not patient_of_case(connection, case).is_active:
         return "the patient's record is not active; the clinic makes it active, or orders under another one"
     return ""
 

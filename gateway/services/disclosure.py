@@ -1,26 +1,40 @@
 """What a delivery would disclose, to whom and on what ground, as a consent speaks of it."""
 
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from fhir_mappings.codes import CONSULT_NOTE, LOINC
+from fhir_mappings.codes import CONSULT_NOTE, DIAGNOSTIC_SERVICE_SYSTEM, LOINC, OTHER_SERVICE
 from gateway.domain.consent import Coding, Decision, Effect, Item
 from gateway.domain.consent.vocabulary import FLOW_PURPOSES
-from gateway.domain.delivery import DeliveryKind
+from gateway.domain.delivery import DeliveryKind, Flow, ReadGrant
 from gateway.domain.errors import NotFound
 from gateway.domain.party import Party
-from gateway.domain.record import Case, CaseDocument, Delivery, ReportVersion, Study
+from gateway.domain.record import Case, CaseDocument, Delivery, Disclosed, ReportVersion, Study
 from gateway.store import cases, parties, reports, resources, studies
 
 
-def recipient_of(connection: Connection, delivery: Delivery) -> Party:
-    """Who would receive the delivery."""
-    return parties.owner_of_endpoint(connection, delivery.endpoint_id)
+def recipient_of(connection: Connection, disclosed: Disclosed) -> Party:
+    """Who would receive the delivery, or has read it."""
+    if isinstance(disclosed, ReadGrant):
+        return parties.party_by_id(connection, disclosed.party_id)
+    return parties.owner_of_endpoint(connection, disclosed.endpoint_id)
 
 
-def item_of(connection: Connection, case: Case, delivery: Delivery) -> Item:
-    """What would leave as a consent may name it: class, code, clinical date and security labels."""
+def flow_of(disclosed: Disclosed) -> Flow:
+    """The consent that it stands on."""
+    return Flow.DISCLOSE_TO_REVIEWER if isinstance(disclosed, ReadGrant) else disclosed.kind.flow
+
+
+def item_of(connection: Connection, case: Case, disclosed: Disclosed) -> Item:
+    """What would leave as a consent may name it: class, code, clinical date and security labels; of reads the order."""
+    if isinstance(disclosed, ReadGrant):
+        return order_item(connection, case)
+    return _item_of_delivery(connection, case, disclosed)
+
+
+def _item_of_delivery(connection: Connection, case: Case, delivery: Delivery) -> Item:
     if delivery.kind is DeliveryKind.STUDY_TO_REVIEWER:
         return study_item(connection, case, studies.by_id(connection, delivery.subject_id))
     if delivery.kind is DeliveryKind.DOCUMENT_TO_REVIEWER:
@@ -30,37 +44,49 @@ def item_of(connection: Connection, case: Case, delivery: Delivery) -> Item:
 
 def order_item(connection: Connection, case: Case) -> Item:
     """The order itself, as a reviewer may read it: with its codes, and without a day, since it names none to them."""
-    ordered = resources.current(connection, case.clinic_id, "ServiceRequest", case.id).content
-    concepts = [ordered.get("code", {}), *ordered.get("reasonCode", [])]
-    codings = [one for concept in concepts for one in concept.get("coding", [])]
-    codes = frozenset(Coding(str(one.get("system", "")), str(one.get("code", ""))) for one in codings)
-    return Item(case.id, "ServiceRequest", codes, labels=_labels(connection, case.clinic_id, "ServiceRequest", case.id))
+    ordered = _content(connection, case.clinic_id, "ServiceRequest", case.id)
+    codes = _codings(ordered, "code", "reasonCode")
+    return Item(case.id, "ServiceRequest", codes, labels=_labels(ordered), mentions=_codings(ordered, "category"))
 
 
 def study_item(connection: Connection, case: Case, study: Study) -> Item:
     """DICOM says nothing of confidentiality: the label of the order that the images were made for counts for them."""
-    labels = _labels(connection, case.clinic_id, "ServiceRequest", case.id)
+    labels = _labels(_content(connection, case.clinic_id, "ServiceRequest", case.id))
     return Item(study.id, "ImagingStudy", date=study.study_date, labels=labels)
 
 
 def document_item(connection: Connection, case: Case, document: CaseDocument) -> Item:
     """Labelled as its DocumentReference is; the order's label says nothing of a document that has none."""
-    code = Coding(LOINC, document.loinc)
-    labels = _labels(connection, case.clinic_id, "DocumentReference", document.id)
-    return Item(document.id, "DocumentReference", frozenset({code}), document.clinical_date, labels=labels)
+    kept = _content(connection, case.clinic_id, "DocumentReference", document.id)
+    context = _codings(kept.get("context", {}), "facilityType", "practiceSetting", "event")
+    return Item(
+        document.id,
+        "DocumentReference",
+        frozenset({Coding(LOINC, document.loinc)}) | _codings(kept, "type"),
+        document.clinical_date,
+        labels=_labels(kept),
+        mentions=_codings(kept, "category") | context,
+    )
 
 
 def report_item(connection: Connection, case: Case, version: ReportVersion) -> Item:
-    """Its date in the clinic's zone, and the labels of the order that it answers beside its own."""
+    """Its date in the clinic's zone, its labels and those of the order that it answers.
+
+    Its Composition stays here; what leaves is made of it, and has its codes.
+    """
     zone = ZoneInfo(parties.party_by_id(connection, case.clinic_id).time_zone)
-    labels = _labels(connection, version.reviewer_id, "DiagnosticReport", version.diagnostic_report_id)
+    ordered = _content(connection, case.clinic_id, "ServiceRequest", case.id)
+    report = _content(connection, version.reviewer_id, "DiagnosticReport", version.diagnostic_report_id)
+    composition = _content(connection, version.reviewer_id, "Composition", version.composition_id)
+    sent_as = frozenset({Coding(DIAGNOSTIC_SERVICE_SYSTEM, OTHER_SERVICE)})
     return Item(
         version.id,
         "DiagnosticReport",
-        frozenset({Coding(LOINC, CONSULT_NOTE)}),
+        frozenset({Coding(LOINC, CONSULT_NOTE)}) | _codings(report, "code") | _codings(composition, "type"),
         version.created_at.astimezone(zone).date(),
         frozenset({f"DiagnosticReport/{version.diagnostic_report_id}"}),
-        labels=labels | _labels(connection, case.clinic_id, "ServiceRequest", case.id),
+        labels=_labels(report) | _labels(composition) | _labels(ordered),
+        mentions=sent_as | _codings(report, "category") | _codings(composition, "category"),
     )
 
 
@@ -85,11 +111,25 @@ def is_consented(decision: Decision) -> bool:
     return Effect.PERMIT in taken and Effect.DENY not in taken
 
 
-def _labels(connection: Connection, party_id: str, resource_type: str, resource_id: str) -> frozenset[Coding]:
-    """Its meta.security (https://hl7.org/fhir/R4/resource.html#Meta); none where there is no such resource any more."""
+def _labels(resource: dict[str, Any]) -> frozenset[Coding]:
+    """Its meta.security (https://hl7.org/fhir/R4/resource.html#Meta)."""
+    return _read(resource.get("meta", {}).get("security", []))
+
+
+def _codings(holder: dict[str, Any], *elements: str) -> frozenset[Coding]:
+    """Those of the CodeableConcepts in these elements, whether there may be one or many."""
+    held = [holder.get(name, []) for name in elements]
+    concepts = [one for each in held for one in (each if isinstance(each, list) else [each])]
+    return _read([coding for concept in concepts for coding in concept.get("coding", [])])
+
+
+def _read(codings: list[dict[str, Any]]) -> frozenset[Coding]:
+    return frozenset(Coding(str(one.get("system", "")), str(one.get("code", ""))) for one in codings)
+
+
+def _content(connection: Connection, party_id: str, resource_type: str, resource_id: str) -> dict[str, Any]:
+    """Nothing where it was destroyed."""
     try:
-        found = resources.current(connection, party_id, resource_type, resource_id)
+        return resources.current(connection, party_id, resource_type, resource_id).content
     except NotFound:
-        return frozenset()
-    labels = found.content.get("meta", {}).get("security", [])
-    return frozenset(Coding(str(one.get("system", "")), str(one.get("code", ""))) for one in labels)
+        return {}

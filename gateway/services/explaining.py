@@ -1,8 +1,9 @@
 """What the consents on file say of sending a case's things to somebody, and why; asked, and not acted on.
 
-It stands on the same loading and the same decision as the exits (`consents.ground_of`, `consents.decide_on`). Of
-another moment it says what the consents, representatives and transfers that are on file now say of it; what was decided
-then is in the story of the case.
+It stands on the same loading and the same decision as the exits (`consents.ground_of`, `consents.decide_on`), and asks
+as they do: what would leave together is decided on together, and all else for itself. Of another moment it says what
+the consents, representatives and transfers that are on file now say of it; what was decided then is in the story of the
+case.
 """
 
 from collections.abc import Collection
@@ -14,8 +15,8 @@ from sqlalchemy import Connection
 
 from fhir_mappings.codes import CONSULT_NOTE, LOINC
 from gateway.domain.case import DocumentState
-from gateway.domain.consent import Coding, Decision, Item, Outcome
-from gateway.domain.consent.explanation import Explanation, Passage, explain
+from gateway.domain.consent import Coding, Item, Outcome
+from gateway.domain.consent.explanation import Explanation, explain, names_of, short_answer
 from gateway.domain.consent.vocabulary import FLOW_PURPOSES
 from gateway.domain.delivery import Flow
 from gateway.domain.errors import NotFound, Unprocessable
@@ -24,7 +25,7 @@ from gateway.domain.record import Case
 from gateway.services.consents import Ground, decide_on, ground_of, request_of
 from gateway.services.core import Core
 from gateway.services.dates import begin_of
-from gateway.services.disclosure import document_item, report_item, study_item
+from gateway.services.disclosure import document_item, order_item, report_item, study_item
 from gateway.store import audit, cases, parties, reports, studies
 from gateway.store.engine import Database
 
@@ -34,10 +35,9 @@ TO_COME = "to-come"
 
 @dataclass(frozen=True)
 class Explained:
-    """A decision in words. `at` is the moment it speaks of; `consents` are the versions it rests on, as references.
+    """A decision in words on each of the things that would leave for a recipient. `at` is the moment it speaks of.
 
-    `valid_until` is when time alone could change it; None: never. `passages` go through the consents, provision by
-    provision.
+    `outcome` is permit only where all of them are permitted; `answer` says how many are, where they differ.
     """
 
     case_id: str
@@ -45,12 +45,8 @@ class Explained:
     recipient: str
     at: datetime
     outcome: Outcome
-    question: str
     answer: str
-    reasons: tuple[str, ...]
-    valid_until: datetime | None
-    consents: tuple[str, ...]
-    passages: tuple[Passage, ...]
+    things: tuple[Explanation, ...]
 
 
 def explain_to_person(core: Core, case_id: str, endpoint_name: str, *, moment: str, actor: str) -> Explained:
@@ -119,51 +115,46 @@ def _named(connection: Connection, case: Case, endpoint_name: str, recipients: C
 def _explained(connection: Connection, case: Case, recipient: Party, moment: str, now: datetime) -> Explained:
     clinic, flow = parties.party_by_id(connection, case.clinic_id), _flow(recipient)
     at = begin_of(moment, clinic, at="at") or now
-    items = tuple(
-        _disclosed(connection, case) if flow is Flow.DISCLOSE_TO_REVIEWER else _returned(connection, case, at)
-    )
-    ground, asked = ground_of(connection, case), (flow, recipient, items, at)
+    items = _disclosed(connection, case) if flow is Flow.DISCLOSE_TO_REVIEWER else _returned(connection, case, at)
+    ground = ground_of(connection, case)
+    things = tuple(_told(connection, case, ground, (flow, recipient, one, at)) for one in items)
+    outcomes = {one.outcome for one in things}
+    worst = next(one for one in (Outcome.INDETERMINATE, Outcome.DENY, Outcome.PERMIT) if one in outcomes)
+    going = sum(one.outcome is Outcome.PERMIT for one in things)
+    mixed = f"{going} of {len(things)} may leave; each is answered for itself."
+    answer = short_answer(worst) if len(outcomes) == 1 else mixed
+    return Explained(case.id, flow, recipient.name, at, worst, answer, things)
+
+
+def _told(connection: Connection, case: Case, ground: Ground, asked: tuple[Flow, Party, Item, datetime]) -> Explanation:
+    """Of one delivery, or one read: each is a request of its own, as at its exit."""
+    flow, recipient, item, at = asked
     decision = decide_on(
-        connection, case, ground, flow=flow, recipient=recipient, items=items, payload_sha256="", now=at
+        connection, case, ground, flow=flow, recipient=recipient, items=(item,), payload_sha256="", now=at
     )
-    words = _words(connection, case, ground, decision, asked)
-    return Explained(
-        case_id=case.id,
-        flow=flow,
-        recipient=recipient.name,
-        at=at,
-        outcome=decision.outcome,
-        question=words.question,
-        answer=words.answer,
-        reasons=words.reasons,
-        valid_until=decision.valid_until,
-        consents=tuple(f"Consent/{one.id}/_history/{one.version}" for one in decision.consents),
-        passages=words.passages,
-    )
-
-
-def _words(
-    connection: Connection,
-    case: Case,
-    ground: Ground,
-    decision: Decision,
-    asked: tuple[Flow, Party, tuple[Item, ...], datetime],
-) -> Explanation:
-    flow, recipient, items, at = asked
     if ground.foregone is not None:
-        return Explanation(f"May anything leave for {recipient.name}?", "No.", decision.reasons, ())
+        return Explanation(
+            about=names_of((item,)),
+            outcome=decision.outcome,
+            question=f"May anything leave for {recipient.name}?",
+            answer=short_answer(decision.outcome),
+            reasons=decision.reasons,
+            valid_until=None,
+            consents=(),
+            passages=(),
+        )
     request = request_of(
-        connection, case, ground, flow=flow, recipient=recipient, items=items, payload_sha256="", now=at
+        connection, case, ground, flow=flow, recipient=recipient, items=(item,), payload_sha256="", now=at
     )
     return explain(ground.standing_at(at), request, decision)
 
 
 def _disclosed(connection: Connection, case: Case) -> list[Item]:
-    """The studies of the case, and the documents that no person keeps from leaving."""
+    """The studies of the case, the documents that no person keeps from leaving, and the order, which may be read."""
     found = [study_item(connection, case, one) for one in studies.listed(connection, case_id=case.id)]
     documents = cases.documents(connection, case_id=case.id)
     going = [one for one in documents if one.state is not DocumentState.REJECTED]
-    return found + [document_item(connection, case, one) for one in going]
+    return [*found, *(document_item(connection, case, one) for one in going), order_item(connection, case)]
 
 
 def _returned(connection: Connection, case: Case, at: datetime) -> list[Item]:
@@ -177,6 +168,7 @@ def _returned(connection: Connection, case: Case, at: datetime) -> list[Item]:
 
 def _remember(database: Database, found: Explained, actor: str, now: datetime) -> None:
     """In a transaction of its own, before the answer goes out."""
-    details = {"flow": found.flow, "to": found.recipient, "outcome": found.outcome, "consents": list(found.consents)}
+    used = sorted({f"Consent/{used.id}/_history/{used.version}" for one in found.things for used in one.consents})
+    details = {"flow": found.flow, "to": found.recipient, "outcome": found.outcome, "consents": used}
     with database.write("consent.explain") as connection:
         audit.record_of_case(connection, found.case_id, "consent.explain", at=now, actor=actor, details=details)

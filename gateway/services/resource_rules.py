@@ -42,7 +42,7 @@ _REPORT_TYPES = frozenset(("Composition", "DiagnosticReport"))
 _LONGEST_IDENTIFIER = 255
 
 
-_ENDED_CONSENT = ("inactive", "rejected", "entered-in-error")
+ENDED_CONSENT = ("inactive", "rejected", "entered-in-error")
 """https://hl7.org/fhir/R4/valueset-consent-state-codes.html"""
 
 
@@ -83,10 +83,10 @@ def check_reports_are_whole(entries: Sequence[Entry]) -> None:
 
 
 def check_is_not_revived_unseen(before: dict[str, Any], entry: Entry) -> None:
-    """A copy from before a consent ended must not bring it back: that takes the number of the version it ends with."""
-    is_revived = before.get("status") in _ENDED_CONSENT and entry.resource.get("status") == "active"
+    """A copy from before a consent ended must not bring it back, nor halfway: that takes the number of its version."""
+    is_revived = before.get("status") in ENDED_CONSENT and entry.resource.get("status") not in ENDED_CONSENT
     if entry.type == "Consent" and is_revived and entry.if_match is None:
-        raise Conflict(f"Consent/{entry.id} has ended; to make it active again, send its version in If-Match")
+        raise Conflict(f"Consent/{entry.id} has ended; to change its status again, send its version in If-Match")
 
 
 def check_is_same_patient(

@@ -141,7 +141,8 @@ def _groups(items: tuple[Item, ...], counted: tuple[Standing, ...]) -> tuple[tup
     groups: dict[tuple[object, ...], list[Item]] = {}
     for item in items:
         named_by = item.all_references & named if named else named
-        groups.setdefault((item.resource_class, item.codes, item.date, item.labels, named_by), []).append(item)
+        told_apart = (item.resource_class, item.codes, item.mentions, item.date, item.labels, named_by)
+        groups.setdefault(told_apart, []).append(item)
     return tuple(map(tuple, groups.values()))
 
 

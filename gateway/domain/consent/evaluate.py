@@ -172,16 +172,17 @@ def _scopes(consent: Consent, question: Question, *, is_whole: bool) -> Iterator
     path = "Consent.provision" if consent.provision else "Consent.policyRule"
     none, everything = ("", ""), question.everything
     above = _Scope(root, None, path, -1, Match.YES, none, everything, DISTANT_PAST, FAR_FUTURE, False, False)
-    pending = [(above, root, consent.root_effect, path, question.own_match(root))]
-    if not is_whole and question.is_other(root, pending[0][-1][0]):
+    owed = question.own_match(root)
+    if not is_whole and question.is_other(root, owed):
         return
+    pending = [(above, root, consent.root_effect, path, owed)]
     while pending:
         scope = _within(*pending.pop(), question)
         yield scope
         for at in range(len(scope.provision.provisions) - 1, -1, -1):
             one = scope.provision.provisions[at]
             owed = question.own_match(one)
-            if is_whole or not question.is_other(one, owed[0]):
+            if is_whole or not question.is_other(one, owed):
                 pending.append((scope, one, one.type, f"{scope.path}.provision[{at}]", owed))
 
 

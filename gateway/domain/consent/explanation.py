@@ -5,6 +5,7 @@ Nothing is decided here; the words stand on the consents, the request and the st
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from gateway.domain.consent.decision import Decision, Outcome
 from gateway.domain.consent.evaluate import Step
@@ -36,11 +37,19 @@ class Passage:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Sentences in the order in which a person reads them; times are in the custodian's zone."""
+    """One decision. Sentences in the order in which a person reads them; times in them are in the custodian's zone.
 
+    `about` is what would leave, as `Type/id`; `valid_until` is when time alone could change it (None: never);
+    `consents` are the versions it rests on; `passages` go through all of them, provision by provision.
+    """
+
+    about: str
+    outcome: Outcome
     question: str
     answer: str
     reasons: tuple[str, ...]
+    valid_until: datetime | None
+    consents: tuple[ConsentVersion, ...]
     passages: tuple[Passage, ...]
 
 
@@ -48,7 +57,26 @@ def explain(consents: Iterable[Consent], request: DisclosureRequest, decision: D
     """The way to a decision in words. `consents` and `request` are those that it was decided on."""
     by_key = {one.key: one for one in consents}
     passages = tuple(_passage(step, by_key[step.consent], request) for step in decision.steps)
-    return Explanation(_question(request), _answer(decision, request), decision.reasons, passages)
+    return Explanation(
+        about=names_of(request.items),
+        outcome=decision.outcome,
+        question=_question(request),
+        answer=_answer(decision, request),
+        reasons=decision.reasons,
+        valid_until=decision.valid_until,
+        consents=decision.consents,
+        passages=passages,
+    )
+
+
+def names_of(items: Iterable[Item]) -> str:
+    """As a person and a consent know them."""
+    return ", ".join(f"{one.resource_class}/{one.id}" for one in items)
+
+
+def short_answer(outcome: Outcome) -> str:
+    """An outcome in words."""
+    return f"{_ANSWERS[outcome]}."
 
 
 def _question(request: DisclosureRequest) -> str:
@@ -63,7 +91,7 @@ def _question(request: DisclosureRequest) -> str:
 
 def _answer(decision: Decision, request: DisclosureRequest) -> str:
     if decision.valid_until is None:
-        return f"{_ANSWERS[decision.outcome]}."
+        return short_answer(decision.outcome)
     return f"{_ANSWERS[decision.outcome]}, until {decision.valid_until.astimezone(request.zone).isoformat()}."
 
 
@@ -129,7 +157,7 @@ def _label(label: Coding, effect: Effect | None) -> str:
 
 
 def _items(items: Sequence[Item], request: DisclosureRequest) -> str:
-    shown = ", ".join(f"{one.resource_class}/{one.id}" for one in items[:_ITEMS_SHOWN])
+    shown = names_of(items[:_ITEMS_SHOWN])
     more = ", ..." if len(items) > _ITEMS_SHOWN else ""
     return f"{len(items)} of {len(request.items)} items ({shown}{more})"
 

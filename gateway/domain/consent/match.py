@@ -53,7 +53,7 @@ def item_match(provision: Provision, effect: Effect | None, item: Item, zone: tz
     if provision.classes:
         found = Match.YES if item.resource_class in provision.classes else Match.NO
     if provision.codes and found:
-        found = min(found, max(_concept_match(one, item.codes) for one in provision.codes))
+        found = min(found, max(_concept_match(one, item) for one in provision.codes))
     if provision.data and found:
         found = min(found, Match.YES if provision.data & item.all_references else Match.NO)
     if provision.data_period and found:
@@ -78,10 +78,11 @@ def _code_match(coding: Coding, system: str, accepted: frozenset[str], known: fr
     return Match.NO if coding.code in known else Match.UNKNOWN
 
 
-def _concept_match(concept: frozenset[Coding], codes: frozenset[Coding]) -> Match:
-    if concept & codes:
+def _concept_match(concept: frozenset[Coding], item: Item) -> Match:
+    """R4: found in an instance, a code applies to it. That it is not found tells only what the item says it is."""
+    if concept & (item.codes | item.mentions):
         return Match.YES
-    is_comparable = {one.system for one in concept} & {one.system for one in codes}
+    is_comparable = {one.system for one in concept} & {one.system for one in item.codes}
     return Match.NO if is_comparable else Match.UNKNOWN
 
 

@@ -33,8 +33,9 @@ class Question:
             worst, element = (match, "action") if match < worst else (worst, element)
         return worst, element
 
-    def is_other(self, provision: Provision, own: Match) -> bool:
-        """Whether it, and with it all inside of it, plainly speaks of something else; `own` is its `own_match`."""
+    def is_other(self, provision: Provision, owed: tuple[Match, str]) -> bool:
+        """Whether it, and with it all inside of it, plainly speaks of something else; `owed` is its `own_match`."""
+        own, _ = owed
         if own is Match.NO or (provision.classes and provision.classes.isdisjoint(self._classes)):
             return True
         return bool(provision.data) and provision.data.isdisjoint(self._references)

@@ -67,9 +67,10 @@ class Recipient:
 class Item:
     """One thing that would leave: an instance, a document, a report, an entry, an attachment.
 
-    `codes` are what it says it is (none: not known). `date` is its clinical date (None: not known). `references` are
-    the literal references a consent may name it by; by itself it goes by `resource_class/id`. `labels` are its security
-    labels (https://hl7.org/fhir/R4/security-labels.html); none: nobody has labelled it, so they are not known.
+    `codes` are what it says it is (none: not known), `mentions` the codes of its other elements, which do not tell what
+    it is not. `date` is its clinical date (None: not known). `references` are the literal references a consent may name
+    it by; by itself it goes by `resource_class/id`. `labels` are its security labels
+    (https://hl7.org/fhir/R4/security-labels.html); none: nobody has labelled it, so they are not known.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Item:
     date: datetime.date | None = None
     references: frozenset[str] = frozenset()
     labels: frozenset[Coding] = field(kw_only=True)
+    mentions: frozenset[Coding] = field(default=frozenset(), kw_only=True)
 
     @cached_property
     def all_references(self) -> frozenset[str]:

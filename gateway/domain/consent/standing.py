@@ -1,4 +1,7 @@
-"""Which consents count: active, signed, in scope, under a known policy, this patient's, and not replaced."""
+"""Which consents count: active, in scope, under a known policy, this patient's, and not replaced.
+
+One that nobody signed, or that a representative gave on no recorded authority, permits nothing; its denials count.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,8 +72,6 @@ def _disregarded(consent: Consent, request: DisclosureRequest) -> str:
         return "it is given under no policy that is known here"
     if not speaks_of(consent, request):
         return f"its policy speaks of another flow than {request.flow}"
-    if not consent.has_signature_or_source:
-        return "it has neither a signature nor a source document"
     return ""
 
 
@@ -84,9 +85,12 @@ def speaks_of(consent: Consent, request: DisclosureRequest) -> bool:
 
 
 def _among(standing: Standing, kin: list[Standing], request: DisclosureRequest) -> Standing:
-    """A denial is lifted only by a consent that counts in full; a permit ends sooner, and in any doubt."""
+    """A denial is lifted only by a consent that counts in full; a permit ends sooner, and in any doubt.
+
+    One that nobody signed replaces nothing.
+    """
     consent, doubt = standing.consent, standing.why_no_permit
-    counting = [one for one in kin if not one.why_not]
+    counting = [one for one in kin if not one.why_not and one.consent.has_signature_or_source]
     ending = [one.consent for one in kin if one.consent.status in _ENDING and speaks_of(one.consent, request)]
     for one in counting:
         if not one.why_no_permit and _replaces(one.consent, consent, request) is Match.YES:
@@ -104,6 +108,8 @@ def _doubt(consent: Consent, owned: Match) -> str:
         return "whose consent it is cannot be resolved"
     if consent.is_by_representative and not consent.is_authority_recorded:
         return "a representative gave it and nobody recorded their authority"
+    if not consent.has_signature_or_source:
+        return "it has neither a signature nor a source document"
     return ""
 
 

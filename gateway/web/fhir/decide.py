@@ -28,13 +28,4 @@ def run(edge: Edge, resource_type: str) -> Response:  # noqa: ARG001 - the route
         actor=caller.client_id,
         now=edge.now(),
     )
-    answer = answer_to_fhir(
-        outcome=found.outcome,
-        question=found.question,
-        answer=found.answer,
-        reasons=found.reasons,
-        valid_until=found.valid_until,
-        consents=found.consents,
-        passages=found.passages,
-    )
-    return json_response(answer)
+    return json_response(answer_to_fhir(outcome=found.outcome, answer=found.answer, things=found.things))

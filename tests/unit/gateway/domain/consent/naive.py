@@ -32,7 +32,7 @@ def _may_travel(request: DisclosureRequest) -> bool:
 
 def _counts(consent: Consent, request: DisclosureRequest) -> bool:
     is_about = request.flow in consent.policy.flows or not consent.policy.flows
-    return consent.status == "active" and consent.has_signature_or_source and is_about
+    return consent.status == "active" and is_about
 
 
 def _says(consent: Consent, item: Item, request: DisclosureRequest) -> str:
@@ -45,6 +45,8 @@ def _says(consent: Consent, item: Item, request: DisclosureRequest) -> str:
     _collect([(root, kind)], item, request, found)
     if consent.policy.flows:
         found = [one for one in found if one != (1, "deny")]
+    if not consent.has_signature_or_source:
+        found = [one for one in found if one[1] == "deny"]
     deepest = max((depth for depth, _ in found), default=0)
     kinds = {one for depth, one in found if depth == deepest}
     return "deny" if "deny" in kinds else "permit" if kinds else ""
@@ -81,7 +83,7 @@ def _covers(rule: Provision, kind: str, item: Item, request: DisclosureRequest, 
     if rule.classes:
         checks.append(item.resource_class in rule.classes)
     if rule.codes:
-        checks.append(any(one & item.codes for one in rule.codes) or (not item.codes and unknown))
+        checks.append(any(one & (item.codes | item.mentions) for one in rule.codes) or (not item.codes and unknown))
     if rule.data:
         checks.append(f"{item.resource_class}/{item.id}" in rule.data)
     if rule.data_period and rule.data_period.end:

@@ -34,6 +34,7 @@ _POLICIES: dict[str, Notation] = {
     "optout": {"policyRule": {"coding": [{"system": WORLD["systems"]["act"], "code": "OPTOUT"}]}},
 }
 _TYPES = {"permit": "permit", "deny": "deny", "within": None}
+_CODINGS = ("codes", "mentions", "labels")
 _CODED = {"for": ("purpose", "purpose"), "class": ("class", "types"), "label": ("securityLabel", "confidentiality")}
 
 
@@ -183,11 +184,11 @@ def _recipient(given: Notation) -> Recipient:
 
 def _item(name: str) -> Item:
     given = WORLD["items"][name]
-    codings = {key: [_coding(one, "loinc") for one in given.get(key, "").split()] for key in ("codes", "labels")}
+    codings = {key: [_coding(one, "loinc") for one in given.get(key, "").split()] for key in _CODINGS}
     sets = {key: frozenset(Coding(one["system"], one["code"]) for one in found) for key, found in codings.items()}
     day = date.fromisoformat(given["date"]) if "date" in given else None
     references = frozenset(given.get("references", ()))
-    return Item(given["id"], given["class"], sets["codes"], day, references, labels=sets["labels"])
+    return Item(given["id"], given["class"], date=day, references=references, **sets)
 
 
 def _instrument(given: Notation, number: int) -> TransferInstrument:

@@ -101,7 +101,8 @@ def _consent(random: Random, number: int) -> Consent:
 
 def _item(random: Random, number: int) -> Item:
     day = FIRST_DAY + timedelta(days=random.randrange(DAYS)) if random.random() < 0.8 else None
-    return Item(f"i{number}", random.choice(CLASSES), frozenset(_some(random, CODES, 0.8)), day, labels=_labels(random))
+    codes, mentions = (frozenset(_some(random, CODES, share)) for share in (0.8, 0.2))
+    return Item(f"i{number}", random.choice(CLASSES), codes, day, labels=_labels(random), mentions=mentions)
 
 
 def _labels(random: Random) -> frozenset[Coding]:

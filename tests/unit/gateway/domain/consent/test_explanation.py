@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from gateway.domain.consent import Coding, Effect, Outcome, decide, explain
+from gateway.domain.consent import Coding, DisclosureRequest, Effect, Outcome, Provision, decide, explain
+from gateway.domain.consent.vocabulary import CONFIDENTIALITY
 from tests.unit.gateway.domain.consent.builders import (
     ISTANBUL,
     LOINC,
@@ -82,6 +83,29 @@ def test_a_label_says_which_way_it_reaches() -> None:
     assert [one.says.partition("labelled ")[2] for one in told.passages] == ["N or lower.", "N or higher."]
 
 
+def test_a_label_of_another_system_is_told_with_its_system() -> None:
+    labels = frozenset({Coding(CONFIDENTIALITY, "N"), Coding("aaa:local", "x"), Coding("urn:local", "y")})
+    assert _said(deny(labels=labels)) == "It denies: labelled N or higher or aaa:local|x or urn:local|y."
+
+
+def test_the_first_three_items_are_named() -> None:
+    items = [replace(STUDY, id=f"s{number}") for number in range(1, 6)]
+    named = "ImagingStudy/s1, ImagingStudy/s2, ImagingStudy/s3"
+    asked = [_asked(request(*items[:count])) for count in (2, 3, 4, 5)]
+    assert [one.partition(" leave ")[0] for one in asked] == [
+        "May 2 of 2 items (ImagingStudy/s1, ImagingStudy/s2)",
+        f"May 3 of 3 items ({named})",
+        f"May 4 of 4 items ({named}, ...)",
+        f"May 5 of 5 items ({named}, ...)",
+    ]
+
+
+def test_a_period_that_is_over_before_it_begins_is_at_no_time() -> None:
+    for start in ("2026-04-01T00:00:00+03:00", "2026-04-02"):
+        never = deny(period=period(start, "2026-03-31"))
+        assert _said(never) == "It denies: in force at no time.", start
+
+
 def test_the_steps_tell_on_which_items() -> None:
     root = permit(deny(classes=frozenset({"DocumentReference"})), deny(recipients=(OTHER,)))
     steps = decide([consent(root)], request(STUDY, PATHOLOGY)).steps
@@ -91,3 +115,32 @@ def test_the_steps_tell_on_which_items() -> None:
         (Effect.DENY, (), 1),
     ]
     assert [step.why for step in steps[:2]] == ["every element matches", "it covers some of the items"]
+
+
+def test_what_cannot_be_resolved_is_told_of_a_denial_alone() -> None:
+    uncoded, pathology = replace(PATHOLOGY, id="d9", codes=frozenset()), frozenset({Coding(LOINC, "60568-3")})
+    root = permit(permit(codes=(pathology,)), deny(codes=(pathology,)))
+    steps = decide([consent(root)], request(PATHOLOGY, uncoded)).steps
+    assert [(step.effect, step.items, step.why) for step in steps[1:]] == [
+        (Effect.PERMIT, (PATHOLOGY,), "it covers some of the items"),
+        (
+            Effect.DENY,
+            (PATHOLOGY, uncoded),
+            "it may match and counts as a denial: code, date or label of an item is not known",
+        ),
+    ]
+
+
+def test_a_consent_that_does_not_count_is_one_step_at_the_top() -> None:
+    (step,) = decide([consent(status="inactive")], request()).steps
+    assert (step.path, step.effect, step.items, step.depth) == ("Consent", None, (), 0)
+
+
+def _asked(about: DisclosureRequest) -> str:
+    return explain([], about, decide([], about)).question
+
+
+def _said(rule: Provision) -> str:
+    """What a rule inside of the usual permit says."""
+    given, asked = [consent(permit(rule))], request()
+    return explain(given, asked, decide(given, asked)).passages[1].says

@@ -4,11 +4,20 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
 
-from gateway.domain.consent import Moment, Outcome, Recipient, TransferInstrument, TransferKind, indeterminate
+from gateway.domain.consent import (
+    Moment,
+    Outcome,
+    Policy,
+    Recipient,
+    TransferInstrument,
+    TransferKind,
+    decide,
+    indeterminate,
+)
 from gateway.domain.consent.period import FAR_FUTURE
 from gateway.domain.consent.transfer import EEA, GDPR, KVKK, why_unfit
 from gateway.domain.party import Identifier
-from tests.unit.gateway.domain.consent.builders import BERLIN, ISTANBUL, NOON, request
+from tests.unit.gateway.domain.consent.builders import BERLIN, ISTANBUL, NOON, consent, request
 
 
 @pytest.mark.parametrize(
@@ -72,6 +81,17 @@ def test_what_could_not_be_loaded_is_indeterminate() -> None:
     assert decision.outcome is Outcome.INDETERMINATE
     assert (decision.reasons, decision.consents) == (("The store did not answer.",), ())
     assert (decision.payload_sha256, decision.transfer) == ("aa55", None)
+
+
+def test_a_decision_shows_nothing_of_the_patient() -> None:
+    asked = request()
+    shown = repr(decide([consent()], asked))
+    assert "Consent c1" in shown or "id='c1'" in shown
+    assert not any(one in shown for one in (*asked.patient_references, "urn:mrn"))
+
+
+def test_under_a_policy_that_says_nothing_nothing_is_known() -> None:
+    assert not Policy().is_known
 
 
 def test_an_instrument_ends_after_it_begins() -> None:
