@@ -9,7 +9,7 @@
 | category                  | -                           | yes      | communication-category#notification                         |
 | priority                  | -                           | yes      | urgent                                                      |
 | subject                   | case.patient_id             | yes      | Patient/id                                                  |
-| about                     | consent, delivery, its item | yes      | Consent/id, the delivery by identifier, what left           |
+| about                     | consent, delivery, its item | yes      | Consent/id, the delivery by identifier if any, what left    |
 | recipient                 | recipient.identifiers       | yes      | who is asked to delete it, by the registered identifiers    |
 | sent                      | notice.created_at           | yes      | since when it stands                                        |
 | received                  | notice.acknowledged_at      | no       | when a person took it up                                    |
@@ -42,9 +42,10 @@ class RecallMessage:
 def recall_communication(message: RecallMessage) -> dict[str, Any]:
     """Without an id: that is the store's."""
     notice = message.notice
+    delivery = {"identifier": {"system": DELIVERY_SYSTEM, "value": notice.delivery_id}}
     about = [
         {"reference": f"Consent/{notice.consent_id}"},
-        {"identifier": {"system": DELIVERY_SYSTEM, "value": notice.delivery_id}},
+        *([delivery] if notice.delivery_id else []),
         *([{"reference": message.about}] if message.about else []),
     ]
     content: dict[str, Any] = {

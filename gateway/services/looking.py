@@ -1,5 +1,8 @@
 """That a person looked at something of a patient is committed before it is shown."""
 
+from collections.abc import Sequence
+
+from gateway.domain.people import Person
 from gateway.services.core import Core
 from gateway.store import audit
 
@@ -24,4 +27,17 @@ def record_look(
             case_id=case_id,
             patient_id=patient_id,
             subject=subject or (f"case/{case_id}" if case_id else of_whom),
+        )
+
+
+def record_view(core: Core, person: Person, page: str, case_ids: Sequence[str]) -> None:
+    """The same of a person who looks at a list of cases in a browser: one row for all of them."""
+    with core.database.write("page.view") as connection:
+        audit.record(
+            connection,
+            at=core.now(),
+            actor=person.actor,
+            action="page.view",
+            subject=f"page/{page}",
+            details={"cases": list(case_ids)},
         )

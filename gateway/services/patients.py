@@ -9,7 +9,7 @@ from gateway.services.merges import person_of
 from gateway.store import resources
 
 
-def patient_of(connection: Connection, case: Case) -> PatientRecord:
+def patient_of_case(connection: Connection, case: Case) -> PatientRecord:
     """By the current version of the clinic's Patient. Raises Unprocessable as `patient_from_fhir` does."""
     return _record(connection, case.clinic_id, case.patient_id)
 

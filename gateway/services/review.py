@@ -1,10 +1,10 @@
 """A reviewer reads the cases assigned to them, pseudonymously: what they may ask for, one by one or by search.
 
-What is to be shown is put together in a snapshot, and shown only when `review_grant` has granted it. What is denied is
-as if it were not there; where one thing cannot be decided on nothing is answered.
+What may be meant is found in a snapshot; what is shown is put together anew where `review_grant` decides on it and
+grants it. What is denied is as if it were not there; where one thing cannot be decided on nothing is answered.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,25 +37,42 @@ def is_for(caller: Caller, resource_type: str) -> bool:
 def read(reading: Reading, caller: Caller, resource_type: str, resource_id: str) -> Viewed:
     """That one. Raises NotFound, the same for what is not there, another's or denied; Transient where it is unknown."""
     check_may_exist(resource_type, resource_id)
+
+    def view(connection: Connection, ids: Set[str]) -> list[Viewed]:
+        return viewed(connection, reading.pseudonym_key, caller.party.id, resource_type, ids)
+
     with reading.database.read() as connection:
-        found = viewed(connection, reading.pseudonym_key, caller.party.id, resource_type)
-    asked = [one for one in found if one.id == resource_id]
-    disclosed = granted(reading, caller, asked) if asked else []
+        asked = view(connection, {resource_id})
+    disclosed = granted(reading, caller, asked, view) if asked else []
     if not disclosed:
         raise NotFound(f"no {resource_type}/{resource_id}")
     return disclosed[0]
 
 
 def search(
-    reading: Reading, caller: Caller, resource_type: str, is_match: Callable[[Viewed], bool], *, count: int, after: str
+    reading: Reading,
+    caller: Caller,
+    resource_type: str,
+    is_match: Callable[[Viewed], bool],
+    *,
+    ids: Set[str] | None = None,
+    count: int,
+    after: str,
 ) -> DisclosedPage:
-    """At most `count` of what matches, with an id greater than `after`. Raises Transient where one is not known."""
+    """At most `count` of what matches, with an id greater than `after`. Raises Transient where one is not known.
+
+    `ids` are those that may be meant; None: any.
+    """
+
+    def view(connection: Connection, of: Set[str] | None) -> list[Viewed]:
+        found = viewed(connection, reading.pseudonym_key, caller.party.id, resource_type, of)
+        return [one for one in found if is_match(one)]
+
     with reading.database.read() as connection:
-        found = viewed(connection, reading.pseudonym_key, caller.party.id, resource_type)
-        matching = [one for one in found if is_match(one)]
+        matching = view(connection, ids)
         permitted = set(_permitted(connection, caller, matching, reading.now()))
     asked = _page(matching, permitted, count=count, after=after)
-    disclosed = granted(reading, caller, asked) if asked else []
+    disclosed = granted(reading, caller, asked, view) if asked else []
     counted = (permitted - {one.id for one in asked}) | {one.id for one in disclosed}
     is_more = bool(asked) and any(one > asked[-1].id for one in permitted)
     return DisclosedPage(tuple(disclosed), len(counted), asked[-1].id if is_more else "")

@@ -1,10 +1,11 @@
 """The grant of a read: each item of an answer to another party is decided on, and committed before it leaves.
 
-One transaction locks the cases, decides on every item, records each decision with the consents it rests on, and commits
-a grant for the very bytes of what is permitted: that commit is the disclosure, wholly before a revocation or after it.
+One transaction locks the cases, puts together anew what was asked for, decides on every item, records each decision
+with the consents it rests on, and commits a grant for the very bytes of what is permitted: that commit is the
+disclosure, wholly before a revocation or after it, and so is what a label or an order says by then.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -25,6 +26,8 @@ from gateway.store import audit, cases, parties, reviews
 from gateway.store.engine import Database
 
 FLOW = Flow.DISCLOSE_TO_REVIEWER
+View = Callable[[Connection, Set[str]], list[Viewed]]
+"""Puts together what is asked for, as it is in a transaction, of these ids."""
 NOT_NOW = "whether this may be shown cannot be told at present; ask again later"
 """It says no more: a clinic's name and its troubles are not the reviewer's."""
 
@@ -38,11 +41,14 @@ class Reading:
     pseudonym_key: bytes = field(repr=False)
 
 
-def granted(reading: Reading, caller: Caller, asked: Sequence[Viewed]) -> list[Viewed]:
-    """Decide on each and commit what was decided; gives what may be shown. Raises Transient where one is not known."""
+def granted(reading: Reading, caller: Caller, asked: Sequence[Viewed], view: View) -> list[Viewed]:
+    """Decide on each as it is now and commit what was decided; gives what may be shown.
+
+    What is no longer asked for, or is another's by now, is left out. Raises Transient where one is not known.
+    """
     with reading.database.write("fhir.disclose") as connection:
         now, grounds = reading.now(), _locked(connection, caller, asked)
-        known = [one for one in asked if one.case.id in grounds]
+        known = [one for one in view(connection, {one.id for one in asked}) if one.case.id in grounds]
         decided = [(one, _decided(connection, caller, one, grounds[one.case.id], now)) for one in known]
         is_known = all(recorded.decision.outcome is not Outcome.INDETERMINATE for _, recorded in decided)
         for one, recorded in decided:

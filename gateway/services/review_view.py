@@ -5,7 +5,7 @@ its delivery is one of what was read about it, too.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -63,12 +63,20 @@ class Viewed:
 
 @dataclass(frozen=True)
 class _Desk:
-    """A reviewer's open cases by id, as one snapshot has them; `key` is what their pseudonymous UIDs are made with."""
+    """A reviewer's open cases by id, as one snapshot has them; `key` is what their pseudonymous UIDs are made with.
+
+    `wanted` are the ids that are asked for, as the reviewer knows them; None: any.
+    """
 
     connection: Connection
     key: bytes
     reviewer_id: str
     cases: Mapping[str, Case]
+    wanted: Set[str] | None
+
+    def wants(self, shown_id: str) -> bool:
+        """Whether it is asked for; what is not is not put together."""
+        return self.wanted is None or shown_id in self.wanted
 
     def arrived(self, kind: DeliveryKind) -> list[Delivery]:
         """What of them is at the reviewer's node."""
@@ -83,15 +91,20 @@ class _Desk:
         return [item.sop_instance_uid for item in deliveries.items(self.connection, delivery.id)]
 
 
-def viewed(connection: Connection, key: bytes, reviewer_id: str, resource_type: str) -> list[Viewed]:
-    """Everything of that type in the reviewer's open cases, by id. Looked for in one way, whatever is asked for."""
+def viewed(
+    connection: Connection, key: bytes, reviewer_id: str, resource_type: str, wanted: Set[str] | None = None
+) -> list[Viewed]:
+    """What of that type is in the reviewer's open cases, by id; only the `wanted` ids, unless None.
+
+    An id that is another's is looked for as one that nobody has.
+    """
     assigned = {case.id: case for case in cases.assigned(connection, reviewer_id)}
-    desk = _Desk(connection, key, reviewer_id, assigned)
+    desk = _Desk(connection, key, reviewer_id, assigned, wanted)
     return sorted(_VIEWS[resource_type](desk), key=lambda one: one.id)
 
 
 def _orders(desk: _Desk) -> Iterator[Viewed]:
-    for case in desk.cases.values():
+    for case in [one for one in desk.cases.values() if desk.wants(one.pseudonym)]:
         ordered = resources.current(desk.connection, case.clinic_id, "ServiceRequest", case.id)
         content = reviewed_order(order_for_review(ordered.content, case.pseudonym))
         yield Viewed(case, content, order_item(desk.connection, case))
@@ -103,6 +116,8 @@ def _studies(desk: _Desk) -> Iterator[Viewed]:
         of_study.setdefault(one.subject_id, []).append(one)
     for study_id, arrived in of_study.items():
         case, study = desk.cases[arrived[0].case_id], studies.by_id(desk.connection, study_id)
+        if not desk.wants(study.accession_pseudonym):
+            continue
         objects = _objects(desk, study, [uid for one in arrived for uid in desk.sent(one)])
         content = ReviewedStudy(case.pseudonym, study.accession_pseudonym, desk.uid(study.study_instance_uid), objects)
         yield Viewed(case, reviewed_study(content), study_item(desk.connection, case, study))
@@ -119,8 +134,11 @@ def _objects(desk: _Desk, study: Study, sent: Sequence[str]) -> tuple[ReviewedOb
 
 def _documents(desk: _Desk) -> Iterator[Viewed]:
     for one in desk.arrived(DeliveryKind.DOCUMENT_TO_REVIEWER):
+        (uid,) = desk.sent(one)
+        if not desk.wants(uid):
+            continue
         case, document = desk.cases[one.case_id], cases.document_by_id(desk.connection, one.subject_id)
-        beside, (uid,) = study_of_documents(desk.connection, case.id), desk.sent(one)
+        beside = study_of_documents(desk.connection, case.id)
         accession_number = beside.accession_pseudonym if beside else ""
         content = ReviewedDocument(case.pseudonym, accession_number, uid, document.loinc, TITLE_OF_DOCUMENT)
         yield Viewed(case, reviewed_document(content), document_item(desk.connection, case, document))

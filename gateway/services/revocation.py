@@ -1,6 +1,6 @@
 """A consent came, changed or went: what waited for it looks again, what rested on it stops, what left is recalled."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -8,21 +8,20 @@ from sqlalchemy import Connection
 
 from fhir_mappings.consent import consent_from_fhir
 from fhir_mappings.patient import patient_from_fhir
-from gateway.domain.consent import Outcome
+from gateway.domain.consent import Decision, Outcome
 from gateway.domain.delivery import DeliveryState
-from gateway.domain.errors import Unprocessable
-from gateway.domain.record import Case, Delivery
+from gateway.domain.errors import GatewayError, Unprocessable
+from gateway.domain.record import Case, Delivery, Disclosed
 from gateway.domain.resource import StoredResource
 from gateway.services import egress, recalling
 from gateway.services.consents import Ground, Recorded, decide_on, ground_of, read_consents
-from gateway.services.disclosure import item_of, recipient_of
+from gateway.services.disclosure import flow_of, item_of, recipient_of
 from gateway.services.merges import linked_to, person_of
 from gateway.services.provenances import checked_claims, store_revision
+from gateway.services.recall import granting_consents
+from gateway.services.resource_rules import ENDED_CONSENT
 from gateway.services.second_look import look_again_at_unmatched
-from gateway.store import audit, cases, deliveries, resources
-
-ENDED_STATUS = ("inactive", "rejected", "entered-in-error")
-"""Of a Consent (https://hl7.org/fhir/R4/valueset-consent-state-codes.html)."""
+from gateway.store import audit, cases, deliveries, resources, reviews
 
 _Before = Callable[[Ground], Ground | None]
 
@@ -31,8 +30,9 @@ _Before = Callable[[Ground], Ground | None]
 class Change:
     """A consent says something else than before, or something else is told of it, since `at` by `actor`.
 
-    `taken_back` are the consents that gave less from then on. `before` makes of the ground of a case the one that it
-    had before; None where nobody can have taken anything back.
+    `taken_back` are the consents that ended by it, or lost what they stood on: what left under one of them is asked
+    back whatever else stands in its way. `before` makes of the ground of a case the one that it had before; None where
+    nobody can have taken anything back.
     """
 
     consent: StoredResource
@@ -50,27 +50,19 @@ def consent_stored(connection: Connection, stored: StoredResource) -> None:
     of this clinic: a consent that nobody would find is refused, not kept.
     """
     consent_from_fhir(stored.content, id=stored.id, version=stored.version)
-    patient_id = patient_of(connection, stored)
+    patient_id = patient_of_consent(connection, stored)
     previous = _previous(connection, stored)
-    if previous is not None and _has_ended(stored) and not _has_ended(previous):
+    ends = previous is not None and _has_ended(stored) and not _has_ended(previous)
+    if ends:
         store_revision(connection, stored)
 
     def before(ground: Ground) -> Ground:
         older = () if previous is None else read_consents(connection, stored.party_id, [previous])
         return replace(ground, consents=(*(one for one in ground.consents if one.id != stored.id), *older))
 
-    change = Change(stored, stored.stored_at, stored.client_id, before, frozenset({stored.id}))
-    for case in _locked_cases(connection, stored.party_id, {patient_id}):
-        audit.record(
-            connection,
-            at=stored.stored_at,
-            actor=stored.client_id,
-            case_id=case.id,
-            action="consent.stored",
-            subject=f"Consent/{stored.id}/_history/{stored.version}",
-            details={"status": str(stored.content.get("status"))},
-        )
-        _reconsider_case(connection, case, change)
+    change = Change(stored, stored.stored_at, stored.client_id, before, frozenset({stored.id} if ends else ()))
+    subject, details = f"Consent/{stored.id}/_history/{stored.version}", {"status": str(stored.content.get("status"))}
+    _record_and_reconsider(connection, change, patient_id, action="consent.stored", subject=subject, details=details)
 
 
 def provenance_stored(connection: Connection, stored: StoredResource) -> None:
@@ -95,8 +87,16 @@ def provenance_stored(connection: Connection, stored: StoredResource) -> None:
 
 def consent_changed(connection: Connection, change: Change, *, action: str, subject: str) -> None:
     """Decide anew on every delivery of the patient's cases, after something else than a version of it has changed."""
-    consent, patient_id = change.consent, patient_of(connection, change.consent)
-    concerned = _locked_cases(connection, consent.party_id, {patient_id})
+    consent, patient_id = change.consent, patient_of_consent(connection, change.consent)
+    details = {"consent": f"{consent.id}/{consent.version}"}
+    _record_and_reconsider(connection, change, patient_id, action=action, subject=subject, details=details)
+
+
+def _record_and_reconsider(
+    connection: Connection, change: Change, patient_id: str, *, action: str, subject: str, details: Mapping[str, str]
+) -> None:
+    """An audit row for each case of the patient, or one of the patient alone; then each case is decided anew."""
+    concerned = _locked_cases(connection, change.consent.party_id, {patient_id})
     named: list[str | None] = [case.id for case in concerned]
     for case_id in named or [None]:
         audit.record(
@@ -107,7 +107,7 @@ def consent_changed(connection: Connection, change: Change, *, action: str, subj
             patient_id=patient_id,
             action=action,
             subject=subject,
-            details={"consent": f"{consent.id}/{consent.version}"},
+            details=details,
         )
     for case in concerned:
         _reconsider_case(connection, case, change)
@@ -123,9 +123,8 @@ def patient_stored(connection: Connection, stored: StoredResource) -> None:
     touched = {stored.id, *linked_to(stored), *(linked_to(previous) if previous else ())}
     if previous is None and len(touched) == 1:
         return
-    change = Change(stored, stored.stored_at, stored.client_id, _nothing_taken_back)
     for case in _locked_cases(connection, stored.party_id, touched):
-        _reconsider_case(connection, case, change)
+        redecide_case(connection, case, stage="consent", now=stored.stored_at)
     values = {identifier.value for identifier in patient.identifiers}
     look_again_at_unmatched(connection, stored.party_id, lambda study: study.patient_id in values, now=stored.stored_at)
 
@@ -157,25 +156,25 @@ def redecide_case(connection: Connection, case: Case, *, stage: str, now: dateti
     for delivery in _concerned(connection, case):
         recorded = redecide(connection, case, delivery, stage=stage, now=now, ground=ground)
         if recorded.is_permit:
-            recalling.withdraw(connection, delivery, now=now, actor="consent", consent=used_by(recorded))
+            recalling.withdraw(connection, delivery, now=now, actor="consent", consent=used_by(recorded.decision))
+    for read in reviews.orders_read(connection, case.id):
+        decision = _decided(connection, case, read, ground, now)
+        if decision.outcome is Outcome.PERMIT:
+            recalling.withdraw(connection, read, now=now, actor="consent", consent=used_by(decision))
 
 
-def used_by(recorded: Recorded) -> str:
+def used_by(decision: Decision) -> str:
     """The consents that a decision rests on, as `id/version`."""
-    return ", ".join(f"{one.id}/{one.version}" for one in recorded.decision.consents)
+    return ", ".join(f"{one.id}/{one.version}" for one in decision.consents)
 
 
-def patient_of(connection: Connection, consent: StoredResource) -> str:
+def patient_of_consent(connection: Connection, consent: StoredResource) -> str:
     """The id of the clinic's Patient whose consent it is. Raises Unprocessable."""
     named = resources.targets(connection, consent.id, "patient")
     patients = [one for one in named if resources.type_of(connection, consent.party_id, one) == "Patient"]
     if len(patients) != 1:
         raise Unprocessable("name the patient as Patient/id of this server", at="Consent.patient")
     return patients[0]
-
-
-def _nothing_taken_back(_ground: Ground) -> Ground | None:
-    return None
 
 
 def _previous(connection: Connection, stored: StoredResource) -> StoredResource | None:
@@ -186,7 +185,7 @@ def _previous(connection: Connection, stored: StoredResource) -> StoredResource 
 
 
 def _has_ended(consent: StoredResource) -> bool:
-    return consent.content.get("status") in ENDED_STATUS
+    return consent.content.get("status") in ENDED_CONSENT
 
 
 def _locked_cases(connection: Connection, clinic_id: str, patient_ids: Collection[str]) -> list[Case]:
@@ -207,36 +206,72 @@ def _concerned(connection: Connection, case: Case) -> list[Delivery]:
 def _reconsider_case(connection: Connection, case: Case, change: Change) -> None:
     ground = ground_of(connection, case)
     for delivery in _concerned(connection, case):
-        _reconsider(connection, case, delivery, change, ground)
+        recorded = redecide(connection, case, delivery, stage="consent", now=change.at, ground=ground)
+        _recall_or_withdraw(connection, case, delivery, recorded.decision, change, ground)
+    # What was read of images and documents is in the notice of their delivery.
+    for read in reviews.orders_read(connection, case.id):
+        decision = _decided(connection, case, read, ground, change.at)
+        _recall_or_withdraw(connection, case, read, decision, change, ground)
 
 
-def _reconsider(connection: Connection, case: Case, delivery: Delivery, change: Change, ground: Ground) -> None:
-    consent = change.consent
-    recorded = redecide(connection, case, delivery, stage="consent", now=change.at, ground=ground)
-    if recorded.is_permit:
-        by = f"{consent.id}/{consent.version}"
-        recalling.withdraw(connection, delivery, now=change.at, actor=change.actor, consent=by)
+def _recall_or_withdraw(
+    connection: Connection, case: Case, disclosed: Disclosed, decision: Decision, change: Change, ground: Ground
+) -> None:
+    if decision.outcome is Outcome.PERMIT:
+        used = used_by(decision)
+        recalling.withdraw(connection, disclosed, now=change.at, actor=change.actor, consent=used)
         return
-    used = {one.id for one in recorded.decision.consents}
-    granting = deliveries.granting_consents(connection, delivery.id)
-    is_taken_back = bool(granting & change.taken_back) or (consent.id in used and not granting & used)
-    if granting and (is_taken_back or _was_permitted(connection, case, delivery, change, ground)):
-        recalling.notify(connection, delivery, consent, now=change.at, actor=change.actor)
+    granting = granting_consents(connection, disclosed)
+    if granting and (
+        granting & change.taken_back or _is_stopped(connection, case, disclosed, decision, change, ground, granting)
+    ):
+        recalling.notify(connection, disclosed, change.consent, now=change.at, actor=change.actor)
 
 
-def _was_permitted(connection: Connection, case: Case, delivery: Delivery, change: Change, ground: Ground) -> bool:
-    """Whether it would be permitted at this moment without the change; what time ended nobody takes back."""
-    before = None if ground.foregone is not None else change.before(ground)
-    if before is None:
+def _is_stopped(
+    connection: Connection,
+    case: Case,
+    disclosed: Disclosed,
+    decision: Decision,
+    change: Change,
+    ground: Ground,
+    granting: Collection[str],
+) -> bool:
+    """Whether it is the change that stops it: what time, or the end of a transfer, had stopped nobody takes back."""
+    earlier = _before(change, ground) if decision.outcome is Outcome.DENY else None
+    if earlier is None:
         return False
-    decision = decide_on(
+    before = _decided(connection, case, disclosed, earlier, change.at)
+    consent_id = change.consent.id
+    is_said_now = _denies(consent_id, decision, granting) and not _denies(consent_id, before, granting)
+    return is_said_now or before.outcome is Outcome.PERMIT
+
+
+def _before(change: Change, ground: Ground) -> Ground | None:
+    """The ground without the change; None too where it could not be read, and so permitted nothing."""
+    try:
+        return None if ground.foregone is not None else change.before(ground)
+    except GatewayError:
+        return None
+
+
+def _denies(consent_id: str, decision: Decision, granting: Collection[str]) -> bool:
+    """Whether it is this consent that says no, and none of those under which it left."""
+    transfer = decision.transfer
+    is_by_transfer = transfer is not None and transfer.why in decision.reasons
+    used = {one.id for one in decision.consents}
+    return decision.outcome is Outcome.DENY and not is_by_transfer and consent_id in used and used.isdisjoint(granting)
+
+
+def _decided(connection: Connection, case: Case, disclosed: Disclosed, ground: Ground, now: datetime) -> Decision:
+    """What that ground says of it; nothing is kept of the decision."""
+    return decide_on(
         connection,
         case,
-        before,
-        flow=delivery.kind.flow,
-        recipient=recipient_of(connection, delivery),
-        items=(item_of(connection, case, delivery),),
-        payload_sha256=delivery.payload_sha256,
-        now=change.at,
+        ground,
+        flow=flow_of(disclosed),
+        recipient=recipient_of(connection, disclosed),
+        items=(item_of(connection, case, disclosed),),
+        payload_sha256=disclosed.payload_sha256,
+        now=now,
     )
-    return decision.outcome is Outcome.PERMIT

@@ -100,8 +100,8 @@ def _check(new: NewTransfer, clinic: Party, recipient: Party) -> None:
 
 
 def _changed(connection: Connection, record: TransferRecord, action: str, actor: str, now: datetime) -> None:
-    """Leave an audit row, and decide anew on every case of the clinic that the recipient reviews."""
+    """Leave an audit row, and decide anew on what the recipient may still get of the clinic's cases."""
     details = {"from": record.clinic_id, "to": record.recipient_id, "kind": str(record.kind)}
     audit.record(connection, at=now, actor=actor, action=action, subject=f"transfer/{record.id}", details=details)
-    for case in cases.listed(connection, clinic_id=record.clinic_id, reviewer_id=record.recipient_id):
+    for case in cases.undecided(connection, record.recipient_id, clinic_id=record.clinic_id):
         redecide_case(connection, cases.lock(connection, case.id), stage=_STAGE, now=now)

@@ -10,7 +10,7 @@ _BY_OTHERS = frozenset(("Binary", "Provenance"))
 """Types that may say nothing of a patient themselves: what refers to them, or what they are of, does."""
 
 
-def patient_of(connection: Connection, stored: StoredResource) -> str | None:
+def patient_of_resource(connection: Connection, stored: StoredResource) -> str | None:
     """The id of its Patient; None where it is about nobody, or about several, or its case alone says it."""
     if stored.type == "Patient":
         return stored.id

@@ -9,17 +9,18 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, insert, literal, select, update
 
+from gateway.domain.delivery import ReadGrant
 from gateway.domain.errors import NotFound
 from gateway.domain.ids import new_id
-from gateway.domain.record import RecallNotice
+from gateway.domain.record import Disclosed, RecallNotice
 from gateway.store.tables import audit, recall_notice
 
 ACKNOWLEDGED, WITHDRAWN = "recall.acknowledged", "recall.withdrawn"
 
 
-def add(connection: Connection, *, case_id: str, delivery_id: str, consent_id: str, reason: str, now: datetime) -> str:
-    """There is one per delivery and consent; gives its id."""
-    row = {"id": new_id(), "case_id": case_id, "delivery_id": delivery_id, "consent_id": consent_id}
+def add(connection: Connection, disclosed: Disclosed, consent_id: str, *, reason: str, now: datetime) -> str:
+    """There is one for what was disclosed and each consent; gives its id."""
+    row = {"id": new_id(), "case_id": disclosed.case_id, _column(disclosed): disclosed.id, "consent_id": consent_id}
     connection.execute(insert(recall_notice).values(row | {"reason": reason, "created_at": now}))
     return row["id"]
 
@@ -30,9 +31,9 @@ def raise_again(connection: Connection, recall_id: str, *, reason: str, now: dat
     connection.execute(again.values(reason=reason, created_at=now))
 
 
-def of_delivery(connection: Connection, delivery_id: str, consent_id: str) -> RecallNotice | None:
-    """The one notice of that delivery and consent."""
-    is_it = and_(recall_notice.c.delivery_id == delivery_id, recall_notice.c.consent_id == consent_id)
+def of_disclosed(connection: Connection, disclosed: Disclosed, consent_id: str) -> RecallNotice | None:
+    """The one notice of that and of the consent."""
+    is_it = and_(recall_notice.c[_column(disclosed)] == disclosed.id, recall_notice.c.consent_id == consent_id)
     row = connection.execute(_notices().where(is_it)).one_or_none()
     return None if row is None else _notice(row)
 
@@ -58,6 +59,10 @@ def listed(
 def subject_of(recall_id: str) -> str:
     """What the audit rows of a notice name as their subject."""
     return f"recall/{recall_id}"
+
+
+def _column(disclosed: Disclosed) -> str:
+    return "read_grant_id" if isinstance(disclosed, ReadGrant) else "delivery_id"
 
 
 def _notices() -> Any:

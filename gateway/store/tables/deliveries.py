@@ -50,7 +50,7 @@ decision = Table(
     reference("case_id", "case.id"),
     reference("delivery_id", "delivery.id", is_optional=True),
     Column("flow", String(32), nullable=False),
-    Column("stage", String(16), nullable=False),  # enqueue | grant | consent | transfer | recheck | read
+    Column("stage", String(16), nullable=False),  # enqueue | grant | consent | transfer | employment | recheck | read
     Column("outcome", String(16), nullable=False),
     Column("reasons", JSON, nullable=False),
     Column("consents", JSON, nullable=False),  # [[id, version], ...]
@@ -91,9 +91,13 @@ recall_notice = Table(
     metadata,
     own_id(),
     reference("case_id", "case.id"),
-    reference("delivery_id", "delivery.id"),
+    reference("delivery_id", "delivery.id", is_optional=True),
     Column("consent_id", String(64), nullable=False),
     Column("reason", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
+    reference(
+        "read_grant_id", "read_grant.id", is_optional=True
+    ),  # the first one of what was read, where none was sent
     UniqueConstraint("delivery_id", "consent_id"),
+    UniqueConstraint("read_grant_id", "consent_id"),
 )

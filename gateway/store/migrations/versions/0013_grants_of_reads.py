@@ -1,4 +1,4 @@
-"""A read by another party leaves under a grant, and a reviewer's cases are found without reading all."""
+"""A read by another party leaves under a grant and can be recalled; a reviewer's cases are found without reading all."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,10 @@ depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
-    """Safe while the previous version still runs: it knows nothing of the table, and the database keeps the index."""
+    """Safe while the previous version still runs: it knows nothing of the table, and the database keeps the index.
+
+    It writes recall notices of deliveries as before; one of a read is there only where this version granted one.
+    """
     op.create_table(
         "read_grant",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -31,4 +34,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_read_grant")),
     )
     op.create_index(op.f("ix_read_grant_case_id"), "read_grant", ["case_id"])
+    with op.batch_alter_table("recall_notice") as batch_op:
+        batch_op.alter_column("delivery_id", existing_type=sa.String(length=64), nullable=True)
+        batch_op.add_column(sa.Column("read_grant_id", sa.String(length=64), nullable=True))
+        batch_op.create_foreign_key(
+            batch_op.f("fk_recall_notice_read_grant_id"), "read_grant", ["read_grant_id"], ["id"]
+        )
+        batch_op.create_unique_constraint(
+            batch_op.f("uq_recall_notice_read_grant_id_consent_id"), ["read_grant_id", "consent_id"]
+        )
     op.create_index(op.f("ix_case_reviewer_id_state"), "case", ["reviewer_id", "state"])
