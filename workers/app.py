@@ -24,6 +24,7 @@ from gateway.services import (
     closing,
     delivery,
     document_release,
+    indexing,
     matching,
     overdue,
     recheck,
@@ -98,6 +99,7 @@ class Worker:
             JobKind.RETENTION: partial(retention.destroy_due, core, policy=policy),
             JobKind.AUDIT_ANCHOR: partial(anchoring.anchor_due, core, folder=self.settings.anchor_dir),
             JobKind.AUDIT_EXPORT: partial(audit_export.export_due, core, send=_syslog(self.settings), host=node()),
+            JobKind.RESOURCE_INDEX: partial(indexing.index_due, core),
         }
 
     def do(self, job_id: str) -> bool:

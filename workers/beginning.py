@@ -9,13 +9,12 @@ _log = structlog.get_logger()
 _PAUSE_S = 5.0
 
 
-def keep_begun(begin: Callable[[], None], ended: threading.Event) -> None:
-    """Begin once; a database that is away, or has no schema yet, is waited for until `ended` is set."""
+def keep_begun(begin: Callable[[], bool], ended: threading.Event) -> None:
+    """Begin until all of it has; a database that is away, or has no schema yet, is waited for until `ended` is set."""
     while not ended.is_set():
         try:
-            begin()
+            if begin():
+                return
         except Exception as exc:  # noqa: BLE001  # a process edge: the worker does its other work meanwhile
             _log.warning("schedule.waiting", error=type(exc).__name__)
-            ended.wait(_PAUSE_S)
-        else:
-            return
+        ended.wait(_PAUSE_S)

@@ -26,7 +26,7 @@ _KINDS = {
     "report-to-ehr": "the report",
     "report-to-pacs": "the report, as an object of a study",
 }
-_MOST = 100_000
+_PAGE = 1000
 
 
 def six_years_before(moment: datetime) -> datetime:
@@ -44,8 +44,7 @@ def accounting_of_patient(core: Core, patient_id: str, *, since: datetime | None
     with core.database.read() as connection:
         audit.require_patient(connection, patient_id)
         case_ids = tuple(one.id for one in cases.listed(connection, patient_ids=(patient_id,)))
-        rows = audit.of_patient(connection, patient_id, actions=_ACTIONS, limit=_MOST)
-        found = tuple(_disclosures(connection, [audit.record_of(row) for row in rows], since))
+        found = tuple(_disclosures(connection, list(_records(connection, patient_id, since)), since))
     return Accounting(patient_id, case_ids, since, now, found)
 
 
@@ -55,9 +54,17 @@ def accounting_of_case(core: Core, case_id: str, *, since: datetime | None) -> A
     since = since or six_years_before(now)
     with core.database.read() as connection:
         case = cases.by_id(connection, case_id)
-        rows = audit.of_case(connection, case_id, actions=_ACTIONS)
+        rows = [row for row in audit.of_case(connection, case_id, actions=_ACTIONS) if row.at >= since]
         found = tuple(_disclosures(connection, [audit.record_of(row) for row in rows], since))
     return Accounting(case.patient_id, (case_id,), since, now, found)
+
+
+def _records(connection: Connection, patient_id: str, since: datetime) -> Iterator[AuditRecord]:
+    """All that tell of disclosures since then, however many, newest first."""
+    before = 0
+    while rows := audit.of_patient(connection, patient_id, actions=_ACTIONS, since=since, before=before, limit=_PAGE):
+        yield from map(audit.record_of, rows)
+        before = rows[-1].id
 
 
 def _disclosures(connection: Connection, records: Sequence[AuditRecord], since: datetime) -> Iterator[Disclosure]:
@@ -65,7 +72,9 @@ def _disclosures(connection: Connection, records: Sequence[AuditRecord], since: 
     endpoints = {one.name: one for one in parties.endpoints(connection)}
     countries = {party.id: party.country for party in parties.parties(connection)}
     in_groups = sorted(records, key=lambda one: (_subject(one), one.id))
-    found = [_disclosure(list(group), endpoints, countries) for _, group in groupby(in_groups, _subject)]
+    of_reads = [one for one in records if one.told("read")]
+    groups = [list(group) for _, group in groupby(in_groups, _subject)]
+    found = [_disclosure([*group, *_recalled_since(group, of_reads)], endpoints, countries) for group in groups]
     yield from sorted((one for one in found if one and one.granted_at >= since), key=lambda one: one.granted_at)
 
 
@@ -75,6 +84,15 @@ def _subject(record: AuditRecord) -> str:
         return f"read/{record.id}"
     delivery = record.told("delivery")  # a recall notice names it beside its own subject
     return f"delivery/{delivery}" if delivery else record.subject
+
+
+def _recalled_since(group: Sequence[AuditRecord], of_reads: Sequence[AuditRecord]) -> list[AuditRecord]:
+    """What became of a read afterwards: a notice of it is one of all the earlier reads of the same."""
+    first = group[0]
+    if first.action != READ_GRANTED:
+        return []
+    same = (first.case_id, first.subject, first.told("party"))
+    return [one for one in of_reads if one.id > first.id and (one.case_id, one.told("read"), one.told("party")) == same]
 
 
 def _disclosure(

@@ -8,42 +8,64 @@ from typing import Any
 from fhir_mappings.audit_event import Site, audit_event_to_fhir
 from fhir_mappings.audit_patterns import ELSE, OF_ACTION, OF_NOUN, OF_VERB, Pattern
 from fhir_mappings.search_query import Clause, Span, Token
+from gateway.domain.audit_record import AuditRecord
 from gateway.domain.caller import Caller
 from gateway.domain.errors import Invalid, NotFound
+from gateway.services.event_ids import EventIds
 from gateway.store import audit, audit_search
 from gateway.store.audit_search import Actions, Moment, Wanted
 from gateway.store.engine import Database
 
 TYPE = "AuditEvent"
-_LONGEST_ID = 18
 
 
 @dataclass(frozen=True)
 class Events:
-    """One page, newest first; `next_before` is the id that the next page lies below, 0 on the last one."""
+    """One page, newest first; `next_before` is the id that the next page lies below, '' on the last one."""
 
     events: tuple[dict[str, Any], ...]
-    next_before: int
+    next_before: str
 
 
-def read(database: Database, caller: Caller, event_id: str, *, site: Site, now: datetime) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Naming:
+    """How the events name this gateway and themselves."""
+
+    site: Site
+    ids: EventIds
+
+    def event(self, record: AuditRecord) -> dict[str, Any]:
+        """The row as it is shown."""
+        return audit_event_to_fhir(record, self.site, self.ids.of(record.id))
+
+
+def read(database: Database, caller: Caller, event_id: str, *, naming: Naming, now: datetime) -> dict[str, Any]:
     """One AuditEvent. Raises NotFound, also for one about somebody else's patient."""
-    number = _number(event_id)
+    number = naming.ids.number(event_id)
     with database.read() as connection:
         wanted = Wanted(ids=(number,) if number else ())
         found = audit_search.visible(connection, caller.party.id, wanted, count=1)
     if not found:
         raise NotFound(f"no {TYPE} of this id")
     patient_id = found[0].patient_id
-    _remember(database, caller, "fhir.read", now=now, patient_id=patient_id, subject=f"{TYPE}/{number}")
-    return audit_event_to_fhir(found[0], site)
+    _remember(database, caller, "fhir.read", now=now, patient_id=patient_id, subject=f"{TYPE}/{event_id}")
+    return naming.event(found[0])
 
 
 def search(
-    database: Database, caller: Caller, clauses: Sequence[Clause], *, count: int, before: int, site: Site, now: datetime
+    database: Database,
+    caller: Caller,
+    clauses: Sequence[Clause],
+    *,
+    count: int,
+    after: str,
+    naming: Naming,
+    now: datetime,
 ) -> Events:
     """One page of what matches all clauses. Raises Invalid for one that is not understood here."""
-    wanted = _wanted(clauses)
+    wanted, before = _wanted(clauses, naming.ids), naming.ids.number(after)
+    if after and not before:
+        raise Invalid("_after is the one of a next link", at="_after")
     with database.read() as connection:
         found = audit_search.visible(connection, caller.party.id, wanted, count=count + 1, before=before)
     patient_id = wanted.patient_ids[0] if len(wanted.patient_ids) == 1 else ""
@@ -52,8 +74,8 @@ def search(
     by = sorted(clause.parameter.name for clause in clauses)
     _remember(database, caller, "fhir.search", now=now, patient_id=patient_id, subject=TYPE, by=by)
     shown = found[:count]
-    next_before = shown[-1].id if shown and len(found) > count else 0
-    return Events(tuple(audit_event_to_fhir(one, site) for one in shown), next_before)
+    next_before = naming.ids.of(shown[-1].id) if shown and len(found) > count else ""
+    return Events(tuple(map(naming.event, shown)), next_before)
 
 
 def _remember(
@@ -79,14 +101,14 @@ def _remember(
         )
 
 
-def _wanted(clauses: Sequence[Clause]) -> Wanted:
+def _wanted(clauses: Sequence[Clause], ids: EventIds) -> Wanted:
     wanted = Wanted()
     for clause in clauses:
         name, tokens = clause.parameter.name, [one for one in clause.choices if isinstance(one, Token)]
         if clause.is_missing is not None:
             raise Invalid(f"{name} takes no modifier here", at=name)
         if name == "_id":
-            wanted = replace(wanted, ids=tuple(filter(None, (_number(str(one)) for one in clause.choices))))
+            wanted = replace(wanted, ids=tuple(filter(None, (ids.number(str(one)) for one in clause.choices))))
         elif name in ("date", "_lastUpdated"):
             spans = [one for one in clause.choices if isinstance(one, Span)]
             moments = tuple(Moment(one.comparison, one.low, one.high) for one in spans)
@@ -125,9 +147,3 @@ def _actions(fits: Callable[[Pattern], bool]) -> Actions:
         [name for name, pattern in table.items() if fits(pattern)] for table in (OF_ACTION, OF_NOUN, OF_VERB)
     )
     return Actions(exact, nouns, verbs, fits(ELSE), OF_ACTION, OF_NOUN, OF_VERB)
-
-
-def _number(event_id: str) -> int:
-    """0 for what can be no id of an audit row."""
-    is_number = event_id.isascii() and event_id.isdigit() and len(event_id) <= _LONGEST_ID
-    return int(event_id) if is_number else 0

@@ -17,6 +17,7 @@ from gateway.domain.errors import GatewayError
 from gateway.domain.syslog_message import syslog_message
 from gateway.domain.work import Job
 from gateway.services.core import Core
+from gateway.services.event_ids import EventIds
 from gateway.services.recurring import put_back
 from gateway.store import audit, audit_chain, audit_exports
 from gateway.store.audit_exports import SYSLOG
@@ -51,7 +52,8 @@ def export(core: Core, send: Sender, *, host: str) -> int:
         before = audit_exports.known(connection, SYSLOG)
         rows = audit_chain.sealed_after(connection, before.position if before else 0, MOST_AT_ONCE)
     if rows:
-        send([_message(host, row) for row in rows if row.id is not None])  # one that is gone `verify` names
+        ids = EventIds(core.pseudonym_key)
+        send([_message(host, row, ids) for row in rows if row.id is not None])  # one that is gone `verify` names
     if rows or (before and before.failing_since):
         position = rows[-1].position if rows else before.position if before else 0
         with core.database.write("audit.export") as connection:
@@ -59,10 +61,11 @@ def export(core: Core, send: Sender, *, host: str) -> int:
     return len(rows)
 
 
-def _message(host: str, row: Row[Any]) -> bytes:
+def _message(host: str, row: Row[Any], ids: EventIds) -> bytes:
     record = audit.record_of(row)
+    event = audit_event_to_fhir(record, Site(host), ids.of(record.id))
     return syslog_message(
-        json.dumps(audit_event_to_fhir(record, Site(host)), separators=(",", ":")).encode("ascii"),
+        json.dumps(event, separators=(",", ":")).encode("ascii"),
         at=record.at,
         is_success=record.outcome == "success",
         host=host,

@@ -1,8 +1,9 @@
 """Which OAuth client it is: by its secret, by an assertion that its key signed, or by its TLS certificate.
 
 What depends on the request alone is refused with its reason. What depends on the registration is refused with one
-sentence, whether the client is unknown, revoked or somebody else: nobody learns from it who is registered. The reason
-is for our own audit trail.
+sentence, whether the client is unknown, revoked or somebody else; the reason is for our own audit trail. One thing can
+be learnt: whose keys are to be fetched and cannot be is asked to come back, and a name that nobody has is not. It is
+said all the same: a client whose host of keys is away would otherwise give up, and take it that it was revoked.
 """
 
 import hashlib

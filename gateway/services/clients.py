@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
-from gateway.domain.addresses import check_host
+from gateway.domain.addresses import check_host, is_loopback
 from gateway.domain.errors import Conflict, Invalid, NotFound
 from gateway.domain.ids import new_id
-from gateway.domain.scopes import EVERYTHING, read_scopes
+from gateway.domain.scopes import EVERYTHING, Scopes, read_scopes
 from gateway.services.client_proof import CLIENT_ID, digest
 from gateway.services.core import Core
 from gateway.services.key_sets import read_key_set
@@ -17,7 +17,6 @@ from gateway.store import audit, clients, parties, published_keys, tokens
 from gateway.store.clients import Client, Proof
 
 SECRET_BYTES = 32
-_LOOPBACK = frozenset(("127.0.0.1", "::1", "localhost"))
 _LONGEST_URL = 300
 
 
@@ -62,9 +61,7 @@ def add_client(
     client_id = client_id or f"client-{new_id()}"
     if not CLIENT_ID.fullmatch(client_id):
         raise Invalid("a client id has 1 to 64 letters, digits and . _ ~ -", at="client_id")
-    permitted = read_scopes(scope)
-    if not permitted:
-        raise Invalid("a client may do something", at="scope")
+    permitted = _permitted(scope)
     means = means or Means(has_secret=True)
     secret = secrets.token_urlsafe(SECRET_BYTES) if means.has_secret else ""
     proof, now = _proof(means, secret), core.now()
@@ -110,6 +107,23 @@ def set_keys(
     return replace(client, proof=proof)
 
 
+def set_scopes(core: Core, client_id: str, scope: str, *, actor: str) -> str:
+    """Register it for something else, and end its tokens; gives what it may do now.
+
+    Raises NotFound, Invalid, and Conflict where it is registered for just that, or revoked.
+    """
+    permitted, now = str(_permitted(scope)), core.now()
+    with core.database.write("client.set-scopes") as connection:
+        client = _in_force(connection, client_id)
+        if permitted == client.scope:
+            raise Conflict(f"client {client_id!r} is registered for {permitted} already")
+        clients.change_scope(connection, client_id, permitted)
+        tokens.end_tokens(connection, client_id)
+        details = {"from": client.scope, "to": permitted}
+        audit.record(connection, at=now, actor=actor, action="client.set-scopes", subject=client_id, details=details)
+    return permitted
+
+
 def revoke_client(core: Core, client_id: str, *, actor: str) -> None:
     """Whatever it proves itself by and its tokens are worth nothing any more. Raises NotFound."""
     now = core.now()
@@ -119,12 +133,19 @@ def revoke_client(core: Core, client_id: str, *, actor: str) -> None:
 
 
 def _in_force(connection: Connection, client_id: str) -> Client:
-    found = clients.client_by_id(connection, client_id)
+    found = clients.lock_client(connection, client_id)
     if found is None:
         raise NotFound(f"no client {client_id!r}")
     if found.revoked_at is not None:
         raise Conflict(f"client {client_id!r} is revoked; register another one")
     return found
+
+
+def _permitted(scope: str) -> Scopes:
+    permitted = read_scopes(scope)
+    if not permitted:
+        raise Invalid("a client may do something", at="scope")
+    return permitted
 
 
 def _listed(proof: Proof) -> str:
@@ -154,7 +175,7 @@ def _checked_url(url: str) -> str:
         raise Invalid("not a URL", at="jwks_url") from exc
     if not is_whole or len(url) > _LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url:
         raise Invalid(f"not a URL, or one of more than {_LONGEST_URL} characters", at="jwks_url")
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         raise Invalid("keys are fetched over https", at="jwks_url")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise Invalid("the address of keys has no user, password or fragment", at="jwks_url")

@@ -10,7 +10,7 @@ from gateway.domain.study import InstanceState, StudyState
 from gateway.domain.work import Job, JobKind
 from gateway.services.case_finding import Match, find_case
 from gateway.services.core import Core
-from gateway.services.patients import patient_of
+from gateway.services.patients import patient_of_case
 from gateway.services.resources import store_internal
 from gateway.services.second_look import LATE, MATCHED, look_again
 from gateway.store import audit, cases, outbox, resources, studies
@@ -120,6 +120,6 @@ def _matched(core: Core, connection: Connection, study: Study, case: Case, becau
 
 
 def _differences(connection: Connection, study: Study, case: Case) -> tuple[Contradiction, ...]:
-    patient = patient_of(connection, case)
+    patient = patient_of_case(connection, case)
     header = PersonIdentity(study.patient_names, study.birth_date, study.sex)
     return contradictions(header, patient.identity)

@@ -39,7 +39,7 @@ def _decided_anew(connection: Connection, case: Case, now: datetime) -> list[Rec
             continue
         recorded = revocation.redecide(connection, case, delivery, stage="recheck", now=now, ground=ground)
         if recorded.is_permit:
-            used = revocation.used_by(recorded)
+            used = revocation.used_by(recorded.decision)
             recalling.withdraw(connection, delivery, now=now, actor="consent", consent=used)
         decided.append(recorded)
     return decided
@@ -56,7 +56,7 @@ def _look_again_later(connection: Connection, case: Case, now: datetime) -> None
 def _decisions(connection: Connection, case: Case) -> defaultdict[str, list[Row[Any]]]:
     """Delivery id -> what was decided on it, by the clocks of those who did; they need not have taken turns so."""
     made: defaultdict[str, list[Row[Any]]] = defaultdict(list)
-    for row in deliveries.decisions(connection, case.id):
+    for row in deliveries.decisions_in(connection, case.id, _UNDECIDED):
         made[row.delivery_id].append(row)
     return made
 

@@ -8,16 +8,21 @@ import structlog
 from gateway.domain.work import GATEWAY, RECURRING, Job, JobKind
 from gateway.services.core import Core
 from gateway.services.work import sentence_of
-from gateway.store import outbox, timetable
+from gateway.store import outbox, timetable, workers
 
 _log = structlog.get_logger()
 
 
-def begin_recurring(core: Core) -> None:
-    """See that each recurring kind of work has its one row; every worker does so at its start."""
+def begin_recurring(core: Core) -> bool:
+    """See that each recurring kind of work has its one row; every worker does so at its start, until it is true.
+
+    In a rolling upgrade a new kind begins once the last worker that does not know it has gone.
+    """
     with core.database.write("schedule.begin") as connection:
-        for kind in RECURRING:
+        known = [kind for kind in RECURRING if workers.all_know(connection, kind, core.now())]
+        for kind in known:
             timetable.begin(connection, kind, now=core.now())
+    return len(known) == len(RECURRING)
 
 
 def one_by_one(

@@ -83,7 +83,7 @@ def register_party(
     party = Party(new_id(), kind, check_name(name), _checked(identifiers), check_country(country), time_zone)
     _check_time_zone(time_zone)
     checked = [_checked_endpoint(new, party) for new in endpoints]
-    organizations = tuple(map(_checked_identifier, works_for))
+    organizations = tuple(map(checked_identifier, works_for))
     if organizations and kind is not PartyKind.REVIEWER:
         raise Invalid("a clinic works for nobody; a consent names the clinic itself", at="works for")
     with database.write("registry.party") as connection:
@@ -233,10 +233,11 @@ def _checked_fhir(address: FhirAddress, *, is_plain_http_allowed: bool) -> FhirA
 def _checked(identifiers: Sequence[Identifier]) -> tuple[Identifier, ...]:
     if not identifiers:
         raise Invalid("at least one identifier is needed: consents name their recipient by it", at="identifier")
-    return tuple(map(_checked_identifier, identifiers))
+    return tuple(map(checked_identifier, identifiers))
 
 
-def _checked_identifier(identifier: Identifier) -> Identifier:
+def checked_identifier(identifier: Identifier) -> Identifier:
+    """The same, if it can be one. Raises Invalid."""
     check_identifier_system(identifier.system)
     if not identifier.value.strip():
         raise Invalid("an identifier has a value", at="identifier.value")

@@ -12,7 +12,7 @@ from gateway.services import egress
 from gateway.services.core import Core
 from gateway.services.egress import business_key
 from gateway.services.outside import Renderer
-from gateway.services.patients import patient_of
+from gateway.services.patients import patient_of_case
 from gateway.services.signing import load_report
 from gateway.store import audit, cases, deliveries, parties, reports, studies
 
@@ -85,6 +85,6 @@ def _receiving(connection: Connection, case: Case) -> list[Endpoint]:
 
 
 def _subject(connection: Connection, case: Case) -> ReportSubject:
-    patient = patient_of(connection, case)
+    patient = patient_of_case(connection, case)
     number = patient.identifiers[0].value
     return ReportSubject(patient.display_name, number, patient.identity.birth_date)

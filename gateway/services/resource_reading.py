@@ -6,13 +6,12 @@ from datetime import datetime
 
 from gateway.domain.caller import Caller
 from gateway.domain.resource import StoredResource
+from gateway.services import indexing
 from gateway.services.resource_rules import check_is_known, check_may_exist
 from gateway.services.resource_transaction import record
-from gateway.store import audit, resource_index, resource_search, resources
+from gateway.store import audit, resource_search, resources
 from gateway.store.engine import Database
 from gateway.store.resource_search import Criteria, Page
-
-_INDEXED_AT_ONCE = 500
 
 
 def read(
@@ -62,22 +61,16 @@ def history(
 
 
 def search(database: Database, caller: Caller, criteria: Criteria, *, count: int, after: str, now: datetime) -> Page:
-    """One page of what the caller's party has and the criteria match. Raises NotFound for a type not kept here."""
+    """One page of what the caller's party has and the criteria match.
+
+    Raises NotFound for a type not kept here, and NotYet where too much of it waits to be indexed.
+    """
     check_is_known(criteria.type)
-    _catch_up(database, caller.party.id, criteria.type)
+    indexing.catch_up(database, caller.party.id, criteria.type)
     with database.read() as connection:
         page = resource_search.search(connection, caller.party.id, criteria, count=count, after=after)
     _remember_search(database, caller, criteria, page, now)
     return page
-
-
-def _catch_up(database: Database, party_id: str, resource_type: str) -> None:
-    """Index what a program of the previous version stored: once after an upgrade, and while one still runs beside."""
-    with database.read() as connection:
-        is_behind = resource_index.is_behind(connection, party_id, resource_type)
-    while is_behind:
-        with database.write("fhir.index") as connection:
-            is_behind = resource_index.catch_up(connection, party_id, resource_type, at_most=_INDEXED_AT_ONCE)
 
 
 def _remember(database: Database, caller: Caller, seen: Sequence[StoredResource], action: str, now: datetime) -> None:

@@ -26,7 +26,7 @@ from gateway.services.resource_rules import (
     check_is_same_patient,
     check_may_exist,
 )
-from gateway.services.whose import patient_of
+from gateway.services.whose import patient_of_resource
 from gateway.store import audit, resource_index, resources
 
 Effect = Callable[[Connection, StoredResource], None]
@@ -137,7 +137,7 @@ def record(
         at=now,
         actor=caller.client_id,
         case_id=case_of(resource),
-        patient_id=patient_of(connection, resource),
+        patient_id=patient_of_resource(connection, resource),
         action=action,
         subject=subject,
         details={"party": caller.party.id, "address": caller.address, **(details or {})},

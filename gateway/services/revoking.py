@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from gateway.domain.errors import Conflict
 from gateway.services.core import Core
+from gateway.services.resource_rules import ENDED_CONSENT
 from gateway.services.resources import store_internal
-from gateway.services.revocation import ENDED_STATUS, consent_stored, patient_of
+from gateway.services.revocation import consent_stored, patient_of_consent
 from gateway.store import audit, resources
 
 
@@ -19,7 +20,7 @@ def revoke(core: Core, consent_id: str, *, reason: str, actor: str) -> int:
         resources.lock_party(connection, clinic_id)
         consent, now = resources.current(connection, clinic_id, "Consent", consent_id), core.now()
         status = str(consent.content.get("status"))
-        if status in ENDED_STATUS:
+        if status in ENDED_CONSENT:
             raise Conflict(f"consent {consent_id} is {status} already")
         stored = store_internal(connection, clinic_id, consent.content | {"status": "inactive"}, now=now)
         subject = f"Consent/{stored.id}/_history/{stored.version}"
@@ -28,7 +29,7 @@ def revoke(core: Core, consent_id: str, *, reason: str, actor: str) -> int:
             at=now,
             actor=actor,
             action="consent.revoke",
-            patient_id=patient_of(connection, consent),
+            patient_id=patient_of_consent(connection, consent),
             subject=subject,
             details={"reason": reason},
         )

@@ -17,7 +17,7 @@ from gateway.domain.report import Rendition
 from gateway.services.core import Core
 from gateway.services.kept_blobs import kept_blob
 from gateway.services.outside import Outside
-from gateway.services.patients import patient_of
+from gateway.services.patients import patient_of_case
 from gateway.services.sending import Sending
 from gateway.services.signing import load_report
 from gateway.store import cases, deliveries, parties, reports, resources, studies
@@ -30,7 +30,7 @@ def send_to_ehr(core: Core, sending: Sending, outside: Outside) -> Receipt:
         endpoint = parties.endpoint_by_id(connection, delivery.endpoint_id)
         version = reports.by_id(connection, delivery.subject_id)
         case = cases.by_id(connection, delivery.case_id)
-        patient = patient_of(connection, case)
+        patient = patient_of_case(connection, case)
         resource_of = _mapping(core, connection, case, version)
         earlier = deliveries.earlier_receipts(connection, delivery)
     if endpoint.fhir is None:

@@ -20,7 +20,7 @@ from gateway.domain.study import InstanceState
 from gateway.services.core import Core
 from gateway.services.kept_blobs import kept_blob
 from gateway.services.outside import Outside
-from gateway.services.patients import patient_of
+from gateway.services.patients import patient_of_case
 from gateway.services.sending import Sending
 from gateway.store import cases, deliveries, parties, reports, studies
 
@@ -50,7 +50,7 @@ def send_to_pacs(core: Core, sending: Sending, outside: Outside) -> Receipt:
         version = reports.by_id(connection, delivery.subject_id)
         case = cases.by_id(connection, delivery.case_id)
         target = _target(core, connection, case, delivery, version)
-        order = patient_of(connection, case)
+        order = patient_of_case(connection, case)
     payload = str(version.pdf_sha256)
     if sending.may_have_left and _is_there(sending, outside, target, payload):
         return _receipt(core, target, version, "0x0000", "was there already")

@@ -14,7 +14,8 @@ from gateway.domain.errors import Conflict, Invalid, Unauthenticated
 from gateway.domain.scopes import NOTHING, Scopes, read_scopes
 from gateway.services.assertions import Assertion
 from gateway.services.client_proof import Certificate, NotProven, Proven, digest
-from gateway.store import audit, parties, tokens
+from gateway.store import audit, clients, parties, tokens
+from gateway.store.clients import Client
 from gateway.store.engine import Database
 from gateway.store.tokens import Token
 
@@ -46,14 +47,15 @@ def issue_token(
 
     Raises:
         Invalid: nothing of the wish is the client's.
-        NotProven: the assertion was used before, in whatever process.
+        NotProven: the assertion was used before, in whatever process; or since it was shown, the client was revoked or
+            proves itself by something else.
     """
-    client, certificate = proven.client, proven.certificate
-    scopes = _granted(client.scope, wished)
     token = secrets.token_urlsafe(TOKEN_BYTES)
     expires_at = now + timedelta(seconds=lifetime_s)
-    bound_to = certificate.sha256 if certificate else None
+    bound_to = proven.certificate.sha256 if proven.certificate else None
     with database.write("oauth.token") as connection:
+        client = _still(connection, proven)
+        scopes = _granted(client.scope, wished)
         tokens.purge(connection, now)
         if proven.assertion:
             _use(connection, client.id, proven.assertion)
@@ -77,6 +79,14 @@ def authenticate(database: Database, bearer: str, *, certificate: Certificate | 
         party = parties.party_by_id(connection, client.party_id)
     scopes = read_scopes(client.scope)
     return Caller(client.id, party, scopes if token.scope is None else read_scopes(token.scope).within(scopes))
+
+
+def _still(connection: Connection, proven: Proven) -> Client:
+    """The client as it is now, locked: its keys were fetched in no transaction, which takes a while."""
+    client = clients.lock_client(connection, proven.client.id)
+    if client is None or client.revoked_at is not None or client.proof != proven.client.proof:
+        raise NotProven("changed", proven.client.id)
+    return client
 
 
 def _granted(registered: str, wished: Scopes) -> Scopes:

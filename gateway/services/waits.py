@@ -70,8 +70,7 @@ def _retry(job: StoppedJob) -> str:
 def _recall_waits(connection: Connection, case: Case) -> Iterator[Wait]:
     for notice in recalls.listed(connection, case_id=case.id):
         line = recall.line(connection, notice)
-        what = f"{line.recipient} to be asked to delete {line.kind} {line.delivery_id}: {line.reason}; {line.what_left}"
-        yield Wait(what, line.created_at, f"{COORDINATOR}: consilium recall acknowledge {line.id}")
+        yield Wait(line.request, line.created_at, f"{COORDINATOR}: consilium recall acknowledge {line.id}")
 
 
 def _reviewer_waits(connection: Connection, case: Case) -> Iterator[Wait]:

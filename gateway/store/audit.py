@@ -123,16 +123,24 @@ def newest_of_case(connection: Connection, case_id: str, limit: int) -> list[Row
 
 
 def of_patient(
-    connection: Connection, patient_id: str, *, actions: Sequence[str] = (), since: datetime | None = None, limit: int
+    connection: Connection,
+    patient_id: str,
+    *,
+    actions: Sequence[str] = (),
+    since: datetime | None = None,
+    before: int = 0,
+    limit: int,
 ) -> list[Row[Any]]:
     """The last rows about one patient, newest first, optionally only these actions, and none before `since`.
 
-    Rows of a version that did not name the patient are found by the patient's cases.
+    With `before` those with a lower id. Rows of a version that did not name the patient are found by the patient's
+    cases.
     """
     own_cases = select(cases.c.id).where(cases.c.patient_id == patient_id)
     named = select(audit).where(audit.c.patient_id == patient_id)
     unnamed = select(audit).where(audit.c.patient_id.is_(None), audit.c.case_id.in_(own_cases))
-    newest = [_narrowed(one, actions, since).order_by(audit.c.id.desc()).limit(limit) for one in (named, unnamed)]
+    parts = [one.where(audit.c.id < before) if before else one for one in (named, unnamed)]
+    newest = [_narrowed(one, actions, since).order_by(audit.c.id.desc()).limit(limit) for one in parts]
     both = union_all(*(select(part.subquery()) for part in newest)).subquery()
     return list(connection.execute(select(both).order_by(both.c.id.desc()).limit(limit)).all())
 

@@ -1,6 +1,8 @@
 """The chain over the audit trail: one sealer chains the rows that were committed, and a walk over it shows any change.
 
 A seal is sha256(the seal before || canonical JSON of the row). Changing, removing or reordering a sealed row breaks it.
+The seal says of which form that JSON is: a sealer of the version before says nothing, and leaves the patient out, also
+of rows that a newer program wrote beside it.
 Rows that are committed and not sealed yet are the tail; a row that is in neither place is a break as well: no sealer
 would ever come to it. An end that was cut off together with its seals only an anchor shows (`anchors`).
 """
@@ -19,13 +21,17 @@ from gateway.store.tables import audit, audit_seal, audit_tail
 from gateway.store.turns import take_turn
 
 GENESIS = "0" * 64
+_WITH_PATIENT = 2
+"""The form that is written now; None is the first one."""
 _PART = 1000
 _MOST_NAMED = 100
 _HAS_TAIL = select(audit_tail.c.audit_id).limit(1)
 _LAST_SEAL = select(audit_seal).order_by(audit_seal.c.position.desc()).limit(1)
 _TAIL = select(audit).join(audit_tail, audit.c.id == audit_tail.c.audit_id).order_by(audit.c.id)
 _SEALED = (
-    select(audit_seal.c.position, audit_seal.c.sha256, audit_seal.c.audit_id.label("sealed_id"), audit)
+    select(
+        audit_seal.c.position, audit_seal.c.sha256, audit_seal.c.form, audit_seal.c.audit_id.label("sealed_id"), audit
+    )
     .outerjoin(audit, audit.c.id == audit_seal.c.audit_id)
     .order_by(audit_seal.c.position)
 )
@@ -39,8 +45,9 @@ def seal(connection: Connection, *, now: datetime, limit: int = 1000) -> int:
     rows = connection.execute(_TAIL.limit(limit)).all()
     seals = []
     for row in rows:
-        position, digest = position + 1, _digest(digest, row)
-        seals.append({"position": position, "audit_id": row.id, "sha256": digest, "sealed_at": now})
+        position, digest = position + 1, _digest(digest, row, _WITH_PATIENT)
+        chained = {"position": position, "audit_id": row.id, "sha256": digest, "form": _WITH_PATIENT}
+        seals.append(chained | {"sealed_at": now})
     if seals:
         connection.execute(insert(audit_seal), seals)
         connection.execute(delete(audit_tail).where(audit_tail.c.audit_id.in_([row.id for row in rows])))
@@ -123,7 +130,7 @@ class _Walk:
             self.found.append(Damage(row.sealed_id, row.position, missing))
         elif row.id is None:
             self.found.append(Damage(row.sealed_id, row.position, "the row is gone; its seal is there"))
-        elif self._previous is not None and _digest(self._previous, row) != row.sha256:
+        elif self._previous is not None and _digest(self._previous, row, row.form) != row.sha256:
             self.found.append(_Mismatch(row, self._previous))
         self.good += not self.found
         self._position, self._previous = row.position, row.sha256
@@ -149,8 +156,9 @@ class _Walk:
 def _named(of: _Mismatch, among: Collection[_Mismatch]) -> Damage:
     """Reordered where the seals that do not fit would fit in another order; else the row was changed."""
     befores = {before for one in among for before in (one.previous, one.row.sha256)}
-    is_moved = any(_digest(before, of.row) == of.row.sha256 for before in befores)
-    is_swapped = any(one is not of and _digest(of.previous, one.row) == of.row.sha256 for one in among)
+    is_moved = any(_digest(before, of.row, of.row.form) == of.row.sha256 for before in befores)
+    others = [one.row for one in among if one is not of]
+    is_swapped = any(_digest(of.previous, other, of.row.form) == of.row.sha256 for other in others)
     what = "the row stands in another order than it was sealed in" if is_moved or is_swapped else "the row was changed"
     return Damage(of.row.sealed_id, of.row.position, what)
 
@@ -172,11 +180,10 @@ def _unsealed(connection: Connection) -> tuple[int, datetime | None, list[Damage
     return int(count), oldest_at, lost
 
 
-def _digest(previous: str, row: Row[Any]) -> str:
-    """Rows that name no patient have the form that they had before there was one to name."""
+def _digest(previous: str, row: Row[Any], form: int | None) -> str:
     content = [row.id, row.at.astimezone(UTC).isoformat(), row.actor, row.action, row.outcome]
     content += [row.case_id, row.subject, row.details]
-    if row.patient_id is not None:
+    if form == _WITH_PATIENT:
         content.append(row.patient_id)
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256((previous + canonical).encode()).hexdigest()

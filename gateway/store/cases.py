@@ -5,12 +5,13 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, exists, insert, select, update
 
 from gateway.domain.case import CaseState, DocumentState
+from gateway.domain.delivery import ENDED
 from gateway.domain.errors import NotFound
 from gateway.domain.record import Case, CaseDocument
-from gateway.store.tables import case, case_key, document, resource_identifier
+from gateway.store.tables import case, case_key, delivery, document, recall_notice, resource_identifier
 
 STUDY_INSTANCE_UID, ACCESSION_NUMBER = "study-instance-uid", "accession-number"
 LINKED_STUDY = "linked-study"
@@ -76,6 +77,16 @@ def listed(
     if reviewer_id is not None:
         query = query.where(case.c.reviewer_id == reviewer_id)
     return [_case(row) for row in connection.execute(query)]
+
+
+def undecided(connection: Connection, reviewer_id: str, *, clinic_id: str | None = None) -> list[Case]:
+    """The reviewer's cases, newest first, of which anything may still leave, or has been asked back."""
+    is_unsent = exists().where(delivery.c.case_id == case.c.id, delivery.c.state.not_in(ENDED))
+    is_asked_back = exists().where(recall_notice.c.case_id == case.c.id)
+    query = select(case).where(case.c.reviewer_id == reviewer_id, is_unsent | is_asked_back)
+    if clinic_id is not None:
+        query = query.where(case.c.clinic_id == clinic_id)
+    return [_case(row) for row in connection.execute(query.order_by(case.c.created_at.desc(), case.c.id))]
 
 
 def open_of_party(connection: Connection, party_id: str) -> list[Case]:

@@ -62,6 +62,11 @@ def change_proof(connection: Connection, client_id: str, proof: Proof) -> None:
     connection.execute(update(oauth_client).where(oauth_client.c.id == client_id).values(asdict(proof)))
 
 
+def change_scope(connection: Connection, client_id: str, scope: str) -> None:
+    """From now on it may be given this and no more."""
+    connection.execute(update(oauth_client).where(oauth_client.c.id == client_id).values(scope=scope))
+
+
 def revoke_client(connection: Connection, client_id: str, *, now: datetime) -> None:
     """Its tokens stop at once. Raises NotFound."""
     revoked = update(oauth_client).where(oauth_client.c.id == client_id).values(revoked_at=now)
@@ -77,6 +82,13 @@ def clients(connection: Connection) -> Sequence[Client]:
 def client_by_id(connection: Connection, client_id: str) -> Client | None:
     """Also a revoked one; None when there is none by that id."""
     row = connection.execute(select(oauth_client).where(oauth_client.c.id == client_id)).one_or_none()
+    return None if row is None else read_client(row)
+
+
+def lock_client(connection: Connection, client_id: str) -> Client | None:
+    """As `client_by_id`; others who change the client wait until the transaction ends."""
+    query = select(oauth_client).where(oauth_client.c.id == client_id).with_for_update()
+    row = connection.execute(query).one_or_none()
     return None if row is None else read_client(row)
 
 

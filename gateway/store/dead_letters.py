@@ -57,7 +57,8 @@ def waits_for_person() -> ColumnElement[bool]:
 
 
 def _has_stopped() -> ColumnElement[bool]:
-    return and_(outbox.c.state == JobState.DEAD, outbox.c.kind != JobKind.DELIVERY_SEND, ~_is_overtaken())
+    is_known = outbox.c.kind.in_([kind for kind in JobKind if kind is not JobKind.DELIVERY_SEND])
+    return and_(outbox.c.state == JobState.DEAD, is_known, ~_is_overtaken())
 
 
 def _is_overtaken() -> ColumnElement[bool]:

@@ -206,6 +206,13 @@ def decisions(connection: Connection, case_id: str) -> list[Row[Any]]:
     return list(connection.execute(query).all())
 
 
+def decisions_in(connection: Connection, case_id: str, states: Sequence[DeliveryState]) -> list[Row[Any]]:
+    """On the case's deliveries in these states, oldest first; not the many on what is read of it."""
+    concerned = select(delivery.c.id).where(delivery.c.case_id == case_id, delivery.c.state.in_(states))
+    query = select(decision).where(decision.c.delivery_id.in_(concerned))
+    return list(connection.execute(query.order_by(decision.c.decided_at, decision.c.id)).all())
+
+
 def add_grant(connection: Connection, grant: EgressGrant, *, decision_id: str, now: datetime) -> None:
     """The permission to send; its commit is the instant of disclosure."""
     row = asdict(grant) | {"decision_id": decision_id, "granted_at": now}

@@ -114,7 +114,8 @@ def ringing(connection: Connection, now: datetime, *, ring_again_after: timedelt
     """Queue -> how many of its rows were rung for and are still to be claimed."""
     found: Counter[str] = Counter()
     for kind, number in connection.execute(_RINGING, {"rung_after": now - ring_again_after}):
-        found[QUEUES[JobKind(kind)]] += number
+        if kind in QUEUES:
+            found[QUEUES[kind]] += number
     return found
 
 

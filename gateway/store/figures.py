@@ -120,7 +120,8 @@ def _unsettled(connection: Connection) -> Iterator[Unsettled]:
         is_its = dead_letters.waits_for_person() if state == JobState.DEAD else jobs.c.state == state
         groups = select(jobs.c.kind, jobs.c.endpoint_id, *sums).select_from(with_sending).where(is_its)
         for kind, endpoint_id, *found in connection.execute(groups.group_by(jobs.c.kind, jobs.c.endpoint_id)):
-            yield Unsettled(JobKind(kind), state, endpoint_id, *found)
+            if kind in QUEUES:
+                yield Unsettled(JobKind(kind), state, endpoint_id, *found)
 
 
 def census(connection: Connection) -> Census:

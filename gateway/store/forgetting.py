@@ -65,8 +65,7 @@ def empty_resources(connection: Connection, ids: set[str], now: datetime) -> lis
     connection.execute(update(resource_version).where(resource_version.c.resource_id.in_(ids)).values(content=b""))
     connection.execute(delete(resource_identifier).where(resource_identifier.c.resource_id.in_(ids)))
     connection.execute(delete(resource_reference).where(resource_reference.c.resource_id.in_(ids)))
-    for table in resource_index.TABLES:
-        connection.execute(delete(table).where(table.c.resource_id.in_(ids)))
+    resource_index.forget(connection, ids)
     connection.execute(update(resource).where(resource.c.id.in_(ids)).values(destroyed_at=now))
     return things
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, case, insert, or_, sele
 from gateway.domain import trace
 from gateway.domain.breaker import CLOSED, DestinationPolicy
 from gateway.domain.ids import new_id
-from gateway.domain.work import Job, JobKind, JobState
+from gateway.domain.work import QUEUES, Job, JobKind, JobState
 from gateway.store import breakers, news
 from gateway.store.tables import breaker, outbox
 from gateway.store.tables import case as cases
@@ -136,10 +136,10 @@ def claim(
 
 
 def _is_to_be_had(row: Row[Any], now: datetime) -> bool:
-    """Due, or left behind by a worker that is gone."""
+    """Due, or left behind by a worker that is gone, and of a kind that is known here."""
     is_due: bool = row.state == JobState.PENDING and row.next_try_at <= now
     is_orphaned: bool = row.state == JobState.CLAIMED and row.lease_until <= now
-    return is_due or is_orphaned
+    return row.kind in QUEUES and (is_due or is_orphaned)
 
 
 def _claimed(row: Row[Any], owner: str, *, is_taken_over: bool) -> Job:

@@ -51,6 +51,13 @@ def add_organizations(connection: Connection, party_id: str, new: Sequence[Ident
         connection.execute(insert(party_organization).values(party_id=party_id, **asdict(one)))
 
 
+def remove_organization(connection: Connection, party_id: str, former: Identifier) -> None:
+    """The reviewer works there no more."""
+    c = party_organization.c
+    is_it = (c.party_id == party_id) & (c.system == former.system) & (c.value == former.value)
+    connection.execute(party_organization.delete().where(is_it))
+
+
 def organizations(connection: Connection, party_id: str) -> tuple[Identifier, ...]:
     """The identifiers of the organisations for which the party works."""
     rows = connection.execute(_ORGANIZATIONS, {"of_party": party_id})

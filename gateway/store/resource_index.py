@@ -1,6 +1,6 @@
 """What the current version of each resource is found by, in rows (`fhir_mappings.search_parameters`)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,7 +10,7 @@ from fhir_mappings.search_parameters import Found, found_by
 from gateway.domain.resource import StoredResource
 from gateway.store.resources import EVERY_VERSION, IS_NEWEST, lock_party, stored
 from gateway.store.tables import party, resource, resource_span, resource_text, resource_token
-from gateway.store.tables.resources import NOT_INDEXED
+from gateway.store.tables.resources import NOT_INDEXED, STILL_INDEXED
 
 TABLES = (resource_token, resource_text, resource_span)
 
@@ -23,6 +23,9 @@ _WAITING = (
     .where(resource.c.party_id == bindparam("of_party"), resource.c.type == bindparam("of_type"), NOT_INDEXED)
     .limit(bindparam("at_most"))
 )
+_FIRST_WAITING = select(resource.c.party_id, resource.c.type).where(NOT_INDEXED).limit(1)
+_LEFT_BEHIND = select(resource.c.id).where(STILL_INDEXED).limit(bindparam("at_most"))
+_UNMARK = update(resource).where(resource.c.id.in_(_IDS)).values(indexed_version=None)
 _CURRENT = EVERY_VERSION.where(IS_NEWEST, resource.c.id.in_(_WAITING))
 
 
@@ -46,6 +49,30 @@ def catch_up(connection: Connection, party_id: str, resource_type: str, *, at_mo
     if waiting:
         _write(connection, waiting, zone)
     return len(waiting) == at_most
+
+
+def first_waiting(connection: Connection) -> tuple[str, str] | None:
+    """A party, and the type of a resource of it that has no such rows."""
+    row = connection.execute(_FIRST_WAITING).first()
+    return None if row is None else (row.party_id, row.type)
+
+
+def is_any_left_behind(connection: Connection) -> bool:
+    """True where the previous version destroyed a resource, and left the rows that it knows nothing of."""
+    return connection.execute(_LEFT_BEHIND, {"at_most": 1}).scalar() is not None
+
+
+def forget_destroyed(connection: Connection, *, at_most: int) -> None:
+    """Remove the rows of so many resources that were destroyed like that."""
+    left = list(connection.execute(_LEFT_BEHIND, {"at_most": at_most}).scalars())
+    if left:
+        forget(connection, left)
+
+
+def forget(connection: Connection, ids: Collection[str]) -> None:
+    """Nothing finds these resources any more."""
+    for statement in (*_CLEAR, _UNMARK):
+        connection.execute(statement, {"ids": list(ids)})
 
 
 def _zone_of(connection: Connection, party_id: str) -> ZoneInfo:

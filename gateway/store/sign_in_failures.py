@@ -18,9 +18,10 @@ class Failures:
     last_at: datetime
 
 
-def take_turn_to_count(connection: Connection) -> None:
-    """Attempts are counted one after the other, in whichever process they arrive."""
-    take_turn(connection, "sign-in failures")
+def take_turn_to_count(connection: Connection, subjects: Sequence[str]) -> None:
+    """Attempts at the same are counted one after the other, in whichever process they arrive."""
+    for subject in sorted(subjects):  # all in the same order: nobody waits for whoever waits for them
+        take_turn(connection, f"sign-in failures {subject}")
 
 
 def of(connection: Connection, subjects: Sequence[str]) -> Mapping[str, Failures]:
@@ -43,5 +44,7 @@ def forget(connection: Connection, subjects: Sequence[str]) -> None:
 
 
 def purge(connection: Connection, before: datetime) -> None:
-    """Remove what nobody has failed at since."""
-    connection.execute(delete(sign_in_failure).where(sign_in_failure.c.last_at <= before))
+    """Remove what nobody has failed at since; what another transaction counts just now stays."""
+    is_old = select(sign_in_failure.c.subject_sha256).where(sign_in_failure.c.last_at <= before)
+    free = is_old.with_for_update(skip_locked=True).scalar_subquery()
+    connection.execute(delete(sign_in_failure).where(sign_in_failure.c.subject_sha256.in_(free)))

@@ -43,24 +43,16 @@ def send_messages(address: SyslogAddress, messages: Sequence[bytes]) -> None:
             stream.settimeout(_ANSWER_S)
             reach("syslog.before_send")
             stream.sendall(b"".join(framed(message) for message in messages))
-            _close_in_order(stream)
+            stream.unwrap()  # an end without the collector's close_notify is an SSLEOFError
             reach("syslog.after_send")
     except ssl.SSLCertVerificationError as exc:
         raise Transient(f"the syslog collector {where} is not trusted: {exc.verify_message}") from exc
+    except ssl.SSLEOFError as exc:
+        said = "ended without close_notify (RFC 5425 4.4), so nobody knows what it has read"
+        raise Transient(f"the syslog collector {where} {said}") from exc
     except (ssl.SSLError, OSError) as exc:
         said = exc.strerror or type(exc).__name__
         raise Transient(f"the syslog collector {where} is not to be had or broke off ({said})") from exc
-
-
-def _close_in_order(stream: ssl.SSLSocket) -> None:
-    """Say that nothing more comes, and wait until the collector has read so far.
-
-    One that ends the connection without the close_notify it owes has read our end of it as well; a reset has not.
-    """
-    try:
-        stream.unwrap()
-    except ssl.SSLEOFError:
-        return
 
 
 def _context(address: SyslogAddress) -> ssl.SSLContext:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from gateway.domain.errors import Conflict, Unauthenticated
+from gateway.domain.errors import Conflict, Forbidden, Unauthenticated
 from gateway.domain.passwords import check_password
 from gateway.domain.people import Person
 from gateway.domain.sign_in import SignInPolicy, Visitor
@@ -20,7 +20,8 @@ def change_password(
 ) -> SignedIn:
     """Every session of the person ends, and known browsers are forgotten; a new session begins here.
 
-    Raises Unauthenticated for the wrong earlier password, Throttled, and Invalid for one that is easy to guess.
+    Raises Unauthenticated for the wrong earlier password, Throttled, Invalid for one that is easy to guess, and
+    Forbidden where the person was disabled meanwhile.
     """
     taken = check_password(chosen, name=current.person.name)
     found, wait = _charged(core, policy, current)
@@ -31,6 +32,8 @@ def change_password(
         locked = people.lock(connection, found.person.id)
         if locked is None or locked.password_hash != found.password_hash:
             raise Conflict("the password was changed meanwhile")
+        if locked.person.disabled_at is not None:
+            raise Forbidden("this user is disabled")
         delays.settle(connection, delays.of_second_factor(found.person.id), now)
         people.set_password(connection, found.person.id, password_hash)
         people.remove_devices(connection, person_id=found.person.id)
@@ -42,7 +45,7 @@ def change_password(
             action="user.password",
             subject=f"user/{found.person.id}",
         )
-        return begin(connection, policy, found.person, visitor, now=now)
+        return begin(connection, policy, locked.person, visitor, now=now)
 
 
 def renew_recovery_codes(
@@ -53,7 +56,7 @@ def renew_recovery_codes(
     codes, now = proofs.new_recovery_codes(), core.now()
     with core.database.write("user.recovery-codes") as connection:
         locked = people.lock(connection, found.person.id)
-        is_proven = locked is not None and bool(use_code(core, connection, locked, code))
+        is_proven = bool(locked and not locked.person.disabled_at and use_code(core, connection, locked, code))
         if is_proven:
             delays.settle(connection, delays.of_second_factor(found.person.id), now)
             people.add_recovery_codes(connection, found.person.id, [digest(proofs.plain_code(one)) for one in codes])

@@ -17,6 +17,7 @@ from gateway.domain.sign_in import ACCOUNT, ADDRESS, FORGOTTEN_AFTER, SECOND_FAC
 from gateway.services.client_proof import digest
 from gateway.services.core import Core
 from gateway.store import sign_in_failures
+from gateway.store.sign_in_failures import Failures
 
 
 @dataclass(frozen=True)
@@ -46,16 +47,18 @@ def charge(core: Core, watched: Sequence[Watched]) -> timedelta:
     """Count an attempt; gives how long the next one has to wait should it fail. Raises Throttled."""
     now = core.now()
     with core.database.write("user.attempt") as connection:
-        sign_in_failures.take_turn_to_count(connection)
-        sign_in_failures.purge(connection, now - FORGOTTEN_AFTER)
-        waits = [_charge(connection, one, now) for one in watched]
+        sign_in_failures.take_turn_to_count(connection, _subjects(watched))
+        failed = sign_in_failures.of(connection, _subjects(watched))
+        waits = [_charge(connection, one, failed.get(one.subject), now) for one in watched]
+        if len(failed) < len(watched):  # whoever adds rows takes old ones away, last: nothing is waited for after it
+            sign_in_failures.purge(connection, now - FORGOTTEN_AFTER)
     return max(waits)
 
 
 def settle(connection: Connection, watched: Sequence[Watched], now: datetime) -> None:
     """The attempt succeeded: nothing counts any more, but for an address, where others may be: only this attempt."""
-    sign_in_failures.take_turn_to_count(connection)
-    counted = sign_in_failures.of(connection, [one.subject for one in watched])
+    sign_in_failures.take_turn_to_count(connection, _subjects(watched))
+    counted = sign_in_failures.of(connection, _subjects(watched))
     sign_in_failures.forget(connection, [one.subject for one in watched if one.patience is not ADDRESS])
     for one in watched:
         if one.patience is ADDRESS and one.subject in counted:
@@ -65,15 +68,21 @@ def settle(connection: Connection, watched: Sequence[Watched], now: datetime) ->
 def forgive(connection: Connection, person: Person) -> None:
     """An administrator says so: nothing of this person's counts any more."""
     watched = (_of_name(person.name), *of_known_device(person), *of_second_factor(person.id))
-    sign_in_failures.forget(connection, [one.subject for one in watched])
+    sign_in_failures.take_turn_to_count(connection, _subjects(watched))
+    sign_in_failures.forget(connection, _subjects(watched))
+
+
+def _subjects(watched: Sequence[Watched]) -> list[str]:
+    return [one.subject for one in watched]
 
 
 def _of_name(name: str) -> Watched:
     return Watched(digest(f"name/{name}"), ACCOUNT)
 
 
-def _charge(connection: Connection, watched: Watched, now: datetime) -> timedelta:
-    failed = sign_in_failures.of(connection, [watched.subject]).get(watched.subject)
+def _charge(connection: Connection, watched: Watched, failed: Failures | None, now: datetime) -> timedelta:
+    if failed is not None and failed.last_at <= now - FORGOTTEN_AFTER:
+        failed = None
     if failed is not None:
         left = failed.last_at + watched.patience.wait_after(failed.count) - now
         if left > timedelta(0):

@@ -59,7 +59,7 @@ def recognise(core: Core, policy: SignInPolicy, token: str) -> Current | None:
     if found is None or credentials is None or _is_over(policy.limits, found, now):
         return None
     person = credentials.person
-    if person.disabled_at is not None or (person.issuer is None and not policy.has_local_accounts):
+    if person.disabled_at is not None or not policy.accepts(person.issuer):
         return None
     if now - found.seen_at >= min(_SEEN_EVERY, policy.limits.idle / 2):
         with core.database.write("session.seen") as connection:

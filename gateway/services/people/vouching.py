@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from gateway.domain.errors import Forbidden, Permanent
+from gateway.domain.errors import Conflict, Forbidden, Permanent
 from gateway.domain.ids import new_id
 from gateway.domain.party import PartyKind
 from gateway.domain.people import OPENID_PREFIX, Person, RoleGrant, Vouched, check_roles
@@ -44,17 +44,27 @@ def sign_in(
 
     Raises Forbidden without a role here or when disabled, and Permanent where the settings name no reviewing party.
     """
+    grants = [role_map[group] for group in vouched.groups if group in role_map]
+    try:
+        return _signed_in(core, policy, vouched, grants, visitor, replaced)
+    except Conflict:  # made known by another sign-in a moment ago
+        return _signed_in(core, policy, vouched, grants, visitor, replaced)
+
+
+def _signed_in(
+    core: Core, policy: SignInPolicy, vouched: Vouched, grants: Sequence[RoleGrant], visitor: Visitor, replaced: str
+) -> SignedIn:
+    """Raises Conflict where another transaction makes the person known meanwhile."""
     now = core.now()
     with core.database.write("user.vouched") as connection:
-        grants = [role_map[group] for group in vouched.groups if group in role_map]
         found = people.find_by_subject(connection, vouched.issuer, vouched.subject)
+        found = people.lock(connection, found.person.id) if found else None
         refusal = "your identity provider gives you no role here" if not grants else ""
         if found is not None and found.person.disabled_at is not None:
             refusal = "this user is disabled"
         if not refusal:
             standing = _Standing(grants, _party_id(connection, grants))
-            known = people.lock(connection, found.person.id) if found else None
-            person = _updated(connection, known.person, standing, now) if known else None
+            person = _updated(connection, found.person, standing, now) if found else None
             person = person or _added(connection, vouched, standing, now)
             record_sign_in(connection, person, "openid", visitor, now=now)
             return begin(connection, policy, person, visitor, now=now, replaced=replaced)

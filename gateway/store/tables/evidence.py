@@ -1,6 +1,6 @@
 """Who did what, the chain that shows a change of it, and what was destroyed."""
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, String, Table, Text, text
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, SmallInteger, String, Table, Text, text
 
 from gateway.store.tables.columns import Instant, Serial, metadata, own_id
 
@@ -36,6 +36,7 @@ audit_seal = Table(
     Column("audit_id", Serial, ForeignKey("audit.id"), nullable=False, unique=True),
     Column("sha256", String(64), nullable=False),
     Column("sealed_at", Instant, nullable=False),
+    Column("form", SmallInteger),  # of what was digested (`audit_chain`); None also for what a previous version sealed
 )
 audit_export = Table(
     "audit_export",

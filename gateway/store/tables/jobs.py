@@ -46,4 +46,5 @@ worker = Table(
     Column("queues", Text, nullable=False),  # their names, parted by spaces
     Column("waits_for", Text, nullable=False),
     Column("seen_at", Instant, nullable=False),
+    Column("kinds", Text),  # of jobs that it knows, parted by spaces; None: a version that did not say
 )

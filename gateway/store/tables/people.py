@@ -55,5 +55,5 @@ sign_in_failure = Table(
     metadata,
     Column("subject_sha256", String(64), primary_key=True),
     Column("failures", Integer, nullable=False),
-    Column("last_at", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False, index=True),
 )

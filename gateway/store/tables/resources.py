@@ -12,6 +12,8 @@ from gateway.store.tables.columns import Instant, metadata, own_id, reference
 
 NOT_INDEXED = text("destroyed_at IS NULL AND (indexed_version IS NULL OR indexed_version <> version)")
 """Which resources of `resource` wait to be indexed; a query has to say it in these words to go by the index."""
+STILL_INDEXED = text("destroyed_at IS NOT NULL AND indexed_version IS NOT NULL")
+"""What a program of the version before destroyed without the rows that it knows nothing of; in these words likewise."""
 
 _Compared = String(255).with_variant(String(255, collation="C"), "postgresql")
 """Text in the order of its code points on both databases, so that an index finds what begins with something."""
@@ -29,6 +31,7 @@ resource = Table(
     Index(None, "party_id", "type"),
     Index(None, "party_id", "type", "updated_at"),
     Index("ix_resource_not_indexed", "party_id", "type", sqlite_where=NOT_INDEXED, postgresql_where=NOT_INDEXED),
+    Index("ix_resource_still_indexed", "id", sqlite_where=STILL_INDEXED, postgresql_where=STILL_INDEXED),
 )
 resource_version = Table(
     "resource_version",

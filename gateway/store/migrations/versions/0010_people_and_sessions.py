@@ -64,6 +64,7 @@ def upgrade() -> None:
         sa.Column("last_at", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("subject_sha256", name=op.f("pk_sign_in_failure")),
     )
+    op.create_index(op.f("ix_sign_in_failure_last_at"), "sign_in_failure", ["last_at"])
 
 
 def _of_person(name: str, key: sa.Column[str], *others: sa.schema.SchemaItem) -> None:

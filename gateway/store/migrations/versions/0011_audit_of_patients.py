@@ -17,8 +17,13 @@ _SENTENCE = "the audit trail only grows"
 
 
 def upgrade() -> None:
-    """Safe while the previous version still runs: it leaves the patient out, and changes and deletes no audit row."""
+    """Safe while the previous version still runs: it changes and deletes no audit row.
+
+    It leaves the patient out of what it records, and out of what it seals, and the form of its seals empty by that.
+    """
     op.add_column("audit", sa.Column("patient_id", sa.String(64), nullable=True))
+    op.add_column("audit_seal", sa.Column("form", sa.SmallInteger(), nullable=True))
+    op.add_column("worker", sa.Column("kinds", sa.Text(), nullable=True))
     op.create_index(op.f("ix_audit_patient_id_id"), "audit", ["patient_id", "id"])
     op.create_table(
         "audit_export",

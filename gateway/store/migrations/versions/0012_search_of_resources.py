@@ -15,7 +15,10 @@ depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
-    """Safe while the previous version still runs: it leaves the column empty, and such a resource is indexed later."""
+    """Safe while the previous version still runs: it leaves the column empty, and such a resource is indexed later.
+
+    One that it destroys after that keeps its rows in the new tables until the recurring job of them finds it.
+    """
     op.add_column("resource", sa.Column("indexed_version", sa.Integer(), nullable=True))
     op.create_index(op.f("ix_resource_party_id_type_updated_at"), "resource", ["party_id", "type", "updated_at"])
     not_indexed = sa.text("destroyed_at IS NULL AND (indexed_version IS NULL OR indexed_version <> version)")
@@ -25,6 +28,14 @@ def upgrade() -> None:
         ["party_id", "type"],
         sqlite_where=not_indexed,
         postgresql_where=not_indexed,
+    )
+    still_indexed = sa.text("destroyed_at IS NOT NULL AND indexed_version IS NOT NULL")
+    op.create_index(
+        "ix_resource_still_indexed",
+        "resource",
+        ["id"],
+        sqlite_where=still_indexed,
+        postgresql_where=still_indexed,
     )
     compared = sa.String(255).with_variant(sa.String(255, collation="C"), "postgresql")
     _create("resource_token", {"system": compared, "code": compared}, "code")
