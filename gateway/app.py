@@ -27,6 +27,9 @@ from gateway.wiring import key_problem, start_core
 if TYPE_CHECKING:
     from gateway.openid.provider import Provider  # its libraries are loaded where there is a provider
 
+_LONGEST_REQUEST_LINE = 8190
+"""All that gunicorn reads within a bound: the answer of an identity provider may be long."""
+
 
 def run_web(settings: Settings) -> None:
     """Serve HTTP until SIGTERM or SIGINT; requests under way are allowed to end."""
@@ -71,6 +74,7 @@ def _desk(settings: Settings, core: Core) -> Desk:
             SessionLimits(timedelta(seconds=people.idle_timeout_s), timedelta(seconds=people.session_lifetime_s)),
             Hashing(people.password_memory_kib, people.password_passes),
             has_local_accounts=people.local_accounts,
+            issuer=oidc.issuer,
         ),
         base_url=settings.web.base_url,
         provider=_provider(settings) if oidc.issuer else None,
@@ -101,6 +105,7 @@ def _admission(settings: Settings) -> Admission:
         fetch_keys=fetch_keys,
         rates=Rates(Limits(limits.tokens_per_minute, limits.requests_per_minute, limits.refused_tokens_per_minute)),
         trusted_proxies=tuple(ip_network(proxy) for proxy in web.trusted_proxies),
+        metrics_readers=tuple(ip_network(reader) for reader in web.metrics_addresses),
     )
 
 
@@ -124,6 +129,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "loglevel": "error",  # its warnings quote request lines, which may hold a name
             "proc_name": "consilium-web",
             "control_socket_disable": True,
+            "limit_request_line": _LONGEST_REQUEST_LINE,
             "worker_exit": lambda _server, _worker: trace.flush(),
         }
         for name, value in options.items():

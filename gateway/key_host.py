@@ -24,19 +24,22 @@ _HEADERS = {"Accept": "application/json, application/jwk-set+json", "Accept-Enco
 def fetch_keys(url: str, *, transport: httpx.BaseTransport | None = None) -> tuple[bytes, float]:
     """The body and its max-age in seconds (RFC 9111 5.2.2.1), 0 without one.
 
-    Raises Transient where there is no answer, Permanent for one that is not 200, too long or compressed.
+    Raises Transient where there is no answer, Permanent for one that is not 200, too long or compressed, and for an
+    address that cannot be asked.
     """
     is_plain = url.startswith("http:")
     verify = True if is_plain or transport else tls_context()
-    with httpx.Client(
-        verify=verify, timeout=_OPERATION_TIMEOUT_S, trust_env=False, follow_redirects=False, transport=transport
-    ) as client:
-        request = client.build_request("GET", url, headers=_HEADERS)
-        try:
+    try:
+        with httpx.Client(
+            verify=verify, timeout=_OPERATION_TIMEOUT_S, trust_env=False, follow_redirects=False, transport=transport
+        ) as client:
+            request = client.build_request("GET", url, headers=_HEADERS)
             with Deadline(request, TOTAL_TIMEOUT_S):
                 return _read(client, request)
-        except httpx.HTTPError as exc:
-            raise Transient(f"the host of the keys gives no answer ({type(exc).__name__})") from exc
+    except httpx.InvalidURL as exc:
+        raise Permanent("the address of the keys cannot be asked") from exc
+    except (httpx.HTTPError, httpx.StreamError) as exc:
+        raise Transient(f"the host of the keys gives no answer ({type(exc).__name__})") from exc
 
 
 def _read(client: httpx.Client, request: httpx.Request) -> tuple[bytes, float]:

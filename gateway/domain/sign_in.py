@@ -55,11 +55,19 @@ class Hashing:
 
 @dataclass(frozen=True)
 class SignInPolicy:
-    """What the settings say of people. Without `has_local_accounts` only an identity provider vouches for them."""
+    """What the settings say of people. Without `has_local_accounts` only an identity provider vouches for them.
+
+    `issuer` is that provider's, '' for none.
+    """
 
     limits: SessionLimits
     hashing: Hashing
     has_local_accounts: bool = True
+    issuer: str = ""
+
+    def accepts(self, issuer: str | None) -> bool:
+        """Whether people are let in for whom this provider vouches; None: who have a password of ours."""
+        return self.has_local_accounts if issuer is None else bool(issuer) and issuer == self.issuer
 
 
 @dataclass(frozen=True)

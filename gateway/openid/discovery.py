@@ -51,7 +51,7 @@ class Discovery:
         self._clock_s = clock_s
         self._kept: _Kept | None = None
         self._failed_at_s: float | None = None
-        self._lock = threading.Lock()
+        self._asking = threading.Lock()
 
     def endpoints(self) -> Endpoints:
         """Raises Unreachable."""
@@ -62,21 +62,40 @@ class Discovery:
         kept = self._read(_KEPT_S)
         if key_id is not None and key_id not in {key.kid for key in kept.keys}:
             kept = self._read(_KEYS_AGAIN_S)  # it may have changed its keys (section 10.1.1 of the Core)
+            if not self._is_within(kept, _KEYS_AGAIN_S) and key_id not in {key.kid for key in kept.keys}:
+                raise Unreachable(_AWAY)  # another thread is about to know
         return kept.keys
 
     def _read(self, kept_s: float) -> _Kept:
-        with self._lock:
-            if self._kept is not None and self._clock_s() - self._kept.read_at_s <= kept_s:
-                return self._kept
-            if self._failed_at_s is not None and self._clock_s() - self._failed_at_s < _LEFT_ALONE_S:
+        """One thread asks the provider; whoever comes meanwhile gets at once what is kept, however old."""
+        kept = self._kept
+        if kept is not None and self._is_within(kept, kept_s):
+            return kept
+        if not self._asking.acquire(blocking=False):
+            if kept is None:
                 raise Unreachable(_AWAY)
-            try:
-                endpoints = self._endpoints()
-                self._kept = _Kept(endpoints, self._keys(endpoints.keys), self._clock_s())
-            except Unreachable:
-                self._failed_at_s = self._clock_s()
-                raise
-            return self._kept
+            return kept
+        try:
+            return self._asked(kept_s)
+        finally:
+            self._asking.release()
+
+    def _asked(self, kept_s: float) -> _Kept:
+        kept = self._kept
+        if kept is not None and self._is_within(kept, kept_s):  # another thread has just asked
+            return kept
+        if self._failed_at_s is not None and self._clock_s() - self._failed_at_s < _LEFT_ALONE_S:
+            raise Unreachable(_AWAY)
+        try:
+            endpoints = self._endpoints()
+            self._kept = kept = _Kept(endpoints, self._keys(endpoints.keys), self._clock_s())
+        except Unreachable:
+            self._failed_at_s = self._clock_s()
+            raise
+        return kept
+
+    def _is_within(self, kept: _Kept, kept_s: float) -> bool:
+        return self._clock_s() - kept.read_at_s <= kept_s
 
     def _endpoints(self) -> Endpoints:
         found = self._document(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")

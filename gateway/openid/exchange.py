@@ -8,7 +8,7 @@ import httpx
 from authlib.oauth2.auth import ClientAuth
 
 from gateway.deadline import Deadline
-from gateway.domain.errors import Unreachable
+from gateway.domain.errors import NotAsked, Unreachable
 from gateway.domain.hooks import reach
 from gateway.reachability import tls_context
 
@@ -16,6 +16,8 @@ _OPERATION_TIMEOUT_S = 5.0
 _TOTAL_TIMEOUT_S = 10.0
 _MOST_BYTES = 1024 * 1024
 _AWAY = "your identity provider does not answer as it should; try again, or ask your administrator"
+
+_NO_CA = "your identity provider cannot be asked: the CA file that the settings name cannot be used"
 
 
 class Exchange:
@@ -45,6 +47,8 @@ class Exchange:
                     response = client.send(request, stream=True)
                     reach("openid.after_send")
                     return httpx.Response(response.status_code, content=_read(response), request=request)
+        except NotAsked as exc:  # its text names a path of this machine, and a stranger reads it
+            raise Unreachable(_NO_CA) from exc
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as exc:
             raise Unreachable(_AWAY) from exc
 

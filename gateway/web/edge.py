@@ -47,11 +47,15 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True)
 class Admission:
-    """How callers are let in: whose word about addresses and certificates is taken, and how often each may come."""
+    """How callers are let in: whose word about addresses and certificates is taken, and how often each may come.
+
+    `/metrics` is shown to callers in `metrics_readers` alone.
+    """
 
     fetch_keys: KeyHost
     rates: Rates
     trusted_proxies: tuple[Network, ...] = ()
+    metrics_readers: tuple[Network, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -99,12 +99,18 @@ def _not_served(error: HTTPException) -> Response:
     return response
 
 
-def _unexpected(error: Exception) -> Response:
-    """Says nothing of the cause but an id; the log has its classes and places, never its text (it may quote data)."""
+def note_unexpected(error: Exception) -> str:
+    """Log it, and say nothing of the cause but an id.
+
+    The log has its classes and places, never its text (it may quote data).
+    """
     request_id = g.get("request_id", "")
     _log.error("request failed", request_id=request_id, causes=list(_causes(error)), places=_places(error))
-    sentence = f"the gateway failed; its log has this as request {request_id}"
-    return _outcome_response(HTTPStatus.INTERNAL_SERVER_ERROR, sentence, code="exception")
+    return f"the gateway failed; its log has this as request {request_id}"
+
+
+def _unexpected(error: Exception) -> Response:
+    return _outcome_response(HTTPStatus.INTERNAL_SERVER_ERROR, note_unexpected(error), code="exception")
 
 
 def _causes(error: BaseException | None) -> Iterator[str]:

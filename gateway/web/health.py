@@ -94,13 +94,19 @@ def _work(edge: Edge) -> _Findings:
     try:
         with edge.database.read() as connection:
             waiting = backlog(connection, now)
-            restored = held_back(connection)
+            restored = _restored(len(held_back(connection)))
             exported = audit_exports.known(connection, SYSLOG)
     except GatewayError as failure:
         return {"outbox": [str(failure)]}
     found = {"outbox": _overdue(waiting, now, patience), "workers": _workers(waiting, now, patience)}
     found |= {"broker": _kept_from_work(waiting), "restored": restored}
     return found | {"syslog": _unexported(exported, now, patience)}
+
+
+def _restored(count: int) -> list[str]:
+    """Which clinics they are is for the administrator: anybody may ask here."""
+    waiting = "1 clinic" if count == 1 else f"{count} clinics"
+    return [f"nothing leaves for cases of {waiting} since a restore: run consilium doctor"] if count else []
 
 
 def _overdue(waiting: Backlog, now: datetime, patience: timedelta) -> list[str]:

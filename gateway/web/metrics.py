@@ -8,8 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from http import HTTPStatus
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, abort
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -17,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from gateway.web.edge import Edge
 from gateway.web.metric_families import metric_families
+from gateway.web.peer import is_caller_in
 
 KEPT_S = 5.0
 """How long an answer is good at least."""
@@ -55,9 +57,12 @@ def blueprint(edge: Edge) -> Blueprint:
     registry = CollectorRegistry()
     registry.register(GatewayCollector(partial(metric_families, edge)))
     routes = Blueprint("metrics", __name__)
-    routes.add_url_rule("/metrics", "metrics", partial(_scraped, registry))
+    routes.add_url_rule("/metrics", "metrics", partial(_scraped, edge, registry))
     return routes
 
 
-def _scraped(registry: CollectorRegistry) -> Response:
+def _scraped(edge: Edge, registry: CollectorRegistry) -> Response:
+    """404 to whoever is none of `web.metrics_addresses`: the labels name destinations."""
+    if not is_caller_in(edge, edge.admission.metrics_readers):
+        abort(HTTPStatus.NOT_FOUND)
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -26,17 +26,26 @@ _IPV6_PREFIX = 64
 
 def caller_address(edge: Edge) -> str:
     """The address that called the outermost trusted proxy, or us; of IPv6 its network."""
+    return _counted(_caller(edge))
+
+
+def is_caller_in(edge: Edge, networks: Sequence[Network]) -> bool:
+    """Whether that address is one of these."""
+    return _is_in(_caller(edge), networks)
+
+
+def _caller(edge: Edge) -> IPv4Address | IPv6Address | None:
     peer = _parsed(request.remote_addr or "")
-    if not _is_trusted(peer, edge.admission.trusted_proxies):
-        return _counted(peer)
+    if not _is_in(peer, edge.admission.trusted_proxies):
+        return peer
     for hop in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
-        address = _parsed(hop.strip())
+        address = _parsed(_without_port(hop.strip()))
         if address is None:
             break
         peer = address
-        if not _is_trusted(address, edge.admission.trusted_proxies):
+        if not _is_in(address, edge.admission.trusted_proxies):
             break
-    return _counted(peer)
+    return peer
 
 
 def caller_certificate(edge: Edge) -> Certificate | None:
@@ -44,7 +53,7 @@ def caller_certificate(edge: Edge) -> Certificate | None:
     header = request.headers.get(CLIENT_CERTIFICATE)
     if header is None:
         return None
-    if not _is_trusted(_parsed(request.remote_addr or ""), edge.admission.trusted_proxies):
+    if not _is_in(_parsed(request.remote_addr or ""), edge.admission.trusted_proxies):
         raise Invalid(f"the header {CLIENT_CERTIFICATE} is taken from a trusted proxy alone", at=CLIENT_CERTIFICATE)
     try:
         certificate = x509.load_der_x509_certificate(_byte_sequence(header))
@@ -71,6 +80,14 @@ def _names(certificate: x509.Certificate) -> frozenset[str]:
     return frozenset(name.lower() for name in found.value.get_values_for_type(x509.DNSName))
 
 
+def _without_port(hop: str) -> str:
+    """Some proxies write the port too: 192.0.2.1:5678, [2001:db8::1]:443."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    host, _, port = hop.partition(":")
+    return host if port.isdigit() else hop
+
+
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(text)
@@ -79,8 +96,8 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
 
 
-def _is_trusted(address: IPv4Address | IPv6Address | None, trusted: Sequence[Network]) -> bool:
-    return address is not None and any(address in network for network in trusted)
+def _is_in(address: IPv4Address | IPv6Address | None, networks: Sequence[Network]) -> bool:
+    return address is not None and any(address in network for network in networks)
 
 
 def _counted(address: IPv4Address | IPv6Address | None) -> str:

@@ -6,6 +6,7 @@ secrets; neither needs an exact number.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from limits import RateLimitItem, RateLimitItemPerMinute
@@ -30,9 +31,10 @@ class Limits:
 
 
 class Rates:
-    """Counts within the last minute."""
+    """Counts within the last minute; `clock_s` is the time since the epoch, as the storage tells it."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, clock_s: Callable[[], float] = time.time) -> None:
+        self._clock_s = clock_s
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._tokens = RateLimitItemPerMinute(limits.tokens)
         self._requests = RateLimitItemPerMinute(limits.requests)
@@ -62,7 +64,7 @@ class Rates:
     def _count(self, limit: RateLimitItem, what: str, who: str) -> None:
         if not self._hit(limit, what, who):
             reset_at_s = self._limiter.get_window_stats(limit, what, who).reset_time
-            wait_s = min(max(reset_at_s - time.time(), 1.0), _WINDOW_S)
+            wait_s = min(max(reset_at_s - self._clock_s(), 1.0), _WINDOW_S)
             raise Throttled("too many requests; come back when Retry-After says", retry_after_s=wait_s)
 
     def _hit(self, limit: RateLimitItem, *what: str) -> bool:

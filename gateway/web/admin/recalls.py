@@ -2,7 +2,7 @@
 
 from flask import Response
 
-from gateway.services import recall, viewing
+from gateway.services import looking, recall
 from gateway.web.people.frame import Visit
 
 _SHOWN = 100
@@ -12,5 +12,5 @@ def show(visit: Visit) -> Response:
     """The notices that nobody has acknowledged, oldest first; the view is audited."""
     core, person = visit.desk.core, visit.signed_in.person
     found = recall.recall_lines(core, limit=_SHOWN)
-    viewing.record_view(core, person, "recalls", sorted({one.case_id for one in found}))
+    looking.record_view(core, person, "recalls", sorted({one.case_id for one in found}))
     return visit.show("recalls.html", recalls=found, most=_SHOWN)

@@ -11,9 +11,9 @@ from werkzeug.datastructures import MultiDict
 
 from fhir_mappings.audit_event import Site
 from fhir_mappings.search_query import Reading
-from gateway.domain.errors import Invalid
 from gateway.services import audit_events
-from gateway.services.audit_events import TYPE, Events
+from gateway.services.audit_events import TYPE, Events, Naming
+from gateway.services.event_ids import EventIds
 from gateway.web.body import read_form
 from gateway.web.edge import Edge
 from gateway.web.fhir.authentication import current_caller
@@ -23,8 +23,7 @@ from gateway.web.fhir.search import MOST_FORM_BYTES, PAGING, PRESENTATION, read_
 
 def read(edge: Edge, event_id: str, resource_type: str) -> Response:  # noqa: ARG001 - the route names it
     """One of them; `resource_type` is theirs."""
-    site = Site(edge.fhir_url)
-    found = audit_events.read(edge.database, current_caller(), event_id, site=site, now=edge.now())
+    found = audit_events.read(edge.database, current_caller(), event_id, naming=_naming(edge), now=edge.now())
     return json_response(found)
 
 
@@ -40,19 +39,16 @@ def search_by_form(edge: Edge, resource_type: str) -> Response:
 
 
 def _answer(edge: Edge, resource_type: str, given: MultiDict[str, str]) -> Response:
-    caller, count, before = current_caller(), *_paging(given)
+    caller, count, after = current_caller(), *read_paging(given)
     asked = [(name, value) for name, value in given.items(True) if name not in (*PAGING, *PRESENTATION)]
     clauses = Reading(ZoneInfo(caller.party.time_zone), edge.fhir_url).clauses(resource_type, asked)
-    site = Site(edge.fhir_url)
-    page = audit_events.search(edge.database, caller, clauses, count=count, before=before, site=site, now=edge.now())
+    naming, now = _naming(edge), edge.now()
+    page = audit_events.search(edge.database, caller, clauses, count=count, after=after, naming=naming, now=now)
     return json_response(_bundle(edge, asked, count, page))
 
 
-def _paging(given: MultiDict[str, str]) -> tuple[int, int]:
-    count, after = read_paging(given)
-    if not after.isdigit() and after:
-        raise Invalid("_after is the one of a next link", at="_after")
-    return count, int(after or 0)
+def _naming(edge: Edge) -> Naming:
+    return Naming(Site(edge.fhir_url), EventIds(edge.pseudonym_key))
 
 
 def _bundle(edge: Edge, asked: list[tuple[str, str]], count: int, page: Events) -> dict[str, object]:
@@ -60,7 +56,7 @@ def _bundle(edge: Edge, asked: list[tuple[str, str]], count: int, page: Events) 
     bundle: dict[str, object] = {"resourceType": "Bundle", "type": "searchset"}
     links = [{"relation": "self", "url": f"{address}?{urlencode([*asked, ('_count', str(count))])}"}]
     if page.next_before:
-        again = [*asked, ("_count", str(count)), ("_after", str(page.next_before))]
+        again = [*asked, ("_count", str(count)), ("_after", page.next_before)]
         links.append({"relation": "next", "url": f"{address}?{urlencode(again)}"})
     bundle["link"] = links
     entries = [

@@ -14,7 +14,7 @@ from fhir_mappings.bundle import Entry
 from gateway.domain.caller import Caller
 from gateway.domain.errors import Forbidden, Unauthenticated
 from gateway.domain.scopes import ScopeMissing
-from gateway.services.denials import Denial, record_denial
+from gateway.services.denials import Denial, of_caller
 from gateway.services.resource_rules import check_is_known
 from gateway.services.tokens import NotHolder, authenticate
 from gateway.web.edge import Edge
@@ -55,7 +55,7 @@ def authenticate_caller(edge: Edge, public: Collection[str]) -> None:
     g.caller = _holder(edge, token.strip())
     g.client_id = g.caller.client_id
     edge.admission.rates.count_request(g.caller.client_id)
-    _require_for_route(edge)
+    _require_for_route()
 
 
 def current_caller() -> Caller:
@@ -64,14 +64,14 @@ def current_caller() -> Caller:
     return caller
 
 
-def require_for_entries(edge: Edge, entries: Iterable[Entry]) -> None:
+def require_for_entries(entries: Iterable[Entry]) -> None:
     """See that the token was given for every entry of a transaction. Raises Forbidden, which names what is missing."""
     for entry in entries:
         condition = _CONDITION if entry.if_none_exist is not None else ""
-        _require(edge, entry.type, _OF_ENTRY[entry.method] + condition)
+        _require(entry.type, _OF_ENTRY[entry.method] + condition)
 
 
-def _require_for_route(edge: Edge) -> None:
+def _require_for_route() -> None:
     if request.endpoint is None:
         return
     letters = LETTERS.get(request.endpoint)
@@ -79,10 +79,10 @@ def _require_for_route(edge: Edge) -> None:
         raise Forbidden("no scope is known that would permit this interaction")
     if request.method == "POST" and letters == "c" and "If-None-Exist" in request.headers:
         letters += _CONDITION
-    _require(edge, (request.view_args or {}).get("resource_type", ""), letters)
+    _require((request.view_args or {}).get("resource_type", ""), letters)
 
 
-def _require(edge: Edge, resource_type: str, letters: str) -> None:
+def _require(resource_type: str, letters: str) -> None:
     if not letters:
         return
     check_is_known(resource_type)  # what is none is not repeated
@@ -90,27 +90,19 @@ def _require(edge: Edge, resource_type: str, letters: str) -> None:
     try:
         caller.scopes.require(resource_type, letters)
     except ScopeMissing as missing:
-        _record(edge, missing.scope, client_id=caller.client_id, is_proven=True)
+        g.denial = of_caller(caller, reason=missing.scope, resource_type=resource_type)
         raise
 
 
 def _holder(edge: Edge, token: str) -> Caller:
     """Whose token it is. A 401 is never held back by a limit: it is what tells the client to fetch another."""
-    certificate = caller_certificate(edge)
+    certificate, address = caller_certificate(edge), caller_address(edge)
     try:
         found = authenticate(edge.database, token, certificate=certificate, now=edge.now())
-        return replace(found, address=caller_address(edge))
     except NotHolder as refusal:
-        _record(edge, "certificate", client_id=refusal.client_id)
+        g.denial = Denial("fhir.denied", "certificate", address, refusal.client_id)
         raise
     except Unauthenticated:
-        _record(edge, "token")
+        g.denial = Denial("fhir.denied", "token", address)
         raise
-
-
-def _record(edge: Edge, reason: str, *, client_id: str = "", is_proven: bool = False) -> None:
-    g.is_denial_recorded = True
-    address = caller_address(edge)
-    if edge.admission.rates.is_recorded(client_id if is_proven else address):
-        denied = Denial("fhir.denied", reason, address, client_id, is_proven)
-        record_denial(edge.database, denied, now=edge.now())
+    return replace(found, address=address)

@@ -14,6 +14,7 @@ from gateway.web.fhir.representation import full_url, json_response, version_tag
 
 PAGE_SIZE = 20
 _MOST_VERSIONS = 999_999_999
+_LONGEST = len(str(_MOST_VERSIONS))
 _PRESENTATION = ("_format", "_pretty")
 
 
@@ -35,7 +36,7 @@ def run(edge: Edge, resource_type: str, resource_id: str) -> Response:
 
 def _number(name: str, otherwise: int) -> int:
     text = request.args.get(name, str(otherwise))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:10]) <= _MOST_VERSIONS:
+    if not text.isascii() or not text.isdigit() or len(text) > _LONGEST or int(text) < 1:
         raise Invalid(f"{name} is a number from 1", at=name)
     return int(text)
 

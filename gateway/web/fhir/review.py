@@ -1,7 +1,6 @@
 """Read and search of what a reviewer may see of the assigned cases; whatever else is asked for goes its usual way.
 
-Parameters are those of R4 (https://hl7.org/fhir/R4/searchparameter-registry.html): `_id`, `identifier`, `status`, and
-by the order `basedon` (ImagingStudy) and `related` (DocumentReference). Any other is refused, never ignored.
+A search parameter that is not in `fhir_mappings.reviewer_search` is refused, never ignored.
 """
 
 from collections.abc import Callable
@@ -12,6 +11,8 @@ from werkzeug.exceptions import NotAcceptable
 
 from fhir_mappings.bundle import searchset
 from fhir_mappings.json_text import FHIR_JSON
+from fhir_mappings.reviewer_search import SEARCHED_BY
+from fhir_mappings.search_query import MOST_CLAUSES
 from fhir_mappings.search_token import read_identifier_token
 from gateway.domain.errors import Invalid
 from gateway.services import review
@@ -24,8 +25,9 @@ from gateway.web.fhir.authentication import current_caller
 from gateway.web.fhir.representation import accepts_json, json_response
 from gateway.web.fhir.search import MOST_FORM_BYTES, PAGING, PRESENTATION, links, read_paging
 
-_BY_ORDER = {"ImagingStudy": "basedon", "DocumentReference": "related"}
+_BY_ORDER = ("basedon", "related")
 _ORDER = "ServiceRequest/"
+_ID = "_id"
 
 
 def read(edge: Edge, resource_type: str, resource_id: str) -> Response:
@@ -53,17 +55,18 @@ def search_by_form(edge: Edge, resource_type: str) -> Response:
 
 
 def _answer(edge: Edge, resource_type: str, given: MultiDict[str, str]) -> Response:
-    conditions = [
-        _condition(edge, resource_type, name, value)
-        for name, value in given.items(True)
-        if name not in (*PAGING, *PRESENTATION)
-    ]
+    asked = [(name, value) for name, value in given.items(True) if name not in (*PAGING, *PRESENTATION)]
+    if len(asked) > MOST_CLAUSES:
+        raise Invalid(f"a search has at most {MOST_CLAUSES} parameters")
+    conditions = [_condition(edge, resource_type, name, value) for name, value in asked]
+    chosen = [frozenset(value.split(",")) for name, value in asked if name == _ID]
     count, after = read_paging(given)
     page = review.search(
         edge.reading,
         current_caller(),
         resource_type,
         lambda one: all(holds(one) for holds in conditions),
+        ids=frozenset.intersection(*chosen) if chosen else None,
         count=count,
         after=after,
     )
@@ -75,15 +78,15 @@ def _answer(edge: Edge, resource_type: str, given: MultiDict[str, str]) -> Respo
 def _condition(edge: Edge, resource_type: str, name: str, value: str) -> Callable[[Viewed], bool]:
     """Values parted by commas are a choice. The name is not repeated in the error: it may be a value gone astray."""
     wanted = frozenset(value.split(","))
-    if name == "_id":
+    if name not in SEARCHED_BY[resource_type]:
+        names = ", ".join(SEARCHED_BY[resource_type])
+        raise Invalid(f"a search parameter is not supported; there are, without modifiers: {names}")
+    if name in _BY_ORDER:
+        orders = {one.removeprefix(f"{edge.fhir_url}/").removeprefix(_ORDER) for one in wanted}
+        return lambda one: one.case.pseudonym in orders
+    if name == _ID:
         return lambda one: one.id in wanted
     if name == "status":
         return lambda one: one.content["status"] in wanted
-    if name == "identifier":
-        identifier = read_identifier_token(value, at=name)
-        return lambda one: identifier in one.identifiers
-    if name == _BY_ORDER.get(resource_type):
-        orders = {one.removeprefix(f"{edge.fhir_url}/").removeprefix(_ORDER) for one in wanted}
-        return lambda one: one.case.pseudonym in orders
-    names = ", ".join(filter(None, ("_id", "identifier", "status", _BY_ORDER.get(resource_type))))
-    raise Invalid(f"a search parameter is not supported; there are, without modifiers: {names}")
+    identifier = read_identifier_token(value, at=name)
+    return lambda one: identifier in one.identifiers

@@ -25,7 +25,7 @@ _STATUS = {"created": "201 Created", "updated": "200 OK", "found": "200 OK"}
 def run(edge: Edge) -> Response:
     """200 with a transaction-response; its entries carry the resources when `Prefer: return=representation`."""
     entries = read_transaction(read_body(edge))
-    require_for_entries(edge, entries)
+    require_for_entries(entries)
     became = store(edge.intake, current_caller(), entries, own_base=edge.fhir_url)
     wished = preference()
     return json_response(transaction_response(_entry(edge, stored, wished) for stored in became))

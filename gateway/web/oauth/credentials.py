@@ -7,14 +7,13 @@ from urllib.parse import unquote_plus, urlsplit
 
 from flask import request
 
+from gateway.domain.addresses import is_loopback
 from gateway.domain.errors import GatewayError
 from gateway.services.client_proof import ByAssertion, ByCertificate, BySecret, Certificate, Shown
 from gateway.web.edge import Edge
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 """RFC 7523 2.2."""
-
-_LOOPBACK = frozenset(("127.0.0.1", "::1", "localhost"))
 
 
 class RefusalError(GatewayError):
@@ -32,7 +31,7 @@ def token_url(edge: Edge) -> str:
 
 def knows_own_name(edge: Edge) -> bool:
     """Whether the URL is ours and not the Host header of whoever asks: else an assertion for others would do here."""
-    return bool(edge.base_url) or urlsplit(edge.root_url).hostname in _LOOPBACK
+    return bool(edge.base_url) or is_loopback(urlsplit(edge.root_url).hostname or "")
 
 
 def read_credentials(edge: Edge, form: Mapping[str, str], certificate: Certificate | None) -> Shown:

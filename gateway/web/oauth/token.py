@@ -81,8 +81,8 @@ def _count_denial(edge: Edge, refusal: Unauthenticated) -> None:
     reason, client_id = "assertion", ""
     if isinstance(refusal, NotProven):
         reason, client_id = refusal.reason, refusal.client_id
-    if rates.is_recorded(address):
-        denied = Denial("oauth.denied", reason, address, client_id)
+    denied = Denial("oauth.denied", reason, address, client_id)
+    if rates.is_recorded(denied.counted_as):
         record_denial(edge.database, denied, now=edge.now())
     rates.count_failure(address)
 

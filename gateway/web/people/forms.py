@@ -46,9 +46,9 @@ def chosen_password(fields: Mapping[str, str]) -> str:
     return fields.get("password", "")
 
 
-def query(name: str) -> str:
+def query(name: str, *, longest: int = _LONGEST) -> str:
     """A parameter of the address; '' for none. Raises Invalid."""
-    return _plain(request.args.get(name, ""))
+    return _plain(request.args.get(name, ""), longest)
 
 
 def onward(path: str) -> str:
@@ -56,8 +56,8 @@ def onward(path: str) -> str:
     return path if _ONWARD.fullmatch(path) else ""
 
 
-def _plain(value: str) -> str:
-    if len(value) > _LONGEST or any(ord(one) < ord(" ") for one in value):
+def _plain(value: str, longest: int = _LONGEST) -> str:
+    if len(value) > longest or any(ord(one) < ord(" ") for one in value):
         raise Invalid("a field holds more than fits, or control characters")
     return value
 

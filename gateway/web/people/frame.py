@@ -16,7 +16,7 @@ from gateway.domain.sign_in import Visitor
 from gateway.services.people import sessions
 from gateway.services.people.sessions import Current
 from gateway.web.edge import Edge
-from gateway.web.errors import RETRY_AFTER_S, TABLE
+from gateway.web.errors import RETRY_AFTER_S, TABLE, note_unexpected
 from gateway.web.peer import caller_address
 from gateway.web.people import cookies, forms
 from gateway.web.people.cookies import Cookie
@@ -113,6 +113,7 @@ def blueprint(name: str, package: str, prefix: str, edge: Edge, desk: Desk, page
     routes.after_request(_protect)
     routes.register_error_handler(GatewayError, partial(_refused, edge, desk))
     routes.register_error_handler(HTTPException, partial(_not_served, edge, desk))
+    routes.register_error_handler(Exception, partial(_failed, edge, desk))
     return routes
 
 
@@ -169,14 +170,23 @@ def _status(error: GatewayError) -> int:
 
 
 def _refused(edge: Edge, desk: Desk, error: GatewayError) -> Response:
+    if _status(error) == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _failed(edge, desk, error)
     return refused(_bare(edge, desk), error, "message.html", title="This was refused")
 
 
 def _not_served(edge: Edge, desk: Desk, error: HTTPException) -> Response:
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _failed(edge, desk, error)
     told = error.description if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else None
     sentence = told or HTTPStatus(status).phrase
     return _bare(edge, desk).show("message.html", status=status, title="This was refused", problem=sentence)
+
+
+def _failed(edge: Edge, desk: Desk, error: Exception) -> Response:
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return _bare(edge, desk).show("message.html", status=status, title="This failed", problem=note_unexpected(error))
 
 
 def _bare(edge: Edge, desk: Desk) -> Visit:

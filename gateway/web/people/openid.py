@@ -15,6 +15,8 @@ from gateway.web.people.frame import Visit
 from gateway.web.people.sign_in import HOME
 
 ANSWER = "/account/openid/answer"
+_LONGEST_CODE = 8 * 1024
+"""RFC 6749 4.1.2 leaves the size open; some providers put a whole encrypted token into it."""
 
 
 def begin(visit: Visit) -> Response:
@@ -34,10 +36,11 @@ def answer(visit: Visit) -> Response:
     values = tickets.read(desk.core, TicketKind.OPENID, cookies.read(desk, Cookie.STEP))
     if not hmac.compare_digest(forms.query("state").encode(), values["state"].encode()):
         raise Unauthenticated("this answer of your identity provider is to another question; begin anew")
-    if not forms.query("code"):
+    code = forms.query("code", longest=_LONGEST_CODE)
+    if not code:
         raise Unauthenticated("your identity provider did not let you in; begin anew")
     vouched = provider.vouch(
-        code=forms.query("code"),
+        code=code,
         redirect_uri=desk.url(ANSWER),
         nonce=values["nonce"],
         verifier=values["verifier"],
