@@ -6,7 +6,10 @@
 - a call of an adapter in the services that is not handed the permission, or an object that is sent without having asked
   for it just before: on the same way, in the same round of a loop, and after whatever was sent before;
 - a permission or a grant that is made elsewhere than where it is decided on;
-- an adapter that lets a query or a request out without asking.
+- an adapter that lets a query or a request out without asking;
+- what `tests.modules` has no place for: other libraries, other programs, files and answers by no door of the table.
+
+`tests.surface` compares the table with the endpoints and the commands that there are.
 """
 
 import ast
@@ -18,6 +21,7 @@ from pathlib import Path
 
 from gateway.domain.exits import EXITS, Ground, exits_through
 from gateway.services.outside import Outside
+from tests import modules
 from tests.hooks import DEPARTURES, DOORS, Violation, calls, is_departure, names_of, nodes, spelt, trees
 
 SERVICES = "gateway/services/"
@@ -79,7 +83,7 @@ class _Function:
 
 def violations(root: Path) -> list[Violation]:
     """What breaks the rule in the code below `root`."""
-    found: list[Violation] = []
+    found = list(modules.violations(root))
     for path, tree in trees(root):
         found += _unknown_doors(path, tree)
         if not _WORDS & _words(tree):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from gateway.domain.case import CaseState, DocumentState
-from gateway.domain.delivery import DeliveryKind, DeliveryState
+from gateway.domain.delivery import DeliveryKind, DeliveryState, ReadGrant
 from gateway.domain.study import InstanceState, StudyState
 
 
@@ -164,13 +164,26 @@ class DeliveryItem:
 
 @dataclass(frozen=True)
 class RecallNotice:
-    """A delivery had been granted when the consent went. `acknowledged_at` is None while nobody has taken it up."""
+    """Something had been granted when the consent went: a delivery, or what a reviewer read (`read_grant_id`).
+
+    `acknowledged_at` is None while nobody has taken it up.
+    """
 
     id: str
     case_id: str
-    delivery_id: str
+    delivery_id: str | None
     consent_id: str
     reason: str
     created_at: datetime
+    read_grant_id: str | None
     acknowledged_at: datetime | None
     acknowledged_by: str
+
+    @property
+    def disclosed_id(self) -> str:
+        """The id of what was disclosed."""
+        return self.delivery_id or self.read_grant_id or ""
+
+
+Disclosed = Delivery | ReadGrant
+"""What may have left and is asked back: a delivery, or what a reviewer read, by the first grant of it."""

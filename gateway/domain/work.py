@@ -23,6 +23,7 @@ class JobKind(StrEnum):
     RETENTION = "retention"  # subject: gateway; recurring: destroy what has been kept long enough
     AUDIT_ANCHOR = "audit-anchor"  # subject: gateway; recurring: write down what the audit chain is
     AUDIT_EXPORT = "audit-export"  # subject: gateway; recurring: send what was sealed since to syslog
+    RESOURCE_INDEX = "resource-index"  # subject: gateway; recurring: what a previous version stored is to be found
 
 
 class JobState(StrEnum):
@@ -46,8 +47,12 @@ QUEUES: Mapping[JobKind, str] = {
     JobKind.RETENTION: "keep",
     JobKind.AUDIT_ANCHOR: "keep",
     JobKind.AUDIT_EXPORT: "keep",
+    JobKind.RESOURCE_INDEX: "keep",
 }
-"""Queue by kind of work, so that a slow kind holds back no other."""
+"""Queue by kind of work, so that a slow kind holds back no other.
+
+A row of a kind that is not here is of a newer version of the program: whoever reads the outbox leaves it alone.
+"""
 
 RECURRING: Mapping[JobKind, timedelta] = {
     JobKind.DELIVERY_OVERDUE: timedelta(hours=1),
@@ -55,6 +60,7 @@ RECURRING: Mapping[JobKind, timedelta] = {
     JobKind.RETENTION: timedelta(hours=1),
     JobKind.AUDIT_ANCHOR: timedelta(hours=1),
     JobKind.AUDIT_EXPORT: timedelta(seconds=30),
+    JobKind.RESOURCE_INDEX: timedelta(hours=1),
 }
 """Work that comes back by itself, and how long after its last time; each kind has one row, of the subject GATEWAY."""
 

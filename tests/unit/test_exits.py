@@ -3,16 +3,24 @@
 from pathlib import Path
 
 import pytest
+from flask import Blueprint, Flask
 
 from gateway.domain.delivery import DeliveryKind
 from gateway.domain.exits import EXITS, Ground
 from gateway.services import delivery
+from gateway.store.engine import Database
+from gateway.web.application import create_application
+from gateway.web.people.desk import Desk
 from tests.exits import doors_that_are_not_there, violations
+from tests.people import POLICY
+from tests.surface import every_command, unknown_commands, unknown_endpoints
+from tests.unit.gateway.web.support import World
 
 ROOT = Path(__file__).parents[2]
 ASKED = "sending.permission.require(payload)"
 PERMITTED = "before_send=partial(sending.permission.require, payload)"
 SENDER, PACS, ADAPTER = "gateway/services/to_reviewer.py", "gateway/services/to_pacs.py", "dicom_node/scu/query.py"
+STORED, KEYS = "gateway/services/planted.py", "gateway/key_host.py"
 
 
 def _body(*lines: str, of: str = "_send_one(sending, sender, payload)") -> str:
@@ -63,6 +71,41 @@ PLANTS = {
         "workers/ehr/client.py", _body("return exchange(1, 2)", of="_send_once(call)"), "without self._before_send()"),
     "a search said to be about nobody": (
         "workers/ehr/search.py", _body('Call("GET", "Patient", is_about_nobody=True)', of="f()"), "_ABOUT_NOBODY"),
+    "a library that nobody has listed": (STORED, "import dicomweb_client\n", "not listed"),
+    "a part of a library": (STORED, "from concurrent import interpreters\n", "not listed"),
+    "XML-RPC": (STORED, "from xmlrpc.client import ServerProxy\n", "not listed"),
+    "a web socket": (STORED, "import websockets\n", "not listed"),
+    "a library in the mappings": ("fhir_mappings/planted.py", "import httpx\n", "not listed"),
+    "a listed library elsewhere": (STORED, "from flask import Flask\n", "not listed"),
+    "a handler of logs": (STORED, "from logging.handlers import HTTPHandler\n", "not listed"),
+    "a handler of logs, by its name": (
+        STORED, _body("logging.handlers.HTTPHandler('host', '/')", of="f()"), "HTTPHandler runs"),
+    "a shell": (STORED, _body("os.system('curl')", of="f()"), "system runs"),
+    "a shell under another name": (STORED, "from os import popen as look\n", "popen runs"),
+    "a shell by its text": (STORED, _body("getattr(os, 'execv')('curl', [])", of="f()"), "execv runs"),
+    "a library by its text": (STORED, _body("importlib.import_module('httpx')", of="f()"), "import_module runs"),
+    "a library by a builtin": (STORED, _body("__import__('httpx').get('x')", of="f()"), "__import__ runs"),
+    "code by its text": (STORED, _body("exec('import httpx')", of="f()"), "exec runs"),
+    "a library that is loaded already": (STORED, _body("sys.modules['httpx']", of="f()"), "modules runs"),
+    "a patient to whoever has the keys": (
+        KEYS, "import httpx\n" + _body("httpx.post(url, json=patient)", of="f(url, patient)"), "past the hooks"),
+    "a patient by a client": (
+        KEYS, "import httpx\n" + _body("self.client.put(url, json=patient)", of="f(url)"), "past the hooks"),
+    "a patient in a request": (
+        KEYS, "import httpx\n" + _body('client.build_request("GET", url, json=x)', of="f(x)"), "carries nothing"),
+    "a post of nothing": (
+        KEYS, "import httpx\n" + _body('client.build_request("POST", url)', of="f(url)"), "carries nothing"),
+    "a file of a command": (
+        "gateway/cli/cases.py", _body("file.write_bytes(content)", of="show(file)"), "writes a file"),
+    "a file of another command of the module": (
+        "gateway/cli/documents.py", _body("file.write_bytes(content)", of="show(file)"), "writes a file"),
+    "a file that is opened": (STORED, _body("file.open('xb')", of="f(file)"), "writes a file"),
+    "a file by the system": (STORED, _body("os.open(file, os.O_CREAT | os.O_EXCL)", of="f(file)"), "writes a file"),
+    "routes of one's own": (
+        "gateway/web/dicomweb/wado.py",
+        "from flask import Blueprint\n" + _body("Blueprint('wado', '').add_url_rule('/wado', 'wado', f)", of="f()"),
+        "lets answers out",
+    ),
 }  # fmt: skip
 
 
@@ -103,6 +146,34 @@ def test_what_asks_is_left_alone(path: str, code: str, tmp_path: Path) -> None:
     planted.parent.mkdir(parents=True)
     planted.write_text(code, encoding="utf-8")
     assert violations(tmp_path) == []
+
+
+def _served(database: Database, folder: Path) -> Flask:
+    world = World(database, folder)
+    return create_application(world.edge, Desk(world.core, POLICY, "https://gateway.example"))
+
+
+def test_every_endpoint_is_an_exit_and_a_new_one_is_caught(database: Database, tmp_path: Path) -> None:
+    served = _served(database, tmp_path)
+    assert unknown_endpoints(served) == []
+    wado, page = Blueprint("dicomweb", __name__), Blueprint("planted", __name__)
+    wado.add_url_rule("/dicomweb/studies/<study>", "wado", lambda study: study)
+    page.add_url_rule("/admin/patients", "patients", lambda: "")
+    served.register_blueprint(wado)
+    served.register_blueprint(page, name="admin_planted")
+    assert unknown_endpoints(served) == ["admin_planted.patients", "dicomweb.wado"]
+
+
+def test_every_command_is_an_exit_and_a_new_one_is_caught() -> None:
+    assert unknown_commands(every_command()) == []
+    assert unknown_commands((*every_command(), "case export")) == ["case export"]
+
+
+def test_an_exit_whose_endpoint_is_gone_is_told(database: Database, tmp_path: Path) -> None:
+    world = World(database, tmp_path)
+    without_pages = unknown_endpoints(world.application)
+    assert "admin.home" in without_pages
+    assert all(name.startswith(("account.", "admin.")) for name in without_pages)
 
 
 def test_each_kind_of_delivery_leaves_under_a_grant() -> None:
