@@ -37,6 +37,7 @@ class Web(Group):
     base_url: Annotated[str, AfterValidator(check_base_url)]
     token_lifetime_s: Annotated[int, Field(ge=1, le=3600)]
     trusted_proxies: tuple[Annotated[str, AfterValidator(check_network)], ...]
+    metrics_addresses: tuple[Annotated[str, AfterValidator(check_network)], ...]
 
 
 class Limits(Group):

@@ -4,7 +4,7 @@ https://hl7.org/fhir/R4/auditevent.html, https://profiles.ihe.net/ITI/BALP/
 
 | FHIR path | source | required | note |
 | --- | --- | --- | --- |
-| id | record.id | yes | |
+| id | event_id | yes | made of record.id, which is not shown |
 | meta.profile | PATTERNS | no | the IHE BALP profile, where the row says all that the profile demands |
 | type, subtype, action | PATTERNS, by record.action | yes | our own code of the action is the last subtype |
 | recorded | record.at | yes | UTC |
@@ -51,10 +51,10 @@ class Site:
     name: str
 
 
-def audit_event_to_fhir(record: AuditRecord, site: Site) -> dict[str, Any]:
+def audit_event_to_fhir(record: AuditRecord, site: Site, event_id: str) -> dict[str, Any]:
     """The R4 AuditEvent of one row; the same row gives the same resource."""
     pattern = pattern_of(record.action)
-    event: dict[str, Any] = {"resourceType": "AuditEvent", "id": str(record.id)}
+    event: dict[str, Any] = {"resourceType": "AuditEvent", "id": event_id}
     if profile := _profile(record, pattern):
         event["meta"] = {"profile": [profile]}
     event |= {

@@ -8,12 +8,14 @@
 | rest.security | token_url | yes | SMART backend services |
 | rest.resource | readable, writable | yes | create and update for the writable ones only |
 | rest.resource.searchParam | SEARCH_PARAMETERS | yes | |
+| rest.resource.documentation | SEARCHED_BY | no | what a reviewer may do where it is less |
 """
 
 from collections.abc import Collection
 from typing import Any
 
 from fhir_mappings.json_text import FHIR_JSON
+from fhir_mappings.reviewer_search import SEARCHED_BY
 from fhir_mappings.search_parameters import SEARCH_PARAMETERS
 
 _WITHOUT_VERSIONS = frozenset(("AuditEvent",))
@@ -43,7 +45,10 @@ def capability_statement(
         "rest": [
             {
                 "mode": "server",
-                "documentation": "Each client finds what its own organisation has. A report is one transaction.",
+                "documentation": (
+                    "Each client finds what its own organisation has; a reviewer's also reads and searches the assigned "
+                    "cases, pseudonymously. A report is one transaction."
+                ),
                 "security": _security(token_url),
                 "resource": [_resource(kind, is_writable=kind in writable) for kind in sorted(readable)],
                 "interaction": [{"code": "transaction"}],
@@ -67,6 +72,7 @@ def _resource(kind: str, *, is_writable: bool) -> dict[str, Any]:
     operations = [{"name": name, "definition": url} for name, url in _OPERATIONS.get(kind, {}).items()]
     return {
         "type": kind,
+        **({"documentation": _for_reviewers(kind)} if kind in SEARCHED_BY else {}),
         "interaction": [{"code": code} for code in ("read", *versions, *writing, "search-type")],
         "versioning": "versioned" if versions else "no-version",
         "readHistory": bool(versions),
@@ -79,3 +85,10 @@ def _resource(kind: str, *, is_writable: bool) -> dict[str, Any]:
         "searchParam": [{"name": one.name, "type": one.kind.value} for one in parameters],
         **({"operation": operations} if operations else {}),
     }
+
+
+def _for_reviewers(kind: str) -> str:
+    return (
+        f"A reviewer reads and searches those of the open cases assigned to them, without versions, by "
+        f"{', '.join(SEARCHED_BY[kind])} without modifiers. What the patient's consents do not permit is as if it were not there."
+    )

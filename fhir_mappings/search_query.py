@@ -13,6 +13,7 @@ hold. Anything else is refused.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -26,7 +27,7 @@ from gateway.domain.errors import Invalid
 from gateway.domain.party import Identifier
 
 MOST_ALTERNATIVES = 100
-_MOST_CLAUSES = 30
+MOST_CLAUSES = 30
 _PREFIXED = re.compile(r"(?P<prefix>eq|ne|gt|lt|ge|le|sa|eb)?(?P<date>[0-9].*)")
 _ALTERNATIVE = re.compile(r"(?:[^\\,]|\\.)+", re.DOTALL)
 _ESCAPED = re.compile(r"\\([,$|\\])")
@@ -137,13 +138,13 @@ class Reading:
 
 def _check_each_once(known: Mapping[str, Parameter], names: Sequence[str]) -> None:
     """A name that is not known is not repeated in the error: it may be a value gone astray."""
+    if len(names) > MOST_CLAUSES:
+        raise Invalid(f"a search has at most {MOST_CLAUSES} parameters")
     if any(name.partition(":")[0] not in known for name in names):
         raise Invalid(f"only these search parameters are supported here: {', '.join((*known, '_count'))}")
-    repeated = {name for name in names if names.count(name) > 1}
+    repeated = {name for name, times in Counter(names).items() if times > 1}
     if any(known[name.partition(":")[0]].kind is not Kind.DATE for name in repeated):
         raise Invalid("a search parameter is there twice; only a date may be")
-    if len(names) > _MOST_CLAUSES:
-        raise Invalid(f"a search has at most {_MOST_CLAUSES} parameters")
 
 
 def _modifiers(parameter: Parameter) -> str:

@@ -1,7 +1,8 @@
 """What part of sending a study of 400 slices the checks are: the decision with its record and grant, and 400 looks.
 
-Slices of 512 kB go to DCMTK's storescp over one association, SQLite syncs as in production. Beside the whole time of
-the sending stands the time spent in `egress.grant` and in `Permission.require`, which is asked before every slice.
+Slices of 512 kB go to DCMTK's storescp over one association; SQLite and PostgreSQL sync as in production.
+Beside the whole time of the sending stands the time spent in `egress.grant` and in `Permission.require`, which is asked
+before every slice.
 """
 
 import tempfile
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest.mock import patch
@@ -28,6 +30,7 @@ from gateway.store.engine import Database
 from gateway.store.schema import upgrade
 from tests.peers import dcmtk
 from tests.peers.generated import ct_series, part10
+from tests.peers.postgres import Postgres
 from tests.unit.gateway.services.scenery import DISCLOSE, Scenery
 
 SLICES, ROUNDS = 400, 3
@@ -54,24 +57,33 @@ class _Spent:
 
 
 def run() -> list[Result]:
-    """Some rounds, each with an installation of its own."""
-    wholes, checks = zip(*(_round() for _ in range(ROUNDS)), strict=True)
+    """Some rounds on each database, each with an installation of its own."""
+    with Postgres() as server:
+        names = (f"checks{number}" for number in count(1))
+        return [
+            *_compared("SQLite", lambda folder: f"sqlite:///{folder}/consilium.db"),
+            *_compared("PostgreSQL", lambda _folder: server.create_database(next(names))),
+        ]
+
+
+def _compared(kind: str, url_of: Callable[[Path], str]) -> list[Result]:
+    wholes, checks = zip(*(_round(url_of) for _ in range(ROUNDS)), strict=True)
     parts = [100 * check / whole for check, whole in zip(checks, wholes, strict=True)]
-    name = f"checks of a study of {SLICES} slices"
+    name = f"{kind}: checks of a study of {SLICES} slices"
     return [
         compare(GROUP, f"{name}, s", list(checks), list(wholes), "the whole sending", None),
         compare(GROUP, f"{name}, % of its sending", parts, [LIMIT_PERCENT], "the limit", 1.0),
     ]
 
 
-def _round() -> tuple[float, float]:
+def _round(url_of: Callable[[Path], str]) -> tuple[float, float]:
     """Seconds of the whole sending, and of the checks in it."""
     image = ct_series(slices=1, edge_pixels=512)[0]
     with tempfile.TemporaryDirectory(prefix="consilium-bench-") as name, dcmtk.StoreScp("REVIEWER") as node:
         folder = Path(name)
-        with _scenery(folder) as scenery:
+        with _scenery(folder, url_of(folder)) as scenery:
             scenery.consent(DISCLOSE)
-            uids = [f"{image.SOPInstanceUID}.{number}" for number in range(SLICES)]
+            uids = [f"2.25.{number}" for number in range(1, SLICES + 1)]
             delivery = scenery.images(*uids, content=part10(image))
             with scenery.core.database.write("test") as connection:
                 outbox.enqueue(connection, JobKind.DELIVERY_SEND, delivery.id, case_id=None, now=scenery.clock())
@@ -94,8 +106,8 @@ def _round() -> tuple[float, float]:
 
 
 @contextmanager
-def _scenery(folder: Path) -> Iterator[Scenery]:
-    database = Database(f"sqlite:///{folder}/consilium.db")
+def _scenery(folder: Path, url: str) -> Iterator[Scenery]:
+    database = Database(url)
     upgrade(database)
     try:
         yield Scenery(database, folder)

@@ -116,6 +116,17 @@ def rotate_secret(office: Office, client_id: str, is_json: bool) -> None:
     print_json(shown) if is_json else print_fields(shown)
 
 
+@client.command("scopes")
+@click.argument("client_id")
+@click.option("--scope", required=True, help="What it may do from now on, as in 'system/Patient.rs'.")
+@pass_office
+def set_scopes(office: Office, client_id: str, scope: str) -> None:
+    """Register a client for something else; its tokens end at once."""
+    from gateway.services import clients
+
+    click.echo(f"client {client_id} may do {clients.set_scopes(office.core, client_id, scope, actor=office.actor)}")
+
+
 @client.command("revoke")
 @click.argument("client_id")
 @pass_office

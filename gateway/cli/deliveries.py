@@ -4,6 +4,7 @@ import click
 
 from gateway.cli.office import Office, pass_office
 from gateway.cli.output import json_option, limit_option, print_fields, print_json, print_list, print_page
+from gateway.cli.parameters import reason_option
 from gateway.domain.delivery import DeliveryState
 from gateway.services import listing
 from gateway.services.looking import record_look
@@ -130,7 +131,7 @@ def resend_delivery(office: Office, delivery_id: str) -> None:
 
 @delivery.command("hold")
 @click.argument("delivery_id", metavar="ID")
-@click.option("--reason", required=True, help="Why, for whoever finds it; no patient data.")
+@reason_option
 @pass_office
 def hold_delivery(office: Office, delivery_id: str, reason: str) -> None:
     """Keep it back until it is released, whatever the consents say."""

@@ -8,6 +8,7 @@ import click
 from gateway.domain.addresses import check_ae_title, check_host, check_port
 from gateway.domain.errors import Invalid
 from gateway.domain.party import DicomAddress, Identifier
+from gateway.domain.reasons import check_reason
 
 
 class IdentifierType(click.ParamType[Identifier]):
@@ -45,8 +46,25 @@ class DicomAddressType(click.ParamType[DicomAddress]):
             return self.fail(f"{exc.at}: {exc}", param, ctx)
 
 
+class ReasonType(click.ParamType[str]):
+    """Words of a person that the audit trail keeps."""
+
+    name = "WHY"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Fails for what is no short line."""
+        try:
+            return check_reason(str(value))
+        except Invalid as exc:
+            return self.fail(str(exc), param, ctx)
+
+
 IDENTIFIER = IdentifierType()
 DICOM_ADDRESS = DicomAddressType()
+REASON = ReasonType()
 reason_option: Callable[..., Any] = click.option(
-    "--reason", required=True, help="Why, for the audit trail; without patient data."
+    "--reason",
+    required=True,
+    type=REASON,
+    help="Why, in at most 200 characters. Kept in the audit trail and exported as typed: name nobody.",
 )

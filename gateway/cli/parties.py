@@ -130,6 +130,35 @@ def add_reviewer(
     _show(_register(office, who, endpoints), is_json=is_json)
 
 
+@reviewer.group()
+def organization() -> None:
+    """The organisations for which a reviewer works: a consent that names one reaches them."""
+
+
+@organization.command("add")
+@click.argument("name")
+@click.argument("identifier", type=IDENTIFIER)
+@pass_office
+def add_organization(office: Office, name: str, identifier: Identifier) -> None:
+    """The reviewer NAME works there from now on; what waited for it is decided anew at once."""
+    from gateway.services import employment
+
+    employment.add(office.core, name, identifier, actor=office.actor)
+    click.echo(f"reviewer {name} works for {identifier.system}|{identifier.value}")
+
+
+@organization.command("remove")
+@click.argument("name")
+@click.argument("identifier", type=IDENTIFIER)
+@pass_office
+def remove_organization(office: Office, name: str, identifier: Identifier) -> None:
+    """The reviewer NAME works there no more: what is pending stops at once. What has left is not recalled."""
+    from gateway.services import employment
+
+    employment.remove(office.core, name, identifier, actor=office.actor)
+    click.echo(f"reviewer {name} works no more for {identifier.system}|{identifier.value}")
+
+
 @dataclass(frozen=True)
 class _Party:
     kind: PartyKind

@@ -8,11 +8,12 @@ from sqlalchemy import Connection
 from config.errors import UnusableSettings
 from config.settings import Settings
 from gateway.cli.worker_checks import workers
+from gateway.domain.addresses import is_loopback
 from gateway.domain.diagnosis import Step, step
 from gateway.domain.errors import Damaged, GatewayError
 from gateway.services import one_key, second_look
 from gateway.services.restore_hold import held_back
-from gateway.store import audit_exports, dead_letters, installation
+from gateway.store import audit_exports, clients, dead_letters, installation
 from gateway.store.audit_exports import SYSLOG
 from gateway.store.engine import Database
 from gateway.store.figures import backlog
@@ -35,6 +36,7 @@ def stored(settings: Settings) -> Iterator[Step]:
     yield _blobs(settings)
     yield _late(settings)
     yield _restored(settings)
+    yield _own_address(settings)
     if settings.syslog.host:
         yield _syslog(settings)
 
@@ -155,6 +157,23 @@ def _restored(settings: Settings) -> Step:
     except GatewayError as exc:
         return Step("restored", True, f"not looked at; the database comes first ({exc})")
     return step("restored", not sentences, f"{len(sentences)} clinics held back", "; ".join(sentences))
+
+
+def _own_address(settings: Settings) -> Step:
+    """An assertion names the gateway by its address: without it none is taken, but on this machine itself."""
+    name = "own address"
+    if settings.web.base_url:
+        return Step(name, True, settings.web.base_url)
+    try:
+        with _asked(settings) as connection:
+            found = clients.clients(connection) if connection is not None else []
+    except GatewayError as exc:
+        return Step(name, True, f"not looked at; the database comes first ({exc})")
+    with_keys = [one.id for one in found if "key" in one.proof.methods and one.revoked_at is None]
+    named = ", ".join(with_keys[:_NAMED])
+    detail = f"none is set, and {len(with_keys)} clients have keys: {named}" if with_keys else "none is set"
+    remedy = "Set web.base_url to the address that clients use: their assertions are refused, but on this machine."
+    return step(name, not with_keys or is_loopback(settings.web.host), detail, remedy)
 
 
 def _syslog(settings: Settings) -> Step:

@@ -21,12 +21,16 @@ BY_TIME = (
 """What workers do by the clock or for themselves: `tests/integration/store/test_killed_by_time.py` kills it."""
 TO_SYSLOG = ("syslog send", "audit.export commit")
 """On the way of the audit trail to a collector: `tests/integration/gateway/test_syslog.py` kills it."""
+BY_A_READER = ("fhir.disclose commit",)
+"""When a reviewer reads an assigned case: `tests/integration/store/test_killed_reads.py` kills it."""
 BY_COMMAND = (
     "authority.record", "authority.withdraw", "case.assign", "case.close", "case.hold", "case.reopen", "case.unhold",
-    "client.add", "client.rotate-secret", "client.set-keys", "consent.explain", "consent.revoke", "delivery.cancel",
+    "client.add", "client.rotate-secret", "client.set-keys", "client.set-scopes",
+    "consent.explain", "consent.revoke", "delivery.cancel",
     "delivery.confirm", "delivery.hold", "delivery.release", "delivery.resend", "delivery.retry", "document.approve",
     "document.redact", "document.reject", "document.show", "quarantine.accept", "quarantine.reject",
-    "recall.acknowledge", "registry.client", "registry.endpoint", "registry.party", "study.leave-out", "study.link",
+    "recall.acknowledge", "registry.client", "registry.endpoint", "registry.organization",
+    "registry.party", "study.leave-out", "study.link",
     "transfer.add", "transfer.end",
     "user.add", "user.disable", "user.enable", "user.reset", "user.roles", "user.unlock",
 )  # fmt: skip
@@ -44,7 +48,7 @@ NOT_ON_THE_WAY = {
     *BY_COMMAND,
     *(
         point.split()[0]
-        for points in (WHEN_IT_FAILS, ON_A_BROKER, BY_TIME, TO_SYSLOG, ON_THE_WAY_IN["order"][1])
+        for points in (WHEN_IT_FAILS, ON_A_BROKER, BY_A_READER, BY_TIME, TO_SYSLOG, ON_THE_WAY_IN["order"][1])
         for point in points
     ),
 }

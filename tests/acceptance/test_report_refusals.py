@@ -58,7 +58,12 @@ def test_a_report_with_a_section_missing_names_it(stage: Stage, case: Case) -> N
 
 def test_a_report_with_an_empty_section_names_it(stage: Stage, case: Case) -> None:
     report = _report(stage, case)
-    del report["entry"][1]["resource"]["section"][7]["text"]
+    section = report["entry"][1]["resource"]["section"][7]
+    del section["text"]
+    not_r4 = stage.request("reviewer", "POST", "", report)
+    assert not_r4.status_code == 400  # invariant cmp-1
+    assert not_r4.json()["issue"][0]["expression"][0].endswith(".section[7].text")
+    section["entry"] = [{"display": "elsewhere"}]
     answer = stage.request("reviewer", "POST", "", report)
     assert answer.status_code == 422
     assert answer.json()["issue"][0]["expression"][0].partition("[")[0].endswith(".section")

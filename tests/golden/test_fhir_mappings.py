@@ -74,7 +74,10 @@ WRITTEN = {
         study_instance_uids=("1.2.826.0.1.3680043.8.498.1",),
     ),
     "imaging_study.json": imaging_study_to_fhir(STUDY, INSTANCES, CASE),
-    **{f"audit_event_{name}.json": audit_event_to_fhir(one, Site(OWN_URL)) for name, one in AUDIT_RECORDS.items()},
+    **{
+        f"audit_event_{name}.json": audit_event_to_fhir(one, Site(OWN_URL), str(one.id))
+        for name, one in AUDIT_RECORDS.items()
+    },
     "reviewed_order.json": reviewed_order(order_for_review(ORDER, "CS7F3K222222")),
     "reviewed_study.json": reviewed_study(REVIEWED),
     "reviewed_document.json": reviewed_document(

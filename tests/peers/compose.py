@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 DOCKER = Path(__file__).parents[2] / "docker"
 BASE, WITH_BUCKET = DOCKER / "compose.yaml", DOCKER / "compose.s3.yaml"
+CALLING_OUT = DOCKER / "compose.outbound.yaml"
 Json = dict[str, Any]
 
 

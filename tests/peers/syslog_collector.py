@@ -19,6 +19,8 @@ class SyslogCollector:
         self.messages: list[bytes] = []
         self.read_before_breaking_off: int | None = None
         """After so many bytes the next connections are reset."""
+        self.owes_its_end = False
+        """While it is true it ends connections without close_notify, as a balancer does that dies."""
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def __enter__(self) -> Self:
@@ -52,6 +54,8 @@ class SyslogCollector:
             if self.read_before_breaking_off is not None and len(received) >= self.read_before_breaking_off:
                 stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
                 return
+        if self.owes_its_end:
+            return
         self.messages += frames(received)
         stream.unwrap()
 

@@ -61,9 +61,9 @@ def grants_of(town: Town, journey: Journey) -> list[Grant]:
 
 
 def noticed_in(town: Town, journey: Journey) -> list[str]:
-    """The delivery that each open recall notice is about."""
+    """What each open recall notice is about: a delivery, for nobody reads here."""
     with town.core.database.read() as connection:
-        return [one.delivery_id for one in recalls.listed(connection, case_id=journey.case.id)]
+        return [one.disclosed_id for one in recalls.listed(connection, case_id=journey.case.id)]
 
 
 def trail_of(town: Town, journey: Journey) -> list[Event]:

@@ -107,6 +107,20 @@ def test_what_broke_off_is_sent_again(core: Core, authority: Authority) -> None:
     assert _known(core).position == 3
 
 
+def test_what_nobody_confirms_is_sent_again(core: Core, authority: Authority) -> None:
+    """Something on the way took the bytes and went: the collector may have none of them."""
+    _sealed(core, 3)
+    with SyslogCollector(authority.server_context()) as collector:
+        collector.owes_its_end = True
+        _export(core, collector.port, authority)
+        assert (_known(core).position, collector.messages) == (0, [])
+        assert "without close_notify" in _known(core).last_error
+        collector.owes_its_end = False
+        _export(core, collector.port, authority)
+        assert len(collector.messages) == 3
+    assert _known(core).position == 3
+
+
 @pytest.mark.parametrize("hook", hooks(TO_SYSLOG))
 def test_a_worker_that_is_killed_leaves_no_row_out(core: Core, authority: Authority, hook: str) -> None:
     _sealed(core, 2)

@@ -1,12 +1,15 @@
 """An ID token counts when everything about it is right; each thing that is not has it refused."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from threading import Event
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
@@ -221,3 +224,39 @@ def test_a_provider_that_failed_is_left_alone_for_a_moment(liar: Liar) -> None:
         discovery.endpoints()
     time_s += 5
     assert discovery.endpoints().token == f"{liar.issuer}/token"
+
+
+def test_one_thread_asks_the_provider_and_the_others_do_not_wait(liar: Liar) -> None:
+    time_s, asking, answers = 1000.0, Event(), Event()
+
+    class Hanging(Exchange):
+        def get(self, url: str) -> httpx.Response:
+            asking.set()
+            assert answers.wait(30)
+            return super().get(url)
+
+    discovery = Discovery(liar.issuer, Hanging(""), lambda: time_s)
+    with ThreadPoolExecutor(1) as pool:
+        for first in ("nothing", "old"):
+            asking.clear()
+            answers.clear()
+            asked = pool.submit(discovery.endpoints)
+            try:
+                assert asking.wait(30)
+                if first == "nothing":
+                    with pytest.raises(Unreachable):
+                        discovery.endpoints()
+                else:
+                    assert discovery.endpoints().token == f"{liar.issuer}/token"
+                with pytest.raises(Unreachable):
+                    discovery.keys("unknown")
+            finally:
+                answers.set()
+            assert asked.result(30).token == f"{liar.issuer}/token"
+            time_s += 3601
+
+
+def test_a_ca_file_that_cannot_be_used_is_said_without_its_path(settings: ProviderSettings) -> None:
+    with pytest.raises(Unreachable, match="CA file") as refusal:
+        Provider(replace(settings, ca_file="/nowhere/ca.pem")).depart(BACK)
+    assert "/nowhere" not in str(refusal.value)

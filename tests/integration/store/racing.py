@@ -37,6 +37,7 @@ from gateway.services.work import Settlement, run_job
 from gateway.store import audit, cases, deliveries, outbox, parties, recalls
 from gateway.store.engine import Database
 from tests.core import PSEUDONYM_KEY
+from tests.grants import read_grants
 from tests.integration.store.overlap import is_waiting
 from tests.integration.store.ready import OBJECTS, Ready
 from tests.peers.processes import wait_until
@@ -146,7 +147,9 @@ class Track:
         self._overlap(race, work, partial(self._consent, race, case, consent))
         self.left[race.kind] += len(self._told.begun)
         self._check_order(case)
-        if delivery is not None:
+        if delivery is None:
+            self._check_read(case)
+        else:
             self._check_delivery(delivery)
         if race.is_given_again:
             self._consent(race, case, consent, status="active")
@@ -212,10 +215,20 @@ class Track:
         assert bool(self._told.begun) <= granted
         assert [one.delivery_id for one in notices] == [delivery.id] * granted
 
+    def _check_read(self, case: Case) -> None:
+        """What was read is to be called back, once for all reads of the same."""
+        with self.core.database.read() as connection:
+            notices = recalls.listed(connection, case_id=case.id)
+            granted = read_grants(connection, case.id)
+        assert len(self._told.begun) <= len(granted)
+        assert [one.read_grant_id for one in notices] == [one.id for one in granted[:1]]
+
     def _check_given_again(self, case: Case, delivery: Delivery | None) -> None:
         """Nothing is held that may go."""
         if delivery is None:
             assert review.read(self._reading, self._caller, "ServiceRequest", case.pseudonym).id == case.pseudonym
+            with self.core.database.read() as connection:
+                assert recalls.listed(connection, case_id=case.id) == []
             return
         self._work_off(delivery)
         assert self.scenery.delivery(delivery.id).state is DeliveryState.DELIVERED

@@ -25,6 +25,7 @@ from gateway.services import (
     audit_export,
     closing,
     document_release,
+    indexing,
     matching,
     overdue,
     recheck,
@@ -105,6 +106,7 @@ class Stage:
             JobKind.RETENTION: partial(retention.destroy_due, self.core, policy=self.policy),
             JobKind.AUDIT_ANCHOR: partial(anchoring.anchor_due, self.core, folder=self.anchors),
             JobKind.AUDIT_EXPORT: partial(audit_export.export_due, self.core, send=None, host=""),
+            JobKind.RESOURCE_INDEX: partial(indexing.index_due, self.core),
         }
         while due := self._due():
             for job_id in due:

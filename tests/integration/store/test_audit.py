@@ -1,5 +1,7 @@
 """The chain shows every change, removal and reordering of a sealed row, and counts what is not sealed yet."""
 
+import hashlib
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -90,6 +92,26 @@ def test_a_patient_that_was_taken_out_of_a_row_is_seen(database: Database) -> No
     with tampering(database) as connection:
         connection.execute(update(ROWS).where(ROWS.c.id == 2).values(patient_id=None))
     assert _verified(database).damages == (Damage(2, 2, CHANGED),)
+
+
+def test_a_sealer_of_the_version_before_breaks_nothing_beside_a_newer_writer(database: Database) -> None:
+    """It digests what it knows, and names no form: the patient that the newer program wrote is not in its seals."""
+    _record(database, 2)
+    digest = "0" * 64
+    with database.write("test") as connection:
+        for row in connection.execute(select(ROWS).order_by(ROWS.c.id)).all():
+            known = [row.id, row.at.isoformat(), row.actor, row.action, row.outcome, row.case_id, row.subject]
+            canonical = json.dumps([*known, row.details], sort_keys=True, separators=(",", ":"))
+            digest = hashlib.sha256((digest + canonical).encode()).hexdigest()
+            seal = {"position": row.id, "audit_id": row.id, "sha256": digest, "sealed_at": NOW}
+            connection.execute(insert(SEALS).values(seal))
+        connection.execute(delete(tables.audit_tail))
+    _record(database, 2)
+    _seal(database)
+    assert _verified(database) == _whole(sealed=4, unsealed=0)
+    with tampering(database) as connection:
+        connection.execute(update(SEALS).where(SEALS.c.position == 4).values(form=None))
+    assert _verified(database).damages == (Damage(4, 4, CHANGED),)
 
 
 def test_every_damage_is_named_not_the_first_alone(database: Database) -> None:

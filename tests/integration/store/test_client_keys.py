@@ -1,8 +1,10 @@
 """Assertions and published keys when many web threads come at once, on either database."""
 
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,15 +12,16 @@ from sqlalchemy import func, select
 
 from gateway.domain.errors import Transient
 from gateway.domain.party import Identifier, Party, PartyKind
-from gateway.services.client_proof import ByAssertion, NotProven, prove
-from gateway.services.clients import Means, add_client
+from gateway.services.client_proof import ByAssertion, NotProven, digest, prove
+from gateway.services.clients import Means, add_client, rotate_secret, set_keys
 from gateway.services.core import Core
 from gateway.services.tokens import authenticate, issue_token
-from gateway.store import parties
+from gateway.store import clients, parties
 from gateway.store.engine import Database
 from gateway.store.tables import access_token, used_assertion
-from tests.client_keys import claims, ec_key, key_set, signed
+from tests.client_keys import claims, ec_key, key_set, rsa_key, signed
 from tests.core import START, Clock, core_over
+from tests.integration.store.overlap import overlapping
 
 AT_ONCE = 16
 URL = "https://gateway.example/oauth/token"
@@ -86,6 +89,21 @@ def test_keys_are_fetched_by_one_of_many(core: Core) -> None:
     assert set(at_once(come)) <= {"ehr", "later"}
     assert come() == "ehr"
     assert asked == [KEYS]
+
+
+def test_two_changes_of_one_client_at_once_both_stand(core: Core) -> None:
+    means = Means(has_secret=True, jwks=key_set(ec_key()))
+    made = add_client(core, "ankara", "ehr", means=means, actor="cli:test")
+    other = key_set(rsa_key())
+    secret, _ = overlapping(
+        core.database,
+        partial(rotate_secret, core, "ehr", actor="cli:test"),
+        partial(set_keys, core, "ehr", jwks=other, actor="cli:test"),
+    )
+    with core.database.read() as connection:
+        proof = clients.clients(connection)[0].proof
+    assert (proof.secret_sha256, proof.jwks) == (digest(secret), json.loads(other))
+    assert secret != made.secret
 
 
 def _nowhere(url: str) -> tuple[bytes, float]:

@@ -9,7 +9,8 @@ from sqlalchemy import insert, text
 from gateway.domain.breaker import DestinationPolicy
 from gateway.domain.work import QUEUES, JobKind
 from gateway.services import second_look
-from gateway.store import audit, doorbell, outbox
+from gateway.store import audit, audit_search, doorbell, outbox
+from gateway.store.audit_search import Wanted
 from gateway.store.engine import Database
 from gateway.store.schema import upgrade
 from gateway.store.tables import outbox as jobs
@@ -30,7 +31,8 @@ def database(tmp_path: Path) -> Database:
         outbox.enqueue(connection, JobKind.DELIVERY_SEND, "waits", case_id=None, now=NOW)
         for number in range(DONE):
             for action in ("egress.granted", "egress.granted", "egress.granted", second_look.MATCHED):
-                audit.record(connection, at=NOW, actor="test", action=action, case_id=f"c{number % 100}")
+                case_id, patient_id = f"c{number % 100}", f"p{number % 100}" if number % 2 else None
+                audit.record(connection, at=NOW, actor="test", action=action, case_id=case_id, patient_id=patient_id)
         connection.execute(text("ANALYZE"))
     database.dispose()  # a connection keeps the statistics that it began with
     return database
@@ -63,3 +65,16 @@ def test_what_came_too_late_is_found_by_index(database: Database, case_id: str |
         plan = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked.sql}", asked.parameters)]
     assert not [step for step in plan if step == "SCAN audit"]
     assert [step for step in plan if "ix_audit_case_id_subject" in step]
+
+
+@pytest.mark.parametrize("wanted", [Wanted(), Wanted(entities=("case/c1",), actors=("test",))], ids=["any", "some"])
+def test_the_trail_is_not_walked_for_a_clinic_that_has_little_in_it(database: Database, wanted: Wanted) -> None:
+    with executed() as statements, database.read() as connection:
+        audit_search.visible(connection, "clinic", wanted, count=20, before=9000)
+        near, whole = [one for one in statements if "UNION ALL" in one.sql]
+        assert near.sql.count("BETWEEN") == 2
+        plan = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {whole.sql}", whole.parameters)]
+    read = [step for step in plan if step.startswith(("SCAN audit", "SEARCH audit"))]
+    assert len(read) == 2
+    assert "ix_audit_patient_id_id (patient_id=?" in read[0]
+    assert "ix_audit_case_id" in read[1]

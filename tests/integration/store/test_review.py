@@ -1,25 +1,32 @@
 """What a reviewer is shown is what has arrived at their node; a revocation is wholly before an answer or after it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 from io import BytesIO
 from typing import Any
 
 from pydicom import Dataset, dcmread
 
+from fhir_mappings.codes import RECALL_SYSTEM
+from fhir_mappings.validation import check_resource
 from gateway.demo import resources as demo
 from gateway.domain.caller import Caller
 from gateway.domain.delivery import Flow
 from gateway.domain.errors import NotFound
-from gateway.domain.party import DicomAddress
-from gateway.services import delivery, review
+from gateway.domain.party import DicomAddress, Identifier
+from gateway.domain.resource import StoredResource
+from gateway.services import delivery, recalling, review
+from gateway.services.accounting import accounting_of_case
 from gateway.services.documents import approve
 from gateway.services.intake import receive
 from gateway.services.outside import Outside
+from gateway.services.recall import recall_lines
 from gateway.services.review_grant import Reading
 from gateway.services.review_view import Viewed
-from gateway.store import audit, cases, reviews
+from gateway.store import audit, cases, resources
+from tests.grants import read_grants
 from tests.integration.store.overlap import overlapping
 from tests.integration.store.stage import Json, Stage, update
 from tests.peers.generated import ct_series
@@ -116,10 +123,76 @@ def test_an_answer_that_waits_for_a_revocation_is_none(stage: Stage) -> None:
     _check_order(stage, case_id, granted=1)
 
 
+def test_what_was_read_of_an_order_is_called_back_though_nothing_was_sent(stage: Stage) -> None:
+    posted = stage.post(demo.clinic_bundle(stage.case_data(), b"%PDF-1.7 a pathology report"))
+    order_id = next(one.id for one in posted if one.type == "ServiceRequest")
+    [consent] = [one for one in posted if one.type == "Consent" and "disclose" in one.content["policy"][0]["uri"]]
+    reviewer = _Reviewer(stage)
+    [order] = reviewer.sees("ServiceRequest")
+    assert reviewer.reads(order.name) == order
+    stage.post(update(consent, status="inactive"))
+    [notice] = recall_lines(stage.core, limit=10)
+    assert (notice.case_id, notice.delivery_id, notice.kind) == (order_id, "", "what was read of the order")
+    assert (notice.recipient, notice.what_left.partition(", ")[2]) == (stage.reviewer.name, "and 1 times since")
+    told = _told(stage, notice.id)
+    assert (told["status"], told["payload"][0]["contentString"]) == ("in-progress", notice.request)
+    assert told["about"] == [{"reference": f"Consent/{consent.id}"}, {"reference": f"ServiceRequest/{order_id}"}]
+    assert order.id not in str(told)
+    [row] = _trail(stage, order_id, "recall.notice")
+    assert (row.details["read"], row.details["party"]) == (order.name, stage.reviewer.id)
+    disclosed = accounting_of_case(stage.core, order_id, since=None).disclosures
+    assert [one.is_recalled for one in disclosed] == [True, True]
+
+    recalling.acknowledge(stage.core, notice.id, actor="coordinator")
+    assert _told(stage, notice.id)["status"] == "completed"
+    stage.post(_given_again(consent, 2))
+    stage.ahead += timedelta(hours=1)
+    reviewer.sees("ServiceRequest")
+    stage.post(update(consent, status="inactive"))
+    [again] = recall_lines(stage.core, limit=10)
+    assert (again.id, again.created_at > notice.created_at) == (notice.id, True)
+    stage.post(_given_again(consent, 4))
+    assert recall_lines(stage.core, limit=10) == []
+    assert _told(stage, notice.id)["status"] == "stopped"
+    assert [one.is_recalled for one in accounting_of_case(stage.core, order_id, since=None).disclosures] == [False] * 3
+
+
+def test_a_consent_of_another_flow_calls_back_nothing_that_was_read(stage: Stage) -> None:
+    posted = stage.post(demo.clinic_bundle(stage.case_data(), b"%PDF-1.7 a pathology report"))
+    [consent] = [one for one in posted if one.type == "Consent" and "disclose" in one.content["policy"][0]["uri"]]
+    [other] = [one for one in posted if one.type == "Consent" and one.id != consent.id]
+    assert _Reviewer(stage).sees("ServiceRequest")
+    stage.post(update(other, status="inactive"))
+    assert recall_lines(stage.core, limit=10) == []
+
+
+def _given_again(consent: StoredResource, version: int) -> Json:
+    """A Bundle that makes it active after the version in which it had ended."""
+    bundle = update(consent, status="active")
+    bundle["entry"][0]["request"]["ifMatch"] = f'W/"{version}"'
+    return bundle
+
+
+def _told(stage: Stage, recall_id: str) -> Json:
+    """The Communication of a notice, as it is now."""
+    with stage.core.database.read() as connection:
+        named = Identifier(RECALL_SYSTEM, recall_id)
+        found = resources.id_by_identifier(connection, stage.clinic.id, "Communication", named)
+        assert found is not None
+        content = resources.current(connection, stage.clinic.id, "Communication", found).content
+    check_resource(content, ("Communication",))
+    return content
+
+
+def _trail(stage: Stage, case_id: str, action: str) -> Sequence[Any]:
+    with stage.core.database.read() as connection:
+        return audit.of_case(connection, case_id, actions=[action])
+
+
 def _check_order(stage: Stage, case_id: str, *, granted: int) -> None:
     with stage.core.database.read() as connection:
         rows = audit.of_case(connection, case_id, actions=["read.granted", "read.denied", "consent.stored"])
-        assert len(reviews.read_grants(connection, case_id)) == granted
+        assert len(read_grants(connection, case_id)) == granted
     revoked = max(row.id for row in rows if row.action == "consent.stored")
     assert [row.action for row in rows if row.id > revoked] == ["read.denied"]
     assert len([row for row in rows if row.action == "read.granted"]) == granted

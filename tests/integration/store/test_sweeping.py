@@ -22,15 +22,24 @@ from tests.peers.processes import wait_until
 
 HOUR = timedelta(hours=1)
 OTHER_DIGESTS = {  # of what is no blob
-    "audit_seal.sha256",
+    "access_token.certificate_sha256",
     "access_token.token_sha256",
+    "audit_seal.sha256",
+    "consent_authority.performers_sha256",
     "decision.payload_sha256",
-    "destruction.sha256",
     "delivery.payload_sha256",
+    "destruction.sha256",
     "egress_grant.payload_sha256",
     "oauth_client.secret_sha256",
+    "person.enrolment_sha256",
+    "person_device.token_sha256",
+    "person_session.token_sha256",
+    "read_grant.payload_sha256",
+    "recovery_code.code_sha256",
     "report.content_sha256",
     "resource_version.sha256",
+    "sign_in_failure.subject_sha256",
+    "used_assertion.jti_sha256",
 }
 NOTHING = Swept(blobs=0, partial_blobs=0, spool_files=0)
 

@@ -123,7 +123,8 @@ def test_an_answer_to_another_question_is_refused(gateway: Gateway) -> None:
     answer = proves(browser, "1001")
     parts = urlsplit(answer)
     code = parse_qs(parts.query)["code"][0]
-    for tampered in (f"{parts.path}?code={code}&state=guessed", f"{parts.path}?code={code}", f"{parts.path}?state=x"):
+    asked = (f"code={code}&state=guessed", f"code={code}", "state=x", f"state=x&code={'x' * 7000}")
+    for tampered in (f"{parts.path}?{query}" for query in asked):
         assert browser.get(tampered).status_code == 401
     assert other.get(answer).status_code == 401  # another browser: nobody is signed in as somebody else unawares
     proves(other, "1002")

@@ -3,12 +3,13 @@
 import re
 import subprocess
 import sys
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
 
 from config.settings import Settings, load_settings
-from tests.peers.compose import BASE, DOCKER, WITH_BUCKET, Json, compose, environment
+from tests.peers.compose import BASE, CALLING_OUT, DOCKER, WITH_BUCKET, Json, compose, environment
 
 EVERYTHING = compose(BASE, WITH_BUCKET)
 SERVICES: dict[str, Json] = EVERYTHING["services"]
@@ -21,7 +22,7 @@ VERSION = re.compile(r":\d+\.\d+(\.\d+)?(-[a-z]+)?$")
 every_service = pytest.mark.parametrize("name", sorted(SERVICES))
 
 
-@pytest.mark.parametrize("file", [BASE, WITH_BUCKET], ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [BASE, WITH_BUCKET, CALLING_OUT], ids=lambda file: file.name)
 def test_the_file_is_as_the_compose_specification_wants_it(file: Path) -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(file)]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -89,7 +90,7 @@ def test_secrets_are_files_that_stay_out_of_the_repository() -> None:
 
 
 def test_database_broker_and_objects_are_on_a_network_without_a_way_out() -> None:
-    assert EVERYTHING["networks"]["back"] == {"internal": True}
+    assert {name for name, network in EVERYTHING["networks"].items() if not network.get("internal")} == {"outside"}
     for name in STORES:
         assert SERVICES[name]["networks"] == ["back"]
 
@@ -103,6 +104,27 @@ def test_only_the_balancer_has_ports_of_the_host() -> None:
 def test_only_who_is_called_from_outside_or_calls_out_can_be_reached() -> None:
     outside = {name for name in SERVICES if "outside" in SERVICES[name]["networks"]}
     assert outside == {"admin", "balancer", "worker"}
+    web = compose(BASE, CALLING_OUT)["services"]["web"]
+    assert set(web["networks"]) == {*SERVICES["web"]["networks"], "outside"}
+
+
+def test_the_web_believes_the_balancer_and_who_calls_it_from_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else every client is one address: for its rate, for the lock-out and in the audit trail."""
+    trusted = _loaded(environment("web", BASE), monkeypatch).web.trusted_proxies
+    balancer = SERVICES["balancer"]["networks"]["front"]["ipv4_address"]
+    [front], [outside] = (EVERYTHING["networks"][name]["ipam"]["config"] for name in ("front", "outside"))
+    assert set(trusted) == {f"{balancer}/32", f"{outside['gateway']}/32"}
+    assert ip_address(balancer) in ip_network(front["subnet"])
+    assert ip_address(balancer) not in ip_network(front["ip_range"])
+    assert ip_address(outside["gateway"]) in ip_network(outside["subnet"])
+
+
+def test_the_balancer_says_who_called_and_lets_nobody_else_say_so() -> None:
+    parts = re.split(r"^(?=\S)", (DOCKER / "balancer.cfg").read_text(encoding="utf-8"), flags=re.M)
+    [frontend] = [part for part in parts if part.startswith("frontend http")]
+    lines = [line.strip() for line in frontend.splitlines()]
+    assert "option forwardfor" in lines
+    assert "http-request del-header Client-Cert" in lines
 
 
 def test_the_database_answers_a_commit_only_when_it_is_on_the_disk() -> None:

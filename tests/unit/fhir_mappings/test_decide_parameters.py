@@ -7,8 +7,8 @@ import pytest
 
 from fhir_mappings.decide_parameters import Question, answer_to_fhir, question_from_fhir
 from fhir_mappings.validation import check_resource
-from gateway.domain.consent import ConsentVersion
-from gateway.domain.consent.explanation import Passage
+from gateway.domain.consent import ConsentVersion, Outcome
+from gateway.domain.consent.explanation import Explanation, Passage
 from gateway.domain.consent.vocabulary import ACT_REASON
 from gateway.domain.errors import GatewayError, Unprocessable
 from gateway.domain.party import Identifier
@@ -66,25 +66,27 @@ def test_what_is_no_parameters_resource_is_refused_as_well(parameters: Any) -> N
 
 
 def test_the_answer_is_a_parameters_resource() -> None:
-    passages = [
+    passages = (
         Passage(ConsentVersion("c1", 2), "Consent.provision", "It permits everything.", "It takes effect."),
         Passage(ConsentVersion("c2", 1), "Consent", "", "It does not count: its status is inactive."),
-    ]
-    answer = answer_to_fhir(
-        outcome="permit",
-        question="May it?",
-        answer="Yes.",
-        reasons=["Consent c1 permits it."],
-        valid_until=datetime(2026, 4, 1, tzinfo=UTC),
-        consents=["Consent/c1/_history/2"],
-        passages=passages,
     )
+    until, used = datetime(2026, 4, 1, tzinfo=UTC), (ConsentVersion("c1", 2),)
+    permitted = Explanation(
+        "ImagingStudy/s1", Outcome.PERMIT, "May it?", "Yes.", ("Consent c1 permits it.",), until, used, passages
+    )
+    denied = Explanation(
+        "DocumentReference/d1", Outcome.DENY, "May that?", "No.", ("Nothing permits it.",), None, (), ()
+    )
+    answer = answer_to_fhir(outcome="deny", answer="1 of 2 may leave.", things=[permitted, denied])
     check_resource(answer, ("Parameters",))
-    by_name = {one["name"]: one for one in answer["parameter"]}
-    assert by_name["outcome"]["valueCode"] == "permit"
+    outcome, words, first, second = answer["parameter"]
+    assert (outcome["valueCode"], words["valueString"]) == ("deny", "1 of 2 may leave.")
+    assert [one["name"] for one in second["part"]] == ["about", "outcome", "question", "answer", "reason"]
+    by_name = {one["name"]: one for one in first["part"]}
+    assert (by_name["about"]["valueString"], by_name["outcome"]["valueCode"]) == ("ImagingStudy/s1", "permit")
     assert by_name["valid-until"]["valueInstant"] == "2026-04-01T00:00:00.000+00:00"
     assert by_name["consent"]["valueReference"] == {"reference": "Consent/c1/_history/2"}
-    steps = [one["part"] for one in answer["parameter"] if one["name"] == "step"]
+    steps = [one["part"] for one in first["part"] if one["name"] == "step"]
     assert [[part["name"] for part in parts] for parts in steps] == [
         ["consent", "path", "says", "finding"],
         ["consent", "path", "finding"],

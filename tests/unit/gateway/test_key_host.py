@@ -68,3 +68,9 @@ def test_no_answer_passes(error: type[httpx.TransportError]) -> None:
     with pytest.raises(Transient) as caught:
         fetch_keys(URL, transport=answering(fail))
     assert "4711" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["https://[::1/keys", "https://ehr.example/\x00"])
+def test_an_address_that_cannot_be_asked_is_refused(url: str) -> None:
+    with pytest.raises(Permanent):
+        fetch_keys(url, transport=answering(lambda _: httpx.Response(200, content=b"{}")))

@@ -14,10 +14,12 @@ from gateway.domain.blobs import damaged
 from gateway.domain.breaker import DestinationPolicy
 from gateway.domain.diagnosis import Step
 from gateway.domain.errors import Transient
+from gateway.domain.party import Party, PartyKind
 from gateway.domain.work import JobKind, WorkerPresence
 from gateway.services import second_look
 from gateway.services.work import sentence_of
-from gateway.store import audit, outbox, workers
+from gateway.store import audit, clients, outbox, parties, workers
+from gateway.store.clients import Client, Proof
 from gateway.store.engine import Database
 from gateway.store.keys import shown
 from gateway.store.schema import upgrade
@@ -222,6 +224,34 @@ def test_objects_that_came_for_a_closed_case(tmp_path: Path) -> None:
     assert not step.is_ok
     assert "study0" in step.detail
     assert step.remedy == "Run for each: consilium study show ID"
+
+
+def test_clients_with_keys_need_the_address_that_their_assertions_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONSILIUM_WEB__HOST", "0.0.0.0")
+    assert found()["own address"].is_ok
+    (tmp_path / "data").mkdir(exist_ok=True)
+    database = Database(f"sqlite:///{tmp_path}/data/consilium.db")
+    upgrade(database)
+    assert found()["own address"].is_ok
+    with database.write("test") as connection:
+        clinic = Party("clinic0", PartyKind.CLINIC, "ankara", (), "TR", "Europe/Istanbul")
+        parties.add_party(connection, clinic, now=NOW)
+        for name, proof in (("ehr", Proof(jwks_url="https://ehr.example/jwks")), ("lab", Proof(secret_sha256="ab"))):
+            clients.add_client(connection, Client(name, clinic.id, "system/*.rs", proof, NOW))
+    step = found()["own address"]
+    assert (step.is_ok, step.detail) == (False, "none is set, and 1 clients have keys: ehr")
+    assert "web.base_url" in step.remedy
+    monkeypatch.setenv("CONSILIUM_WEB__HOST", "127.0.0.1")
+    assert found()["own address"].is_ok
+    monkeypatch.setenv("CONSILIUM_WEB__HOST", "0.0.0.0")
+    with database.write("test") as connection:
+        clients.revoke_client(connection, "ehr", now=NOW)
+    database.dispose()
+    assert found()["own address"].is_ok
+    monkeypatch.setenv("CONSILIUM_WEB__BASE_URL", "https://gateway.example")
+    assert found()["own address"] == Step("own address", True, "https://gateway.example")
 
 
 def test_a_broker_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,26 @@ def test_a_secret_is_shown_when_it_is_made_and_never_again(folder: Path) -> None
     assert "sha256" not in "".join(pages)
 
 
+def test_a_client_is_registered_for_something_else(folder: Path) -> None:
+    run("client", "add", "ankara", "--id", "ehr")
+    assert "system/Task.rs" in run("client", "scopes", "ehr", "--scope", "system/Task.read").output
+    assert shown("client", "show", "ehr")["client"]["scope"] == "system/Task.rs"
+    run("client", "scopes", "ehr", "--scope", "system/Task.rs", exit_code=1)
+    run("client", "scopes", "nobody", "--scope", "system/Task.rs", exit_code=1)
+    run("client", "scopes", "ehr", "--scope", "user/Task.rs", exit_code=1)
+    run("client", "revoke", "ehr")
+    run("client", "scopes", "ehr", "--scope", "system/Task.r", exit_code=1)
+
+
+def test_a_reviewer_begins_to_work_somewhere_and_ends(folder: Path) -> None:
+    of = ("--identifier", "urn:oid:1.2.3|board", "--country", "TR", "--time-zone", "Europe/Istanbul")
+    run("reviewer", "add", "board", *of)
+    run("reviewer", "organization", "add", "board", "urn:oid:1.2.3|hospital")
+    assert "urn:oid:1.2.3|hospital" in run("reviewer", "show", "board").output
+    run("reviewer", "organization", "remove", "board", "urn:oid:1.2.3|hospital")
+    assert "hospital" not in run("reviewer", "show", "board").output
+
+
 def test_a_client_with_keys_has_no_secret(folder: Path) -> None:
     keys = written(folder, key_set(ec_key()))
     made = shown("client", "add", "ankara", "--id", "ehr", "--jwks", keys, "--scope", "system/Task.read")

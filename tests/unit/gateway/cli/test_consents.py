@@ -31,13 +31,14 @@ def test_explaining_goes_through_the_provisions(scenery: Scenery) -> None:
     scenery.images("1.1")
     asked = ("consent", "explain", "--case", scenery.case.id, "--to", "board-node")
     told = _said(*asked)
-    assert told.startswith("May 1 of 1 items (ImagingStudy/")
-    assert "Yes." in told
+    assert told.startswith("To board (disclose-to-reviewer): Yes.\n\nImagingStudy/")
+    assert "\nMay 1 of 1 items (ImagingStudy/" in told
+    assert "\nMay 1 of 1 items (ServiceRequest/" in told
     assert f"Consent {given} version 1, Consent.provision" in told
     assert "every element matches" in told
     shown = json.loads(_said(*asked, "--at", "2026-03-01", "--json"))
     assert (shown["outcome"], shown["at"]) == ("permit", "2026-02-28T21:00:00+00:00")
-    assert shown["consents"] == [f"Consent/{given}/_history/1"]
+    assert [one["consents"] for one in shown["things"]] == [[{"id": given, "version": 1}]] * 2
     assert "FHIR dateTime" in _said(*asked, "--at", "tomorrow", exit_code=1)
 
 
@@ -45,6 +46,27 @@ def test_revoking_by_letter(scenery: Scenery) -> None:
     given = scenery.consent(DISCLOSE)
     assert _said("consent", "revoke", given, "--reason", "letter") == f"consent {given} is inactive as of version 2\n"
     assert "inactive already" in _said("consent", "revoke", given, "--reason", "letter", exit_code=1)
+
+
+@pytest.mark.parametrize("why", ["x" * 201, "one\ntwo", ""], ids=["long", "lines", "none"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("consent", "revoke", "ID", "--reason"),
+        ("consent", "authority", "record", "ID", "--basis"),
+        ("case", "close", "ID", "--reason"),
+        ("case", "hold", "ID", "--reason"),
+        ("study", "leave-out", "ID", "--reason"),
+        ("delivery", "hold", "ID", "--reason"),
+    ],
+    ids=["revoke", "authority", "close", "hold", "leave-out", "hold delivery"],
+)
+def test_what_a_person_types_into_the_trail_is_one_short_line(
+    scenery: Scenery, command: tuple[str, ...], why: str
+) -> None:
+    before = actions(scenery)
+    assert "one line" in _said(*command, why, exit_code=2)
+    assert actions(scenery) == before
 
 
 def test_recording_and_withdrawing_an_authority(scenery: Scenery) -> None:

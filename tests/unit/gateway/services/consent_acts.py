@@ -6,13 +6,15 @@ from typing import Any
 from sqlalchemy import update
 
 from gateway.demo import resources as demo
-from gateway.domain.delivery import Flow
+from gateway.domain.case import DocumentState
+from gateway.domain.delivery import DeliveryKind, DeliveryState, Flow
 from gateway.domain.party import Identifier
+from gateway.domain.record import CaseDocument, Delivery
 from gateway.domain.resource import StoredResource
-from gateway.services import revocation
+from gateway.services import egress, revocation
 from gateway.services.resource_transaction import Effect
 from gateway.services.resources import store_internal
-from gateway.store import resources, tables
+from gateway.store import cases, deliveries, resources, tables
 from tests.unit.gateway.services.scenery import DATA, Scenery, replace_client
 
 Json = dict[str, Any]
@@ -52,6 +54,28 @@ def provenance(scenery: Scenery, *targets: str, **elements: Any) -> StoredResour
 
 def signature(who: Json, code: Json = SIGNATURE_TYPE) -> Json:
     return {"type": [code], "when": "2026-03-02T10:00:00+03:00", "who": who, "data": "c2lnbmVk"}
+
+
+def document(scenery: Scenery, images: Delivery | None = None, **elements: Any) -> Delivery:
+    """A delivery of a cleared document with these elements, beside images that have arrived."""
+    beside, now, pdf = images or scenery.images("1.1"), scenery.clock(), scenery.core.blobs.put(b"%PDF-1.7")
+    content = demo.document(f"Patient/{scenery.case.patient_id}", f"ServiceRequest/{scenery.case.id}", b"") | elements
+    with scenery.core.database.write("test") as connection:
+        reference = store_internal(connection, "ankara", content, now=now).id
+        state, day = DocumentState.CLEARED, now.date()
+        kept = CaseDocument(reference, scenery.case.id, state, "", demo.PATHOLOGY_STUDY, day, pdf, pdf, "x", now, now)
+        cases.add_document(connection, kept)
+        deliveries.change(connection, beside.id, now=now, state=DeliveryState.DELIVERED)
+        return egress.open_delivery(
+            connection,
+            scenery.case,
+            kind=DeliveryKind.DOCUMENT_TO_REVIEWER,
+            endpoint_id="board-node",
+            subject_id=reference,
+            business_key=egress.business_key("document", reference, "board-node", 0),
+            payload_sha256=pdf,
+            now=now,
+        )
 
 
 def patient(scenery: Scenery, *, of: str = "", number: str = "4712", **elements: Any) -> str:

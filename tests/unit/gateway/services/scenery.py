@@ -101,16 +101,17 @@ class Scenery:
 
     def report(self) -> Delivery:
         """A delivery of a signed report to the clinic's EHR, ready to be sent."""
-        version = self._signed(1)
+        version = self.signed(1)
         return self._opened(DeliveryKind.REPORT_TO_EHR, "ankara-ehr", version.id, str(version.pdf_sha256))
 
     def report_to_pacs(self, number: int = 1) -> Delivery:
         """A delivery of that version of a signed report to the clinic's PACS, ready to be sent."""
-        version, pacs = self._signed(number), "ankara-pacs"
+        version, pacs = self.signed(number), "ankara-pacs"
         key = egress.business_key("report", version.report_key, pacs, number)
         return self._opened(DeliveryKind.REPORT_TO_PACS, pacs, version.id, str(version.pdf_sha256), key)
 
-    def _signed(self, number: int) -> ReportVersion:
+    def signed(self, number: int) -> ReportVersion:
+        """That version of a report, rendered already."""
         pdf = self.core.blobs.put(b"%PDF-1.7")
         with self.core.database.write("test") as connection:
             kinds = ("DiagnosticReport", "Composition")

@@ -10,7 +10,7 @@ from sqlalchemy import update
 from gateway.domain.audit_record import Accounting
 from gateway.domain.errors import NotFound
 from gateway.domain.record import Delivery
-from gateway.services import egress
+from gateway.services import accounting, egress
 from gateway.services.accounting import accounting_of_case, accounting_of_patient, six_years_before
 from gateway.services.accounting_csv import as_csv
 from gateway.store import audit, tables
@@ -42,6 +42,22 @@ def test_what_was_granted_is_accounted_for_once_however_often_it_was_tried(scene
     assert "@" in one.address
     assert (one.acknowledged_at, one.acknowledgement) == (scenery.clock(), "0x0000 1.2.3")
     assert len(one.evidence) == 3
+
+
+def test_it_is_whole_however_many_rows_there_are_and_reads_none_of_before(
+    scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounting, "_PAGE", 2)
+    for _ in range(5):
+        assert egress.grant(scenery.core, images.id)
+        scenery.clock.forward(days=400)
+    _acknowledged(scenery, images)
+    [one] = _accounted(scenery).disclosures
+    assert (one.granted_at, one.grants, len(one.evidence)) == (START, 5, 6)
+    since = START + timedelta(days=900)
+    for later in (_accounted(scenery, since), accounting_of_case(scenery.core, scenery.case.id, since=since)):
+        [one] = later.disclosures
+        assert (one.granted_at, one.grants, one.acknowledged_at) == (START + timedelta(days=1200), 2, scenery.clock())
 
 
 def test_what_was_never_granted_is_none(scenery: Scenery, images: Delivery) -> None:

@@ -1,6 +1,7 @@
 """Clients are registered for a party, changed and revoked; each leaves an audit row."""
 
 import base64
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,10 @@ from sqlalchemy import select
 from gateway.domain.errors import Conflict, Invalid, NotFound
 from gateway.domain.party import Identifier, Party, PartyKind
 from gateway.services.client_page import client_page
-from gateway.services.client_proof import digest
+from gateway.services.client_proof import BySecret, NotProven, digest, prove
 from gateway.services.clients import Means, add_client, revoke_client, rotate_secret, set_keys
 from gateway.services.core import Core
+from gateway.services.tokens import authenticate, issue_token
 from gateway.store import parties
 from gateway.store.clients import Proof, client_by_id
 from gateway.store.engine import Database
@@ -20,6 +22,7 @@ from tests.client_keys import ec_key, key_set, public, rsa_key
 from tests.core import START, Clock, core_over
 
 ACTOR = "cli:test"
+Change = Callable[..., object]
 
 
 @pytest.fixture
@@ -142,6 +145,19 @@ def test_a_rotated_secret_takes_the_place_of_the_one_before(core: Core) -> None:
     assert kept(core)[1][-1] == ("client.rotate-secret", "ehr", ACTOR)
 
 
+@pytest.mark.parametrize("change", [rotate_secret, revoke_client])
+def test_a_proof_that_ended_before_the_token_was_made_gets_none(core: Core, change: Change) -> None:
+    made = add_client(core, "ankara", actor=ACTOR)
+    shown = BySecret(made.client_id, made.secret)
+    proven = prove(core.database, shown, certificate=None, fetch=_nowhere, now=START)
+    token = issue_token(core.database, proven, now=START).token
+    assert authenticate(core.database, token, now=START).client_id == made.client_id
+    change(core, made.client_id, actor=ACTOR)
+    with pytest.raises(NotProven) as caught:
+        issue_token(core.database, proven, now=START)
+    assert (caught.value.reason, caught.value.client_id) == ("changed", made.client_id)
+
+
 def test_other_keys_take_the_place_of_those_before(core: Core) -> None:
     add_client(core, "ankara", "ehr", means=Means(jwks=key_set(ec_key())), actor=ACTOR)
     set_keys(core, "ehr", jwks_url="https://ehr.example/keys", actor=ACTOR)
@@ -178,3 +194,7 @@ def test_a_page_shows_keys_and_no_secret(core: Core) -> None:
     assert digest(secret) not in repr(page)
     with pytest.raises(NotFound):
         client_page(core, "nobody")
+
+
+def _nowhere(url: str) -> tuple[bytes, float]:
+    raise AssertionError(url)

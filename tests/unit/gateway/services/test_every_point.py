@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from gateway.domain import hooks
 from gateway.domain.case import DocumentState
@@ -15,10 +16,10 @@ from gateway.domain.party import DicomAddress
 from gateway.domain.record import CaseDocument, Delivery
 from gateway.domain.work import JobKind
 from gateway.services import delivery as sending
-from gateway.services import egress
+from gateway.services import document_release, egress, release, rendering
 from gateway.services.outside import Outside
 from gateway.services.work import run_job
-from gateway.store import cases, deliveries, recalls
+from gateway.store import cases, deliveries, outbox, recalls, tables
 from tests.peers.generated import ct_series, part10
 from tests.unit.gateway.services.attempts import attempt, enqueue, put_in
 from tests.unit.gateway.services.scenery import DISCLOSE, Scenery
@@ -27,7 +28,7 @@ CT = part10(ct_series(slices=1, study_instance_uid="1.2.3.9")[0])
 OBJECTS = 3
 
 
-def _document(scenery: Scenery) -> Delivery:
+def _cleared(scenery: Scenery) -> CaseDocument:
     """A cleared document beside images that have arrived."""
     images, now = scenery.images("1.1", content=CT), scenery.clock()
     blob = scenery.core.blobs.put(CT)
@@ -37,6 +38,13 @@ def _document(scenery: Scenery) -> Delivery:
     with scenery.core.database.write("test") as connection:
         deliveries.change(connection, images.id, now=now, state=DeliveryState.DELIVERED)
         cases.add_document(connection, document)
+    return document
+
+
+def _document(scenery: Scenery) -> Delivery:
+    """The same, ready to be sent."""
+    document = _cleared(scenery)
+    with scenery.core.database.write("test") as connection:
         return egress.open_delivery(
             connection,
             scenery.case,
@@ -44,8 +52,8 @@ def _document(scenery: Scenery) -> Delivery:
             endpoint_id="board-node",
             subject_id=document.id,
             business_key=egress.business_key("document", document.id, "board-node", 0),
-            payload_sha256=blob,
-            now=now,
+            payload_sha256=str(document.cleared_sha256),
+            now=scenery.clock(),
         )
 
 
@@ -76,7 +84,54 @@ def _outcomes(scenery: Scenery, stage: str) -> list[str]:
 
 def _recalled(scenery: Scenery) -> list[str]:
     with scenery.core.database.read() as connection:
-        return [one.delivery_id for one in recalls.listed(connection, case_id=scenery.case.id)]
+        return [one.disclosed_id for one in recalls.listed(connection, case_id=scenery.case.id)]
+
+
+def _study_released(scenery: Scenery, _monkeypatch: pytest.MonkeyPatch) -> None:
+    study_id, now = scenery.study("matched"), scenery.clock()
+    row: dict[str, object] = {"study_id": study_id, "clinic_id": "ankara", "sop_instance_uid": "1.1"}
+    row |= {"series_instance_uid": "1", "sop_class_uid": "1.2", "transfer_syntax_uid": "1.2.1", "modality": "CT"}
+    row |= {"state": "stored", "blob_sha256": scenery.core.blobs.put(CT), "size_bytes": 1, "received_at": now}
+    with scenery.core.database.write("test") as connection:
+        connection.execute(insert(tables.instance).values(row))
+    release.release_study(scenery.core, scenery.claimed(JobKind.STUDY_RELEASE, study_id))
+
+
+def _document_released(scenery: Scenery, _monkeypatch: pytest.MonkeyPatch) -> None:
+    document_release.release_document(scenery.core, scenery.claimed(JobKind.DOCUMENT_RELEASE, _cleared(scenery).id))
+
+
+def _rendered(scenery: Scenery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report whose rendition is there already, for the EHR and for the PACS that has a study of the case."""
+    monkeypatch.setattr(rendering, "load_report", lambda *_: None)
+    scenery.study("matched")
+    version = scenery.signed(1)
+    never: Any = None
+    rendering.render(scenery.core, scenery.claimed(JobKind.REPORT_RENDER, version.id), renderer=never)
+
+
+COMES_TO_LEAVE: dict[DeliveryKind, Callable[[Scenery, pytest.MonkeyPatch], None]] = {
+    DeliveryKind.STUDY_TO_REVIEWER: _study_released,
+    DeliveryKind.DOCUMENT_TO_REVIEWER: _document_released,
+    DeliveryKind.REPORT_TO_EHR: _rendered,
+    DeliveryKind.REPORT_TO_PACS: _rendered,
+}
+
+
+@every_kind
+def test_without_a_permit_at_enqueue_nothing_is_put_on_its_way(
+    kind: DeliveryKind, scenery: Scenery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    COMES_TO_LEAVE[kind](scenery, monkeypatch)
+    with scenery.core.database.read() as connection:
+        of_case = deliveries.listed(connection, case_id=scenery.case.id)
+        [delivery] = [one for one in of_case if one.kind is kind and one.state is not DeliveryState.DELIVERED]
+        asked = outbox.unsettled(connection, JobKind.DELIVERY_SEND, delivery.id)
+        decided = [one for one in deliveries.decisions(connection, scenery.case.id) if one.delivery_id == delivery.id]
+        assert not deliveries.has_been_granted(connection, delivery.id)
+    assert delivery.state is DeliveryState.HELD
+    assert [(one.stage, one.outcome) for one in decided] == [("enqueue", "deny")]
+    assert asked is None
 
 
 @every_kind

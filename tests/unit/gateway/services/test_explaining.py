@@ -7,12 +7,15 @@ import pytest
 
 from gateway.demo import resources as demo
 from gateway.domain.consent import Outcome
+from gateway.domain.delivery import DeliveryKind, Flow
 from gateway.domain.errors import GatewayError, NotFound, Unprocessable
 from gateway.domain.party import Identifier
+from gateway.domain.record import Delivery
 from gateway.services import egress, representation
+from gateway.services.disclosure import item_of
 from gateway.services.explaining import Explained, explain_to_clinic, explain_to_person
 from gateway.store import deliveries, parties, tables
-from tests.unit.gateway.services.consent_acts import GUARDIAN, actions, consent, instant, move, patient
+from tests.unit.gateway.services.consent_acts import GUARDIAN, actions, consent, document, instant, move, patient
 from tests.unit.gateway.services.scenery import CLINIC, DATA, DISCLOSE, RETURN, REVIEWER, Scenery
 
 
@@ -64,14 +67,58 @@ def _merged(scenery: Scenery) -> None:
 @pytest.mark.parametrize("prepare", [_none, _given, _revoked, _over, _abroad, _represented, _merged])
 def test_it_agrees_with_the_decision_at_the_exit(scenery: Scenery, prepare: Callable[[Scenery], None]) -> None:
     prepare(scenery)
-    delivery = scenery.images("1.1")
-    egress.grant(scenery.core, delivery.id)
+    _check_as_granted(scenery, scenery.images("1.1"))
+    assert _asked(scenery) == _explained(scenery)
+
+
+MADE: dict[DeliveryKind, Callable[[Scenery], Delivery]] = {
+    DeliveryKind.STUDY_TO_REVIEWER: lambda scenery: scenery.images("1.1"),
+    DeliveryKind.DOCUMENT_TO_REVIEWER: document,
+    DeliveryKind.REPORT_TO_EHR: Scenery.report,
+    DeliveryKind.REPORT_TO_PACS: Scenery.report_to_pacs,
+}
+
+
+@pytest.mark.parametrize("denied", ["", "ImagingStudy", "DocumentReference", "DiagnosticReport", "ServiceRequest"])
+@pytest.mark.parametrize("kind", list(DeliveryKind), ids=str)
+def test_it_agrees_with_the_exit_of_each_kind(scenery: Scenery, kind: DeliveryKind, denied: str) -> None:
+    _permitted_without(scenery, kind.flow, denied)
+    _check_as_granted(scenery, MADE[kind](scenery))
+
+
+def test_what_does_not_leave_together_is_not_decided_together(scenery: Scenery) -> None:
+    """A denial of documents keeps the images from nobody: each goes, or stays, for itself."""
+    _permitted_without(scenery, DISCLOSE, "DocumentReference")
+    images = scenery.images("1.1")
+    assert egress.grant(scenery.core, images.id) is not None
+    kept = document(scenery, images)
+    assert egress.grant(scenery.core, kept.id) is None
+    told = _explained(scenery)
+    assert {one.about.split("/")[0]: one.outcome for one in told.things} == {
+        "ImagingStudy": Outcome.PERMIT,
+        "DocumentReference": Outcome.DENY,
+        "ServiceRequest": Outcome.PERMIT,
+    }
+    assert (told.outcome, told.answer) == (Outcome.DENY, "2 of 3 may leave; each is answered for itself.")
+
+
+def _permitted_without(scenery: Scenery, flow: Flow, denied: str) -> None:
+    """The flow is permitted, without what is of that class; '' denies nothing."""
+    but = {"type": "deny", "class": [{"system": "http://hl7.org/fhir/resource-types", "code": denied}]}
+    nested = {"provision": [but]} if denied else {}
+    consent(scenery, flow, provision=demo.consent(DATA, flow, "")["provision"] | nested)
+
+
+def _check_as_granted(scenery: Scenery, delivery: Delivery) -> None:
+    """What is told of the thing that the delivery sends is what its exit decides."""
+    is_granted = egress.grant(scenery.core, delivery.id) is not None
     with scenery.core.database.read() as connection:
         made = deliveries.decisions(connection, scenery.case.id)[-1]
-    told = _explained(scenery)
+        item, where = item_of(connection, scenery.case, delivery), delivery.endpoint_id
+    [told] = [one for one in _explained(scenery, where).things if one.about == f"{item.resource_class}/{item.id}"]
     assert (str(told.outcome), list(told.reasons), told.valid_until) == (made.outcome, made.reasons, made.valid_until)
-    assert told.consents == tuple(f"Consent/{one}/_history/{version}" for one, version in made.consents)
-    assert _asked(scenery) == told
+    assert [(one.id, one.version) for one in told.consents] == [tuple(one) for one in made.consents]
+    assert is_granted is (told.outcome is Outcome.PERMIT)
 
 
 def test_another_moment_is_read_in_the_custodians_zone(scenery: Scenery) -> None:
@@ -85,7 +132,8 @@ def test_another_moment_is_read_in_the_custodians_zone(scenery: Scenery) -> None
         ("2026-04-01", Outcome.DENY),
     ):
         assert _explained(scenery, moment=moment).outcome is outcome, moment
-    assert _explained(scenery).valid_until == instant("2026-04-01T00:00:00+03:00")
+    ends = {one.valid_until for one in _explained(scenery).things}
+    assert ends == {instant("2026-04-01T00:00:00+03:00")}
 
 
 def test_a_report_that_is_not_there_yet_can_be_asked_about(scenery: Scenery) -> None:

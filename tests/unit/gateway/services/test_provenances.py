@@ -11,7 +11,7 @@ from gateway.domain.errors import Unprocessable
 from gateway.domain.party import Identifier
 from gateway.services import egress, recall, revocation
 from gateway.services.resources import store_internal
-from gateway.store import resources
+from gateway.store import resources, tables
 from tests.unit.gateway.services.consent_acts import (
     GUARDIAN,
     actions,
@@ -49,6 +49,18 @@ def test_a_signed_version_counts_without_a_source(scenery: Scenery) -> None:
     assert scenery.delivery(delivery.id).state is DeliveryState.PENDING
     assert egress.grant(scenery.core, delivery.id) is not None
     assert ("ankara-client", "consent.attested") in actions(scenery)
+
+
+def test_what_came_for_a_patient_without_a_case_is_recorded_under_the_patient(scenery: Scenery) -> None:
+    nobody = patient(scenery)
+    given = consent(scenery, DISCLOSE, patient_id=nobody)
+    consent(scenery, DISCLOSE, patient_id=nobody, of=given, status="inactive")
+    with scenery.core.database.read() as connection:
+        rows = connection.execute(tables.audit.select().where(tables.audit.c.action == "consent.stored")).all()
+    assert [(one.case_id, one.patient_id, one.subject, one.details) for one in rows] == [
+        (None, nobody, f"Consent/{given}/_history/1", {"status": "active"}),
+        (None, nobody, f"Consent/{given}/_history/2", {"status": "inactive"}),
+    ]
 
 
 def test_the_next_version_is_not_signed_by_it(scenery: Scenery) -> None:

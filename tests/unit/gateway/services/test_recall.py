@@ -34,7 +34,7 @@ def test_a_grant_that_never_reached_the_node_is_told_as_that(scenery: Scenery) -
     )
     assert notice.reason == f"consent {consent_id} version 2 no longer permits what had been granted before"
     assert (notice.recipient, notice.delivery_id) == ("board", delivery.id)
-    what = f"board to be asked to delete study-to-reviewer {delivery.id}: {notice.reason}; {notice.what_left}"
+    what = f"board is to be asked to delete study-to-reviewer {delivery.id}: {notice.reason}; {notice.what_left}"
     assert scenery.waits()[what] == f"a coordinator: consilium recall acknowledge {notice.id}"
 
 
@@ -101,7 +101,7 @@ def test_a_coordinator_acknowledges_it_once_and_the_story_says_so(scenery: Scene
     recalling.acknowledge(scenery.core, notice.id, actor="cli:coordinator")
 
     assert _open(scenery) == []
-    assert not any("to be asked to delete" in what for what in scenery.waits())
+    assert not any("is to be asked to delete" in what for what in scenery.waits())
     [kept] = recall.recall_lines(scenery.core, limit=10, case_id=scenery.case.id, is_open=False)
     assert (kept.acknowledged_by, kept.acknowledged_at) == ("cli:coordinator", scenery.clock())
     told = [(one.what, one.detail) for one in case_story(scenery.core, scenery.case.id).stations]
@@ -117,7 +117,7 @@ def test_a_closed_case_still_waits_for_its_recall(scenery: Scenery) -> None:
     with scenery.core.database.write("test") as connection:
         cases.close(connection, scenery.case.id, scenery.clock())
     [what] = scenery.waits()
-    assert what.startswith("board to be asked to delete")
+    assert what.startswith("board is to be asked to delete")
 
 
 def test_an_acknowledged_notice_stands_anew_only_when_more_was_granted(scenery: Scenery) -> None:

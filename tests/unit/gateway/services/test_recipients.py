@@ -4,15 +4,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from gateway.demo import resources as demo
 from gateway.domain.consent import Coding
-from gateway.domain.errors import Invalid
+from gateway.domain.delivery import DeliveryState
+from gateway.domain.errors import Conflict, Invalid, NotFound
 from gateway.domain.party import Identifier, PartyKind
-from gateway.services import egress, registry
+from gateway.services import egress, employment, recall, registry
 from gateway.services.disclosure import item_of
 from gateway.services.resources import store_internal
-from gateway.store import parties
+from gateway.store import deliveries, parties
+from gateway.store.tables import audit
 from tests.core import START
 from tests.unit.gateway.services.consent_acts import consent
 from tests.unit.gateway.services.scenery import DATA, DISCLOSE, REVIEWER, Scenery
@@ -89,6 +92,40 @@ def test_an_organisation_is_covered_by_no_other_one(scenery: Scenery) -> None:
     _works_for(scenery, HOSPITAL)
     consent(scenery, DISCLOSE, **_to(HOSPITAL))
     assert not _leaves(scenery)
+
+
+def test_who_begins_or_ends_to_work_there_is_decided_on_anew_and_nothing_is_recalled(scenery: Scenery) -> None:
+    consent(scenery, DISCLOSE, **_to(HOSPITAL))
+    delivery = scenery.images("1.1")
+    assert egress.grant(scenery.core, delivery.id) is None
+    assert scenery.delivery(delivery.id).state is DeliveryState.HELD
+    employment.add(scenery.core, "board", HOSPITAL, actor="cli:admin")
+    assert scenery.delivery(delivery.id).state is DeliveryState.PENDING
+    grant = egress.grant(scenery.core, delivery.id)
+    assert grant is not None
+    employment.remove(scenery.core, "board", HOSPITAL, actor="cli:admin")
+    assert egress.grant(scenery.core, delivery.id) is None
+    assert recall.recall_lines(scenery.core, limit=10) == []
+    with scenery.core.database.read() as connection:
+        assert "employment" in {one.stage for one in deliveries.decisions(connection, scenery.case.id)}
+        rows = connection.execute(select(audit).where(audit.c.action.startswith("reviewer.organization"))).all()
+    said = {"system": HOSPITAL.system, "value": HOSPITAL.value}
+    assert [(row.action, row.actor, row.details) for row in rows] == [
+        ("reviewer.organization-add", "cli:admin", said),
+        ("reviewer.organization-remove", "cli:admin", said),
+    ]
+
+
+def test_nobody_begins_twice_or_ends_unbegun_and_no_clinic_is_employed(scenery: Scenery) -> None:
+    with pytest.raises(NotFound):
+        employment.remove(scenery.core, "board", HOSPITAL, actor="cli:admin")
+    employment.add(scenery.core, "board", HOSPITAL, actor="cli:admin")
+    with pytest.raises(Conflict):
+        employment.add(scenery.core, "board", HOSPITAL, actor="cli:admin")
+    with pytest.raises(Invalid, match="no reviewer"):
+        employment.add(scenery.core, "ankara", HOSPITAL, actor="cli:admin")
+    with pytest.raises(Invalid):
+        employment.add(scenery.core, "board", replace(HOSPITAL, value=" "), actor="cli:admin")
 
 
 def test_the_label_of_the_order_counts_for_its_images(scenery: Scenery) -> None:

@@ -12,6 +12,7 @@ from gateway.domain.work import Job, JobKind
 from gateway.services import egress, recall, recheck, transferring
 from gateway.services.listing.transfers import transfer_lines
 from gateway.services.transferring import NewTransfer
+from gateway.store import deliveries
 from tests.grants import is_cancelled
 from tests.unit.gateway.services.consent_acts import actions, instant, move
 from tests.unit.gateway.services.scenery import DISCLOSE, Scenery
@@ -111,3 +112,30 @@ def test_within_one_country_nothing_is_recorded(scenery: Scenery) -> None:
         transferring.add(scenery.core, _new(recipient="nobody"), actor="cli:admin")
     with pytest.raises(NotFound):
         transferring.end(scenery.core, "none", actor="cli:admin")
+
+
+def test_what_has_arrived_is_not_decided_on_again(abroad: Scenery) -> None:
+    record_id = transferring.add(abroad.core, _new(), actor="cli:admin")
+    delivery = abroad.images("1.1")
+    assert egress.grant(abroad.core, delivery.id) is not None
+    with abroad.core.database.write("test") as connection:
+        deliveries.change(connection, delivery.id, now=abroad.clock(), state=DeliveryState.DELIVERED)
+    transferring.end(abroad.core, record_id, actor="cli:admin")
+    with abroad.core.database.read() as connection:
+        assert "transfer" not in {one.stage for one in deliveries.decisions(connection, abroad.case.id)}
+
+
+def test_what_it_permits_again_has_not_to_be_asked_back(abroad: Scenery) -> None:
+    """Though it has arrived: the consent was taken back and given again while nothing might go there."""
+    record_id = transferring.add(abroad.core, _new(), actor="cli:admin")
+    delivery = abroad.images("1.1")
+    assert egress.grant(abroad.core, delivery.id) is not None
+    with abroad.core.database.write("test") as connection:
+        deliveries.change(connection, delivery.id, now=abroad.clock(), state=DeliveryState.DELIVERED)
+        [used] = deliveries.granting_consents(connection, delivery.id)
+    abroad.consent(DISCLOSE, status="inactive", of=used)
+    transferring.end(abroad.core, record_id, actor="cli:admin")
+    abroad.consent(DISCLOSE, of=used)
+    assert len(recall.recall_lines(abroad.core, limit=10)) == 1
+    transferring.add(abroad.core, _new(reference="SCC 8"), actor="cli:admin")
+    assert recall.recall_lines(abroad.core, limit=10) == []

@@ -16,7 +16,7 @@ from gateway.domain.pseudonym import pseudonymous_uid
 from gateway.domain.record import Case, CaseDocument, DeliveryItem
 from gateway.services import egress
 from gateway.services.resources import store_internal
-from gateway.store import cases, deliveries, parties, tables
+from gateway.store import cases, deliveries, parties, resources, tables
 from tests.core import PSEUDONYM_KEY
 from tests.unit.gateway.web.support import World
 
@@ -83,6 +83,12 @@ class Review:
             return store_internal(
                 connection, case.clinic_id, content | ({"id": of} if of else {}), self.world.clock()
             ).id
+
+    def order(self, case: Case, **changes: Any) -> None:
+        """The clinic stores a new version of the case's order."""
+        with self.world.database.write("test") as connection:
+            content = resources.current(connection, case.clinic_id, "ServiceRequest", case.id).content | changes
+            store_internal(connection, case.clinic_id, content, self.world.clock())
 
     def sent(self, reviewed: Reviewed, *, to: str = "reviewer", state: str = DeliveryState.DELIVERED) -> Reviewed:
         """Two objects of a study, and a document beside them."""

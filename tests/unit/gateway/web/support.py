@@ -34,6 +34,7 @@ START = datetime(2026, 3, 2, 9, 30, 0, 123456, tzinfo=UTC)
 BASE = "https://gateway.example"
 FHIR_JSON = "application/fhir+json"
 PROXY = "10.0.0.7"
+SCRAPER = "127.0.0.1"
 LIMITS = Limits(tokens=120, requests=12_000, failures=30)
 KINDS = {
     "clinic": PartyKind.CLINIC,
@@ -113,7 +114,7 @@ class World:
             max_body_bytes=1_000_000,
             token_lifetime_s=300,
             surroundings=Surroundings(folder, 0, None, 600, lambda: ""),
-            admission=Admission(self.keys.fetch, Rates(LIMITS), (ip_network(PROXY),)),
+            admission=Admission(self.keys.fetch, Rates(LIMITS), (ip_network(PROXY),), (ip_network(SCRAPER),)),
             pseudonym_key=PSEUDONYM_KEY,
         )
         self.worker_shows()

@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
+from gateway.services.event_ids import EventIds
 from gateway.store import audit
+from tests.core import PSEUDONYM_KEY
 from tests.unit.gateway.web.support import World, order, patient, problem
 
 BALP = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit."
+IDS = EventIds(PSEUDONYM_KEY)
 
 
 def _created(world: World, resource: dict[str, Any], by: str = "clinic") -> str:
@@ -64,9 +67,10 @@ def test_a_look_at_what_is_about_nobody_is_recorded_as_well(world: World) -> Non
         ("GET", "/Patient/12345678901", "clinic", 404, "not-found", "Patient"),
         ("GET", "/Nonsense/1", "clinic", 404, "not-found", ""),
         ("POST", "/Patient", "reviewer", 403, "forbidden", "Patient"),
-        ("GET", "/AuditEvent/4711", "clinic", 404, "not-found", "AuditEvent/4711"),
+        ("GET", f"/AuditEvent/{IDS.of(4711)}", "clinic", 404, "not-found", f"AuditEvent/{IDS.of(4711)}"),
+        ("GET", "/AuditEvent/4711", "clinic", 404, "not-found", "AuditEvent"),
     ],
-    ids=["another-clinic", "foreign-id", "no-type", "not-writable", "audit-event"],
+    ids=["another-clinic", "foreign-id", "no-type", "not-writable", "audit-event", "number"],
 )
 def test_what_was_refused_is_recorded(
     world: World, method: str, path: str, by: str, status: int, reason: str, subject: str
@@ -130,11 +134,25 @@ def test_events_come_page_by_page_newest_first(world: World) -> None:
     seen, address = [], "/AuditEvent?action=R,C&_count=2"
     while address:
         bundle = world.ask("GET", address).get_json(force=True)
-        seen += [int(entry["resource"]["id"]) for entry in bundle["entry"]]
+        seen += [IDS.number(entry["resource"]["id"]) for entry in bundle["entry"]]
         links = {link["relation"]: link["url"] for link in bundle["link"]}
         address = links.get("next", "").removeprefix("https://gateway.example/fhir")
     assert len(seen) == 5
     assert seen == sorted(seen, reverse=True)
+
+
+def test_no_number_of_a_row_is_shown_that_others_have_counted_on(world: World) -> None:
+    patient_id = _created(world, patient())
+    [created] = _events(world, f"patient={patient_id}")
+    world.ask("GET", f"/AuditEvent/{created['id']}")
+    [read] = _events(world, f"entity=AuditEvent/{created['id']}")
+    assert _events(world, f"_id={created['id']}") == [created]
+    assert _events(world, f"_id={IDS.number(created['id'])}") == []
+    shown = world.ask("GET", "/AuditEvent?_count=2")
+    with world.database.read() as connection:
+        rows = audit.of_patient(connection, patient_id, limit=10)
+    assert {row.id for row in rows} >= {IDS.number(created["id"]), IDS.number(read["id"])}
+    assert not [row.id for row in rows if f'"{row.id}"' in shown.text or f"/{row.id}" in shown.text]
 
 
 def test_a_form_asks_as_well(world: World) -> None:
@@ -158,6 +176,8 @@ def test_nobody_writes_an_event(world: World) -> None:
     assert world.ask("DELETE", "/AuditEvent/1").status_code == 405
 
 
-@pytest.mark.parametrize("query", ["entity=x", "nobody=1", "patient:missing=true", "_after=abc", "date=yesterday"])
+@pytest.mark.parametrize(
+    "query", ["entity=x", "nobody=1", "patient:missing=true", "_after=abc", "_after=4711", "date=yesterday"]
+)
 def test_what_is_not_understood_is_refused(world: World, query: str) -> None:
     assert world.ask("GET", f"/AuditEvent?{query}").status_code == 400

@@ -106,6 +106,8 @@ def test_a_consent_that_has_ended_is_revived_only_by_who_has_seen_its_end(world:
     address = f"/Consent/{content['id']}"
     active = content | {"status": "active"}
     assert problem(world.ask("PUT", address, active))[:2] == (409, "conflict")
+    for way_back in ("draft", "proposed"):
+        assert problem(world.ask("PUT", address, content | {"status": way_back}))[:2] == (409, "conflict")
     assert world.ask("GET", address).get_json(force=True)["status"] == ended
     assert world.ask("PUT", address, active, headers={"If-Match": 'W/"1"'}).status_code == 200
     assert world.ask("PUT", address, active | {"status": ended}).status_code == 200

@@ -35,8 +35,9 @@ def test_the_decision_with_its_reasons_and_an_audit_row(world: World, case_id: s
     answer = world.ask("POST", "/Consent/$decide", _asked(case_id, "clinic"))
     assert answer.status_code == 200
     found = {one["name"]: one for one in answer.get_json()["parameter"]}
-    assert found["outcome"]["valueCode"] == "deny"
-    assert found["reason"]["valueString"] == "No consent of this patient is on file."
+    assert (found["outcome"]["valueCode"], found["answer"]["valueString"]) == ("deny", "No.")
+    reasons = [one["valueString"] for one in found["thing"]["part"] if one["name"] == "reason"]
+    assert reasons == ["No consent of this patient is on file."]
     [row] = world.audit_rows("consent.explain")
     assert (row.case_id, row.details["outcome"]) == (case_id, "deny")
 

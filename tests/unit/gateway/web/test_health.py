@@ -2,15 +2,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import text, update
 from werkzeug.test import TestResponse
 
 from gateway.domain.work import QUEUES, JobKind
-from gateway.store import audit, outbox
+from gateway.store import audit, outbox, tables
 from gateway.store.engine import Database
 from gateway.store.readiness import newest_revision
 from gateway.web.application import create_application
-from tests.unit.gateway.web.support import Disk, World
+from tests.unit.gateway.web.support import KINDS, Disk, World
 
 
 def test_alive_and_ready(world: World) -> None:
@@ -137,3 +137,14 @@ def test_a_worker_that_its_broker_does_not_let_in_is_a_warning_with_the_reason(w
     ((name, [sentence]),) = answered.get_json()["warnings"].items()
     assert name == "broker"
     assert "a worker on machine waits for the broker: 403 ACCESS_REFUSED" in sentence
+
+
+def test_clinics_that_are_held_back_are_counted_and_not_named(world: World) -> None:
+    clinics = tables.party.c.kind == "clinic"
+    with world.database.write("test.restore") as connection:
+        connection.execute(update(tables.party).where(clinics).values(restored_at=world.clock()))
+    answered = world.http.get("/readyz")
+    (warning,) = answered.get_json()["warnings"]["restored"]
+    assert warning.startswith("nothing leaves for cases of 2 clinics since a restore")
+    assert "consilium doctor" in warning
+    assert not [name for name in KINDS if name in answered.text.replace("2 clinics", "")]

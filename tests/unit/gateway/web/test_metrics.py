@@ -26,7 +26,7 @@ from gateway.web.application import create_application
 from gateway.web.metric_families import metric_families
 from gateway.web.metrics import GatewayCollector
 from tests.unit.gateway.services.scenery import DISCLOSE, Scenery
-from tests.unit.gateway.web.support import World
+from tests.unit.gateway.web.support import PROXY, SCRAPER, World
 
 Samples = dict[tuple[str, ...], float]
 
@@ -207,3 +207,23 @@ def test_each_request_is_part_of_a_trace_of_the_callers_where_it_names_one(
     assert first == caller
     assert re.fullmatch("[0-9a-f]{32}", second)
     assert second != caller
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "status"),
+    [
+        (SCRAPER, "", 200),
+        (SCRAPER, "203.0.113.9", 200),
+        ("203.0.113.9", "", 404),
+        ("203.0.113.9", SCRAPER, 404),
+        (PROXY, SCRAPER, 200),
+        (PROXY, f"{SCRAPER}, 203.0.113.9", 404),
+        (PROXY, "", 404),
+    ],
+    ids=["reader", "header of a reader", "stranger", "forged", "by proxy", "forged by proxy", "proxy itself"],
+)
+def test_figures_are_shown_to_those_who_may_read_them(world: World, peer: str, forwarded: str, status: int) -> None:
+    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+    answer = world.http.get("/metrics", headers=headers, environ_base={"REMOTE_ADDR": peer})
+    assert answer.status_code == status
+    assert ("consilium_" in answer.text) == (status == 200)

@@ -1,13 +1,19 @@
 """Where the pages for people are, and what their cookies are called there."""
 
 import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+import structlog
 from flask.testing import FlaskClient
+from werkzeug.exceptions import InternalServerError
 from werkzeug.test import TestResponse
 
-from gateway.domain.people import Role
+from gateway.domain.errors import Permanent, Unauthenticated
+from gateway.domain.people import Role, Vouched
+from gateway.openid.provider import Departure
+from gateway.services import recall
 from gateway.store.engine import Database
 from gateway.web.application import create_application
 from gateway.web.people.desk import Desk
@@ -104,6 +110,59 @@ def test_a_privacy_officer_sees_the_trail_of_a_case_and_of_a_patient_and_the_loo
     for nobody in ("?patient=none", "?case=none", "?case=1&patient=2", "?case=%0d%0a"):
         assert client.get(f"/admin/audit{nobody}", base_url=origin).status_code in (400, 404)
     assert client.get("/admin/disclosures.csv", base_url=origin).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [RuntimeError("Öztürk 4711"), Permanent("Öztürk"), InternalServerError("Öztürk")],
+    ids=["any", "own", "http"],
+)
+def test_a_page_that_fails_is_a_page_with_an_id_and_no_word_of_the_cause(
+    world: World, failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_given: object, **_named: object) -> None:
+        raise failure
+
+    client, origin = browser(world, ""), "http://localhost"
+    enters(client, world, origin, Role.COORDINATOR)
+    monkeypatch.setattr(recall, "recall_lines", fails)
+    with structlog.testing.capture_logs() as lines:
+        answer = client.get("/admin/recalls", base_url=origin)
+    assert (answer.status_code, answer.mimetype) == (500, "text/html")
+    [failed] = [line for line in lines if line["event"] == "request failed"]
+    assert failed["request_id"] == answer.headers["X-Request-Id"]
+    assert f"request {failed['request_id']}" in answer.text
+    assert "Öztürk" not in str(lines) + answer.text
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+class Provider:
+    """Vouches for nobody, and keeps the code."""
+
+    def __init__(self) -> None:
+        self.codes: list[str] = []
+
+    def depart(self, redirect_uri: str) -> Departure:
+        return Departure(redirect_uri, "state", "nonce", "verifier")
+
+    def vouch(self, *, code: str, redirect_uri: str, nonce: str, verifier: str, now: datetime) -> Vouched:
+        self.codes.append(code)
+        raise Unauthenticated("nobody")
+
+    def sign_out_url(self, back_to: str) -> str:
+        return ""
+
+
+def test_a_providers_code_may_be_long_and_nothing_else(world: World) -> None:
+    provider = Provider()
+    client = create_application(world.edge, Desk(world.core, POLICY, "", provider)).test_client()
+    codes = {"x" * 8192: 401, "x" * 8193: 400}
+    for code, status in codes.items():
+        assert client.get("/account/openid").status_code == 303
+        answer = client.get("/account/openid/answer", query_string={"code": code, "state": "state"})
+        assert answer.status_code == status
+    assert provider.codes == ["x" * 8192]
+    assert client.get("/account/openid/answer", query_string={"state": "x" * 1025}).status_code == 400
 
 
 def test_every_form_is_behind_the_checks(world: World) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -72,6 +73,10 @@ def test_addresses_are_those_that_the_trusted_proxy_names(world: World) -> None:
     assert status("192.0.2.2") == 401
     assert status("2001:db8::1") == 401
     assert status("2001:db8::2") == 429
+    assert status("192.0.2.2:5678") == 429  # some proxies write the port too
+    assert status("[2001:db8::3]:443") == 429
+    assert status("192.0.2.5:1") == 401
+    assert status("[2001:db8:1::1]") == 401
     assert status("192.0.2.77", peer="192.0.2.3") == 401
     assert status("192.0.2.78", peer="192.0.2.3") == 429  # not from a trusted proxy
 
@@ -99,6 +104,12 @@ def test_a_limit_says_when_to_come_back() -> None:
         rates.count_token("ehr")
     assert caught.value.retry_after_s is not None
     assert 1 <= caught.value.retry_after_s <= 60
+    late = Rates(Limits(1, 1, 1), lambda: time.time() + 50)
+    late.count_token("ehr")
+    with pytest.raises(Throttled) as caught:
+        late.count_token("ehr")
+    assert caught.value.retry_after_s is not None
+    assert 1 <= caught.value.retry_after_s <= 10
     rates.count_request("ehr")
     rates.count_failure("ehr")
 

@@ -11,9 +11,15 @@ from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from fhir_mappings.validation import check_resource
-from gateway.store import cases, deliveries, reviews, tables
+from gateway.demo import resources as demo
+from gateway.domain.consent.vocabulary import CONFIDENTIALITY
+from gateway.domain.delivery import Flow
+from gateway.services import review_grant
+from gateway.services.review_view import Viewed
+from gateway.store import cases, deliveries, tables
+from tests.grants import read_grants
 from tests.statements import executed
-from tests.unit.gateway.web.reviewing import TELLING, Review, Reviewed
+from tests.unit.gateway.web.reviewing import DATA, TELLING, Review, Reviewed
 from tests.unit.gateway.web.support import World, bundle, patient, put
 
 NOBODYS = "CSZZZZZZZZZZ"
@@ -74,7 +80,7 @@ def test_each_resource_of_an_answer_was_decided_on_granted_and_recorded(world: W
     answer = world.ask("GET", "/ServiceRequest/CS2222222222", by="reviewer")
     digest = hashlib.sha256(answer.data).hexdigest()
     with world.database.read() as connection:
-        [grant] = reviews.read_grants(connection, reviewed.case.id)
+        [grant] = read_grants(connection, reviewed.case.id)
         [decision] = deliveries.decisions(connection, reviewed.case.id)
     assert (grant.payload_sha256, grant.subject) == (digest, "ServiceRequest/CS2222222222")
     assert (grant.party_id, grant.client_id) == (world.party_ids["reviewer"], "reviewer-client")
@@ -107,7 +113,7 @@ def test_what_is_denied_is_as_if_it_were_not_there_and_is_recorded(world: World,
     assert _everything(world, "reviewer") == []
     assert world.ask("GET", "/ServiceRequest", by="reviewer").get_json(force=True)["total"] == 0
     with world.database.read() as connection:
-        assert reviews.read_grants(connection, reviewed.case.id) == []
+        assert read_grants(connection, reviewed.case.id) == []
     assert {row.outcome for row in world.audit_rows("read.denied")} == {"denied"}
     assert world.audit_rows("read.granted") == []
 
@@ -147,7 +153,7 @@ def test_cases_are_searched(world: World, review: Review) -> None:
         review.assigned(pseudonym)
     for query, expected in QUERIES.items():
         assert _ids(world.ask("GET", f"/ServiceRequest?{query}", by="reviewer")) == expected, query
-    for query in REFUSED:
+    for query in (*REFUSED, "&".join(["status=active"] * 31)):
         assert world.ask("GET", f"/ServiceRequest?{query}", by="reviewer").status_code == 400, query
 
 
@@ -193,7 +199,7 @@ def test_what_cannot_be_decided_is_not_answered(happens: Any, world: World, revi
         assert not [one for one in ("clinic", "Consent", "CS222") if one in answer.text]
     assert world.audit_rows("read.granted") == []
     with world.database.read() as connection:
-        assert reviews.read_grants(connection, reviewed.case.id) == []
+        assert read_grants(connection, reviewed.case.id) == []
 
 
 @pytest.mark.parametrize("how", ["closed", "assigned to another", "assigned to nobody"])
@@ -292,3 +298,75 @@ def test_other_bytes_than_json_are_refused(world: World, review: Review) -> None
     review.assigned("CS2222222222")
     headers = {"Accept": "application/fhir+xml"}
     assert world.ask("GET", "/ServiceRequest/CS2222222222", by="reviewer", headers=headers).status_code == 406
+
+
+def _meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
+    """When what may be meant has been found, and before anything is decided on."""
+    granted = review_grant.granted
+
+    def after_it(*given: Any) -> list[Viewed]:
+        happens()
+        return granted(*given)
+
+    monkeypatch.setattr("gateway.services.review.granted", after_it)
+
+
+def _level(code: str) -> dict[str, str]:
+    return {"system": CONFIDENTIALITY, "code": code}
+
+
+PATHS = {"read": "/ServiceRequest/CS2222222222", "search": "/ServiceRequest?status=active"}
+
+
+@pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
+def test_a_label_that_is_stored_meanwhile_is_decided_on(
+    path: str, world: World, review: Review, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reviewed = review.assigned("CS2222222222", has_consent=False)
+    denied = {"type": "deny", "securityLabel": [_level("R")]}
+    provision = demo.consent(DATA, Flow.DISCLOSE_TO_REVIEWER, "Patient/x")["provision"] | {"provision": [denied]}
+    review.consent(reviewed.case, provision=provision)
+    review.order(reviewed.case, meta={"security": [_level("N")]})
+    assert world.ask("GET", path, by="reviewer").get_json(force=True).get("total", 1) == 1
+    restricted = {"security": [_level("R")]}
+    _meanwhile(monkeypatch, lambda: review.order(reviewed.case, meta=restricted))
+    answer = world.ask("GET", path, by="reviewer")
+    assert answer.status_code == 404 or _ids(answer) == []
+    assert [row.subject for row in world.audit_rows("read.denied")] == ["ServiceRequest/CS2222222222"]
+    assert len(world.audit_rows("read.granted")) == 1
+
+
+def test_what_is_stored_meanwhile_is_what_is_shown(
+    world: World, review: Review, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reviewed = review.assigned("CS2222222222")
+    _meanwhile(monkeypatch, lambda: review.order(reviewed.case, priority="urgent"))
+    answer = world.ask("GET", PATHS["read"], by="reviewer")
+    assert answer.get_json(force=True)["priority"] == "urgent"
+    with world.database.read() as connection:
+        [grant] = read_grants(connection, reviewed.case.id)
+    assert grant.payload_sha256 == hashlib.sha256(answer.data).hexdigest()
+    _meanwhile(monkeypatch, lambda: review.order(reviewed.case, status="on-hold"))
+    assert _ids(world.ask("GET", PATHS["search"], by="reviewer")) == []
+    assert len(world.audit_rows("read.granted")) == 1
+
+
+MADE_OF = {"ServiceRequest": "resource_version", "ImagingStudy": "instance", "DocumentReference": "document"}
+"""What a resource is put together of, by the table."""
+
+
+@pytest.mark.parametrize("kind", MADE_OF)
+def test_what_is_asked_for_by_its_id_is_put_together_alone(kind: str, world: World, review: Review) -> None:
+    def read(path: str) -> int:
+        with executed() as statements:
+            assert world.ask("GET", path, by="reviewer").status_code == 200
+        return sum(f" {MADE_OF[kind]} " in " ".join(one.sql.split()) for one in statements)
+
+    review.sent(review.assigned("CS2222222222"))
+    [one] = _ids(world.ask("GET", f"/{kind}", by="reviewer"))
+    paths = [f"/{kind}/{one}", f"/{kind}?_id={one}"]
+    alone = [read(path) for path in paths]
+    for number in range(3, 6):
+        review.sent(review.assigned(f"CS{number}222222222"))
+    assert min(alone) > 0
+    assert [read(path) for path in paths] == alone

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from gateway.services.clients import add_client
+from gateway.services.clients import add_client, set_scopes
 from gateway.web.fhir.authentication import LETTERS
 from tests.unit.gateway.web.support import FHIR_JSON, World, bundle, order, patient, posted, problem, put
 
@@ -65,8 +65,8 @@ def test_an_interaction_takes_its_letters_and_no_other(
     assert refused.headers["WWW-Authenticate"] == f'Bearer realm="consilium", error="insufficient_scope", {named}'
     assert ask(world, f"system/Patient.{ordered}", method, path, body, **headers).status_code in (200, 201)
     rows = world.audit_rows("fhir.denied")
-    said = [(row.actor, row.outcome, row.details["reason"]) for row in rows]
-    assert said == [("clinic-client", "denied", f"system/Patient.{ordered}")]
+    said = [(row.actor, row.outcome, row.subject, row.details["reason"]) for row in rows]
+    assert said == [("clinic-client", "denied", "Patient", f"system/Patient.{ordered}")]
 
 
 def test_every_entry_of_a_transaction_is_asked_for(world: World) -> None:
@@ -77,6 +77,18 @@ def test_every_entry_of_a_transaction_is_asked_for(world: World) -> None:
     conditional = bundle(posted(patient(), ifNoneExist="identifier=https://clinic.example/mrn|4711"))
     assert "system/Patient.s" in ask(world, "system/*.c", "POST", "", conditional).text
     assert ask(world, "system/*.cs", "POST", "", conditional).status_code == 200
+
+
+def test_a_token_ends_when_its_client_is_registered_for_something_else(world: World) -> None:
+    new = add_client(world.core, "clinic", "reader", actor="cli:test")
+    form = {"grant_type": "client_credentials", "client_id": "reader", "client_secret": new.secret}
+    bearer = {"Authorization": f"Bearer {world.http.post('/oauth/token', data=form).get_json()['access_token']}"}
+    assert world.http.get("/fhir/Task", headers=bearer).status_code == 200
+    assert set_scopes(world.core, "reader", "system/Patient.r", actor="cli:test") == "system/Patient.r"
+    assert world.http.get("/fhir/Task", headers=bearer).status_code == 401
+    assert world.http.post("/oauth/token", data=form).get_json()["scope"] == "system/Patient.r"
+    [row] = world.audit_rows("client.set-scopes")
+    assert (row.actor, row.subject, row.details["to"]) == ("cli:test", "reader", "system/Patient.r")
 
 
 def test_a_client_gets_no_more_than_it_was_registered_for(world: World) -> None:

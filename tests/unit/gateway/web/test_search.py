@@ -3,11 +3,13 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select, update
 
+from gateway.domain.work import GATEWAY, Job, JobKind
+from gateway.services import indexing
 from gateway.services.resources import store_internal
 from gateway.store import forgetting, resource_index
-from gateway.store.tables import resource, resource_text
+from gateway.store.tables import resource, resource_text, resource_version
 from tests.statements import executed
-from tests.unit.gateway.web.support import BASE, World, order, patient, problem
+from tests.unit.gateway.web.support import BASE, START, World, order, patient, problem
 
 SYSTEM = "https://clinic.example/mrn"
 
@@ -225,6 +227,42 @@ def test_what_was_destroyed_leaves_nothing_to_search_by(world: World, people: di
     assert found(world, "Patient", "family=oz") == []
 
 
+def _job(kind: JobKind) -> Job:
+    return Job("j", kind, GATEWAY, None, 1, 0, START, "o")
+
+
+def test_more_than_a_request_can_index_is_answered_503_and_the_next_request_goes_on(
+    world: World, people: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "AT_ONCE", 1)
+    with world.database.write("test.previous") as connection:
+        connection.execute(update(resource).values(indexed_version=None))
+    answers = [world.ask("GET", "/Patient?family=oz") for _ in range(len(people))]
+    busy = [one for one in answers if one.status_code == 503]
+    assert len(busy) == (len(people) - 1) // 2
+    assert {one.headers["Retry-After"] for one in busy} == {"10"}
+    assert ids(answers[-1].get_json(force=True)) == [people["Öztürk"]]
+
+
+def test_what_a_previous_version_stored_or_destroyed_is_made_good_by_the_recurring_job(
+    world: World, people: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It destroyed one, and left the rows that it knows nothing of; the others it stored without any."""
+    monkeypatch.setattr(indexing, "AT_ONCE", 2)
+    gone = people["Öztürk"]
+    with world.database.write("test.previous") as connection:
+        connection.execute(update(resource).where(resource.c.id != gone).values(indexed_version=None))
+        connection.execute(update(resource_version).where(resource_version.c.resource_id == gone).values(content=b""))
+        connection.execute(update(resource).where(resource.c.id == gone).values(destroyed_at=world.clock()))
+    indexing.index_due(world.core, _job(JobKind.RESOURCE_INDEX))
+    with world.database.read() as connection:
+        assert not resource_index.is_behind(connection, world.party_ids["clinic"], "Patient")
+        for table in resource_index.TABLES:
+            found_by = set(connection.execute(select(table.c.resource_id)).scalars())
+            assert gone not in found_by
+            assert set(people.values()) - {gone} <= found_by or table is not resource_text
+
+
 def test_a_search_may_not_be_endless(world: World) -> None:
     many = ",".join(["a"] * 101)
     form = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -233,6 +271,8 @@ def test_a_search_may_not_be_endless(world: World) -> None:
         assert problem(refused) == (400, "invalid", name)
     dates = "&".join(["birthdate=ge1961"] * 31)
     assert problem(world.ask("POST", "/Patient/_search", headers=form, raw=dates.encode()))[:2] == (400, "invalid")
+    endless = world.ask("POST", "/Patient/_search", headers=form, raw=b"&".join([b"gender=female"] * 31))
+    assert "at most 30 parameters" in endless.text  # nothing else was looked at before
 
 
 def test_a_clinic_reads_the_imaging_study_of_its_case(world: World) -> None:

@@ -1,12 +1,15 @@
 """Sessions end when they should; passwords and recovery codes change for who proves it; what is sealed stays so."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
-from gateway.domain.errors import Invalid, NotFound, Throttled, Unauthenticated
+from gateway.domain import hooks
+from gateway.domain.errors import Forbidden, Invalid, NotFound, Throttled, Unauthenticated
 from gateway.domain.sign_in import Visitor
 from gateway.services.core import Core
-from gateway.services.people import account, proofs, sessions, tickets
+from gateway.services.people import account, proofs, registry, sessions, tickets
 from gateway.services.people.sealing import seal, unseal
 from gateway.services.people.sessions import Current
 from gateway.services.people.tickets import TicketKind
@@ -130,3 +133,28 @@ def test_a_ticket_of_one_step_is_none_for_another(core: Core) -> None:
     assert tickets.read(core, TicketKind.ENROLMENT, ticket) == {"a": "b"}
     with pytest.raises(Unauthenticated):
         tickets.read(core, TicketKind.SECOND_FACTOR, ticket)
+
+
+@pytest.mark.parametrize("change", ["password", "codes"])
+def test_who_is_disabled_meanwhile_changes_nothing_and_gets_no_session(core: Core, ayse: Somebody, change: str) -> None:
+    signed_in = current(core, ayse.signs_in().signed_in.token)
+    later = ayse.code(core.now() + timedelta(seconds=30))
+
+    def meet(hook: str) -> None:
+        if hook == "user.attempt.after_commit":
+            registry.disable(core, ayse.name, actor="cli:test")
+
+    hooks.observe(meet)
+    try:
+        with pytest.raises((Forbidden, Unauthenticated)):
+            if change == "password":
+                account.change_password(
+                    core, POLICY, signed_in, earlier=PASSWORD, chosen="another long one", visitor=HERE
+                )
+            else:
+                account.renew_recovery_codes(core, POLICY, signed_in, code=later, visitor=HERE)
+    finally:
+        hooks.forget(meet)
+    registry.enable(core, ayse.name, actor="cli:test")
+    assert sessions.listed(core, POLICY, signed_in.person) == []
+    assert ayse.ticket()

@@ -11,7 +11,7 @@ from gateway.domain.sign_in import Hashing, Visitor
 from gateway.services.core import Core
 from gateway.services.people import proofs, registry, sessions, sign_in
 from gateway.store import people
-from gateway.store.tables import audit, person, person_session
+from gateway.store.tables import audit, person, person_session, sign_in_failure
 from tests.core import Clock
 from tests.people import HERE, PASSWORD, POLICY, Somebody
 
@@ -184,3 +184,14 @@ def test_without_local_accounts_nobody_signs_in_with_a_password_or_stays(core: C
     ayse.policy = closed
     with pytest.raises(Forbidden):
         ayse.ticket()
+
+
+def test_failures_of_more_than_a_day_ago_are_removed_when_others_fail(core: Core, clock: Clock) -> None:
+    for number in range(3):
+        refusal(core, f"guess{number}")
+    clock.forward(days=1, seconds=1)
+    refusal(core, "guess0")
+    refusal(core, "another")
+    with core.database.read() as connection:
+        counts = connection.execute(select(sign_in_failure.c.failures)).scalars().all()
+    assert sorted(counts) == [1, 1, 2]  # two names, and the address

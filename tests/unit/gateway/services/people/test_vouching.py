@@ -1,7 +1,9 @@
 """Issuer and subject are the person, the provider's word at each sign-in is the roles."""
 
+from dataclasses import replace
+
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from gateway.domain.errors import Conflict, Forbidden, Permanent
 from gateway.domain.party import Identifier, Party, PartyKind
@@ -9,7 +11,8 @@ from gateway.domain.people import Role, RoleGrant, Vouched
 from gateway.services.core import Core
 from gateway.services.people import registry, sessions, vouching
 from gateway.services.people.sessions import SignedIn
-from gateway.store import parties
+from gateway.store import parties, people
+from gateway.store.people import Credentials
 from gateway.store.tables import audit
 from tests.people import HERE, POLICY, Somebody
 
@@ -31,15 +34,18 @@ def _parties(core: Core) -> None:
             parties.add_party(connection, party, now=core.now())
 
 
+OURS = replace(POLICY, issuer=ISSUER)
+
+
 def signs_in(core: Core, subject: str, *groups: str, issuer: str = ISSUER) -> SignedIn:
-    return vouching.sign_in(core, POLICY, Vouched(issuer, subject, groups), ROLES, visitor=HERE)
+    return vouching.sign_in(core, OURS, Vouched(issuer, subject, groups), ROLES, visitor=HERE)
 
 
 def test_the_first_sign_in_makes_a_person_known_and_the_second_finds_them(core: Core) -> None:
     first = signs_in(core, "1", "coordinators", "everybody")
     again = signs_in(core, "1", "coordinators")
     assert first.person.id == again.person.id
-    assert sessions.recognise(core, POLICY, first.token) is not None
+    assert sessions.recognise(core, OURS, first.token) is not None
     [line] = registry.listed(core)
     assert (line.issuer, line.subject, line.roles, line.state) == (ISSUER, "1", ("coordinator",), "enabled")
 
@@ -59,7 +65,7 @@ def test_other_groups_are_other_roles_and_end_earlier_sessions(core: Core) -> No
     later = signs_in(core, "1", "officers", "board")
     assert later.person.roles == {Role.PRIVACY_OFFICER, Role.REVIEWER}
     assert later.person.party_id == "board"
-    assert sessions.recognise(core, POLICY, earlier.token) is None
+    assert sessions.recognise(core, OURS, earlier.token) is None
     with core.database.read() as connection:
         rows = connection.execute(select(audit).where(audit.c.action.in_(["user.add", "user.roles"]))).all()
     assert [(row.action, row.actor) for row in rows] == [
@@ -87,3 +93,36 @@ def test_here_they_can_be_disabled_and_nothing_else(core: Core) -> None:
     registry.disable(core, name, actor="cli:test")
     with pytest.raises(Forbidden):
         signs_in(core, "1", "coordinators")
+
+
+@pytest.mark.parametrize("issuer", ["", "https://else.example"])
+def test_a_session_ends_with_the_word_of_its_provider(core: Core, issuer: str) -> None:
+    token = signs_in(core, "1", "coordinators").token
+    assert sessions.recognise(core, OURS, token) is not None
+    assert sessions.recognise(core, replace(OURS, issuer=issuer), token) is None
+
+
+def test_who_is_disabled_while_signing_in_gets_no_session(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    person, lock = signs_in(core, "1", "coordinators").person, people.lock
+
+    def disabled_first(connection: Connection, person_id: str) -> Credentials | None:
+        people.set_disabled(connection, person_id, core.now())
+        return lock(connection, person_id)
+
+    monkeypatch.setattr(people, "lock", disabled_first)
+    with pytest.raises(Forbidden, match="disabled"):
+        signs_in(core, "1", "coordinators")
+    assert len(sessions.listed(core, OURS, person)) == 1
+
+
+def test_two_first_sign_ins_at_once_both_succeed(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, find = signs_in(core, "1", "coordinators").person, people.find_by_subject
+    seen: list[str] = []
+
+    def not_yet(connection: Connection, issuer: str, subject: str) -> Credentials | None:
+        seen.append(subject)
+        return find(connection, issuer, subject) if len(seen) > 1 else None
+
+    monkeypatch.setattr(people, "find_by_subject", not_yet)
+    assert signs_in(core, "1", "coordinators").person.id == first.id
+    assert len(seen) == 2
