@@ -17,7 +17,7 @@ _OWN_ID = re.compile(r"[a-z2-7]{16}")
 
 @dataclass(frozen=True)
 class Denial:
-    """`reason` is a code of ours. `actor` is a client that has shown to be it; else `subject` is the one it named."""
+    """`reason` is a code of ours. `actor` has shown to be it; else `subject` is the client that was named."""
 
     action: str
     reason: str
@@ -28,8 +28,13 @@ class Denial:
 
     @property
     def counted_as(self) -> str:
-        """By whom denials are counted: a client that is known, an address else."""
-        return self.address if self.actor == EDGE else self.actor
+        """By whom denials are counted: a client or a person that is known, an address else."""
+        return self.actor if self.is_known else self.address
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is somebody who has shown who they are."""
+        return self.actor != EDGE
 
 
 def of_caller(caller: Caller, *, reason: str, resource_type: str, resource_id: str = "") -> Denial:

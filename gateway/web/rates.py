@@ -57,9 +57,13 @@ class Rates:
         """
         self._count(self._failures, "failure", address)
 
-    def is_recorded(self, who: str) -> bool:
-        """Whether a denial of this client or address is to leave an audit row: a flood must not fill the trail."""
-        return self._hit(self._recorded, "recorded", who) and self._hit(self._recorded_in_all, "recorded")
+    def is_recorded(self, who: str, *, is_known: bool) -> bool:
+        """Whether a denial of this client, person or address is to leave an audit row: a flood must not fill the trail.
+
+        What strangers do uses up nothing of what is kept for those who are known.
+        """
+        kind = "known" if is_known else "stranger"
+        return self._hit(self._recorded, kind, who) and self._hit(self._recorded_in_all, kind)
 
     def _count(self, limit: RateLimitItem, what: str, who: str) -> None:
         if not self._hit(limit, what, who):

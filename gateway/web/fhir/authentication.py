@@ -50,6 +50,7 @@ def authenticate_caller(edge: Edge, public: Collection[str]) -> None:
         return
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
+        g.denial = Denial("fhir.denied", "no token", caller_address(edge))
         raise Unauthenticated("a bearer token is needed; fetch one at the token endpoint")
     g.has_credentials = True
     g.caller = _holder(edge, token.strip())

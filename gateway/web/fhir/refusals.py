@@ -1,27 +1,22 @@
-"""Whoever was refused something is remembered, as often as their rate allows."""
+"""What a FHIR request was refused, for the audit trail."""
 
 from http import HTTPStatus
 
-import structlog
 from flask import Response, g, request
 
 from gateway.domain.caller import Caller
-from gateway.domain.errors import GatewayError
-from gateway.services.denials import Denial, of_caller, record_denial
+from gateway.services.denials import Denial, of_caller
+from gateway.web.denied import remember
 from gateway.web.edge import Edge
 
 _REASONS = {HTTPStatus.FORBIDDEN: "forbidden", HTTPStatus.NOT_FOUND: "not-found", HTTPStatus.GONE: "gone"}
-_log = structlog.get_logger("gateway.web")
 
 
 def remember_refusal(edge: Edge, response: Response) -> Response:
-    """The response as it is. A refusal that cannot be recorded stays one: nothing was shown."""
+    """The response as it is."""
     denial: Denial | None = g.get("denial") or _told_by(response)
-    if denial is not None and edge.admission.rates.is_recorded(denial.counted_as):
-        try:
-            record_denial(edge.database, denial, now=edge.now())
-        except GatewayError as exc:
-            _log.warning("refusal unrecorded", reason=type(exc).__name__)
+    if denial is not None:
+        remember(edge, denial)
     return response
 
 

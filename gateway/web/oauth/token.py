@@ -8,9 +8,10 @@ from flask import Response, g, jsonify, request
 from gateway.domain.errors import Invalid, Throttled, Transient, Unauthenticated
 from gateway.domain.scopes import read_scopes
 from gateway.services.client_proof import NotProven, prove
-from gateway.services.denials import Denial, record_denial
+from gateway.services.denials import Denial
 from gateway.services.tokens import IssuedToken, issue_token
 from gateway.web.body import read_form
+from gateway.web.denied import remember
 from gateway.web.edge import Edge
 from gateway.web.oauth.credentials import RefusalError, read_credentials
 from gateway.web.peer import caller_address, caller_certificate
@@ -81,9 +82,7 @@ def _count_denial(edge: Edge, refusal: Unauthenticated) -> None:
     reason, client_id = "assertion", ""
     if isinstance(refusal, NotProven):
         reason, client_id = refusal.reason, refusal.client_id
-    denied = Denial("oauth.denied", reason, address, client_id)
-    if rates.is_recorded(denied.counted_as):
-        record_denial(edge.database, denied, now=edge.now())
+    remember(edge, Denial("oauth.denied", reason, address, client_id))
     rates.count_failure(address)
 
 

@@ -6,8 +6,10 @@ import segno
 from flask import Response
 from markupsafe import Markup
 
-from gateway.domain.errors import Invalid, Unauthenticated
+from gateway.domain.errors import GatewayError, Invalid, Unauthenticated
+from gateway.services.denials import Denial
 from gateway.services.people import enrolment
+from gateway.web.denied import remember
 from gateway.web.people import cookies, forms
 from gateway.web.people.cookies import Cookie
 from gateway.web.people.frame import Visit, refused
@@ -26,6 +28,7 @@ def submit(visit: Visit) -> Response:
         chosen = forms.chosen_password(visit.fields)
         factor = enrolment.choose_password(visit.desk.core, visit.desk.policy, code=visit.text("code"), password=chosen)
     except (Unauthenticated, Invalid) as refusal:
+        _remember(visit, refusal)
         return refused(visit, refusal, "enrolment.html")
     response = visit.show("app.html", picture=_picture(factor.uri), secret=factor.secret)
     cookies.give(visit.desk, response, Cookie.STEP, factor.ticket)
@@ -42,10 +45,16 @@ def finish(visit: Visit) -> Response:
             code=visit.text("code"),
         )
     except Unauthenticated as refusal:
+        _remember(visit, refusal)
         return refused(visit, refusal, "app.html", picture="", secret="")
     response = visit.show("recovery_codes.html", codes=codes, onward="/account/sign-in", done="Sign in")
     cookies.take(visit.desk, response, Cookie.STEP)
     return response
+
+
+def _remember(visit: Visit, refusal: GatewayError) -> None:
+    if isinstance(refusal, Unauthenticated):
+        remember(visit.edge, Denial("user.enrol", "code", visit.visitor.address))
 
 
 def _picture(uri: str) -> Markup:

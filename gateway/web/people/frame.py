@@ -13,8 +13,10 @@ from werkzeug.exceptions import HTTPException
 from gateway.domain.errors import Forbidden, GatewayError, Transient
 from gateway.domain.people import Permission, Role, who_may
 from gateway.domain.sign_in import Visitor
+from gateway.services.denials import EDGE, Denial
 from gateway.services.people import sessions
 from gateway.services.people.sessions import Current
+from gateway.web.denied import remember
 from gateway.web.edge import Edge
 from gateway.web.errors import RETRY_AFTER_S, TABLE, note_unexpected
 from gateway.web.peer import caller_address
@@ -34,6 +36,7 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
 }
 _SECRET_BYTES = 32
+_REASONS = {HTTPStatus.FORBIDDEN: "forbidden", HTTPStatus.TOO_MANY_REQUESTS: "throttled"}
 EVERYBODY, SIGNED_IN = "everybody", "signed-in"
 """Who may see a page that asks for no permission."""
 Needs = Permission | str
@@ -111,6 +114,7 @@ def blueprint(name: str, package: str, prefix: str, edge: Edge, desk: Desk, page
         view = partial(_answer, edge, desk, page)
         routes.add_url_rule(page.path, page.name, view, methods=list(page.methods), strict_slashes=False)
     routes.after_request(_protect)
+    routes.after_request(partial(_remember_refusal, edge))
     routes.register_error_handler(GatewayError, partial(_refused, edge, desk))
     routes.register_error_handler(HTTPException, partial(_not_served, edge, desk))
     routes.register_error_handler(Exception, partial(_failed, edge, desk))
@@ -156,6 +160,16 @@ def _redirected(path: str) -> Response:
 
 def _named(roles: tuple[Role, ...]) -> str:
     return " and ".join(f"a {role.replace('-', ' ')}" if role[0] != "a" else f"an {role}" for role in roles)
+
+
+def _remember_refusal(edge: Edge, response: Response) -> Response:
+    """The response as it is. A wrong password or code leaves a row where it is looked at (`user.sign-in`)."""
+    reason = _REASONS.get(HTTPStatus(response.status_code))
+    if reason is not None:
+        actor = g.get("client_id") or EDGE
+        page = str(request.endpoint)
+        remember(edge, Denial("page.denied", reason, caller_address(edge), f"page/{page}", actor))
+    return response
 
 
 def _protect(response: Response) -> Response:

@@ -178,3 +178,26 @@ def test_every_form_is_behind_the_checks(world: World) -> None:
         answer = client.post(rule.rule, base_url="http://localhost", **sent)
         is_open = answer.status_code == 303 and answer.headers["Location"] == "/account/sign-in"
         assert is_open or answer.status_code == 403, rule.rule
+
+
+def test_who_is_refused_leaves_a_row(world: World) -> None:
+    origin = "http://localhost:8080"
+    client = browser(world, "")
+    page = client.get("/account/enrolment", base_url=origin)
+    form = {"form_token": token(page), "code": "guessed", "password": PASSWORD, "again": PASSWORD}
+    at = {"base_url": origin, "headers": {"Origin": origin}}
+    assert client.post("/account/enrolment", data=form, **at).status_code == 401
+    assert client.post("/account/enrolment", data=form | {"form_token": "0" * 64}, **at).status_code == 403
+    enters(client, world, origin, Role.COORDINATOR)
+    assert client.get("/admin/audit?patient=somebody", base_url=origin).status_code == 403
+    denied = [(row.actor, row.subject, row.details["reason"]) for row in world.audit_rows("page.denied")]
+    assert denied == [
+        ("web", "page/account.enrolment_submit", "forbidden"),
+        ("user:ayse", "page/admin.audit", "forbidden"),
+    ]
+    assert [row.outcome for row in world.audit_rows("user.enrol") if row.actor == "web"] == ["denied"]
+
+
+def test_a_request_without_a_token_leaves_a_row(world: World) -> None:
+    assert browser(world, "").get("/fhir/Patient").status_code == 401
+    assert [(row.actor, row.details["reason"]) for row in world.audit_rows("fhir.denied")] == [("web", "no token")]

@@ -88,7 +88,10 @@ def test_a_flood_of_denials_does_not_fill_the_audit_trail(world: World) -> None:
         http.get("/fhir/Patient", headers={"Authorization": "Bearer stolen"})
     assert len(world.audit_rows("oauth.denied") + world.audit_rows("fhir.denied")) == 30
     assert {row.details["address"] for row in world.audit_rows("oauth.denied")} == {"127.0.0.1"}
-    assert [sum(rates.is_recorded(f"192.0.2.{host}") for _ in range(31)) for host in range(5)] == [30] * 4 + [0]
+    strangers = [f"192.0.2.{host}" for host in range(5)]
+    recorded = [sum(rates.is_recorded(one, is_known=False) for _ in range(31)) for one in strangers]
+    assert recorded == [30] * 4 + [0]
+    assert rates.is_recorded("ehr", is_known=True)  # whom strangers cannot silence
 
 
 def test_an_expired_token_is_always_told_so(world: World) -> None:
@@ -124,4 +127,4 @@ def test_a_machine_that_starts_no_more_threads_refuses_nobody(monkeypatch: pytes
     monkeypatch.setattr(threading.Thread, "is_alive", lambda _: False)
     for _ in range(2):
         rates.count_request("ehr")
-        assert rates.is_recorded("ehr")
+        assert rates.is_recorded("ehr", is_known=True)
