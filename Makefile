@@ -11,6 +11,7 @@ INSTALLED := $(STAMPS)/installed
 RUNTIME_LIBRARIES := $(STAMPS)/runtime-libraries
 TEST_LIBRARIES := $(STAMPS)/test-libraries
 COMPILED := $(STAMPS)/compiled
+MUTATION := $(STAMPS)/mutation
 NOT_COMPILED := /(STU3|faker|mypy|mypyc|moto|pip|prompt_toolkit|pygments|setuptools|testing|tests)/
 TOWNS ?= $(shell echo $$((2 * $$(nproc))))
 # Empty: Python keeps its bytecode. Else every program of every test compiles all that it imports.
@@ -59,7 +60,7 @@ bench: $(TEST_LIBRARIES) $(INSTALLED) ## Compare with peers; ONLY=delivery, or t
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
 
 .PHONY: soak
-soak: $(TEST_LIBRARIES) $(INSTALLED) ## What takes longer: SCHEDULES=1000, SEED=1, SETTING=embedded|distributed, RACES=1000, TOWNS
+soak: $(TEST_LIBRARIES) $(INSTALLED) $(MUTATION) ## What takes longer: SCHEDULES=1000, SEED=1, SETTING=embedded|distributed, RACES=1000, TOWNS
 	@SCHEDULES=$(or $(SCHEDULES),1000) SEED=$(or $(SEED),1) SETTING=$(SETTING) TOWNS=$(TOWNS) \
 		$(BIN)/python -m pytest -v --exitfirst tests/acceptance/faults
 	@$(if $(SETTING),,SOAK=1 $(BIN)/python -m pytest -v -n 2 --dist loadfile tests/acceptance/test_killed_to_reviewer.py \
@@ -91,6 +92,11 @@ $(INSTALLED): requirements.lock pyproject.toml | $(RUNTIME_LIBRARIES)
 	@echo "installing the locked dependencies into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@mkdir -p $(@D) && touch $@
+
+# What changes the decision is needed by nothing else, and one part of it comes as a source alone.
+$(MUTATION): tests/soak/mutation/requirements.lock $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --require-hashes -r $<
 	@mkdir -p $(@D) && touch $@
 
 # The tests start many programs at once: each would compile the same thousands of modules before it answers.
