@@ -66,4 +66,6 @@ def _context(address: SyslogAddress) -> ssl.SSLContext:
     except (ssl.SSLError, OSError) as exc:
         raise Permanent("a file that [syslog] names is no certificate or key in PEM, or cannot be read") from exc
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Some releases of Python 3.11 take an end without close_notify for one with it (SSL_CTX_set_options(3)).
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     return context

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from gateway.demo import resources as demo
 from gateway.domain.delivery import DeliveryState, Flow
@@ -13,7 +13,7 @@ from gateway.domain.errors import Transient
 from gateway.domain.work import QUEUES, RECURRING, JobKind, RetryPolicy
 from gateway.services import closing, listing
 from gateway.services.recurring import begin_recurring
-from gateway.store import audit, deliveries, outbox, tables, workers
+from gateway.store import audit, deliveries, outbox, resource_index, tables, workers
 from tests.acceptance.kill_points import BY_TIME, hooks
 from tests.forked import kill_at, on_its_databases
 from tests.integration.store.finished import DAY, KEEP_DAYS, Clinic
@@ -62,6 +62,20 @@ def _destroy(clinic: Clinic) -> End:
     return ended
 
 
+def _index(clinic: Clinic) -> End:
+    """As the previous version leaves what it stores."""
+    clinic.finished()
+    with clinic.stage.core.database.write("test") as connection:
+        connection.execute(update(tables.resource).values(indexed_version=None))
+    clinic.stage.ahead += DAY
+
+    def ended() -> None:
+        with clinic.stage.core.database.read() as connection:
+            assert resource_index.first_waiting(connection) is None
+
+    return ended
+
+
 def _come_again(clinic: Clinic) -> End:
     clinic.stage.work()
     clinic.stage.ahead += DAY
@@ -76,6 +90,7 @@ def _once(clinic: Clinic, case_id: str, action: str) -> None:
 JOBS: Mapping[str, Callable[[Clinic], End]] = {
     "case.recheck commit": _recheck,
     "case.close-due commit": _close,
+    "fhir.index commit": _index,
     "retention.begin commit": _destroy,
     "retention.blobs commit": _destroy,
     "retention.case commit": _destroy,
