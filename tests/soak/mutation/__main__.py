@@ -11,7 +11,6 @@ import importlib.util
 import os
 import signal
 import sys
-import tomllib
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -22,6 +21,7 @@ from hypothesis import strategies
 
 from fhir_mappings import links, references, resource_types
 from gateway.domain import delivery, errors, party
+from tests.soak.mutation.equivalent import listed
 from tests.soak.mutation.mutants import Mutant, mutants_of
 from tests.unit.gateway.domain.consent import table
 
@@ -29,7 +29,6 @@ WARM: tuple[ModuleType, ...] = (links, references, resource_types, delivery, err
 """Imported once, before the children part; they import nothing of the decision."""
 PACKAGE = "gateway.domain.consent"
 FOLDER = Path(*PACKAGE.split("."))
-EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 PATIENCE_S = 60
 
 
@@ -52,16 +51,14 @@ def main() -> None:
     if not _is_survived(None):
         sys.exit("the decision itself does not pass; nothing was mutated")
     named = sys.argv[1:]
-    listed = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))
-    reasons = {(f"{PACKAGE}.{one['module']}", one["was"], one["becomes"]): one["because"] for one in listed["mutant"]}
+    equivalents = listed()
     modules = [path for path in sorted(FOLDER.glob("*.py")) if not named or path.stem in named]
     mutants = [one for path in modules for one in mutants_of(path, f"{PACKAGE}.{path.stem}")]
-    tried = [one for one in mutants if one.operator not in listed["operators"]]
-    survivors = [one for one in tried if _is_survived(one, is_told=one.key not in reasons)]
-    missed = [one for one in survivors if one.key not in reasons]
-    stale = set(reasons) - {one.key for one in survivors}
-    stale -= {key for key in stale if named and key[0].rpartition(".")[2] not in named}
-    for key in sorted(stale):
+    tried = [one for one in mutants if one.operator not in equivalents.operators]
+    survivors = [one for one in tried if _is_survived(one, is_told=not equivalents.of(one))]
+    missed = [one for one in survivors if not equivalents.of(one)]
+    stale = equivalents.stale(survivors, named)
+    for key in stale:
         _tell(f"LISTED and not surviving: {key}")
     killed, equivalent = len(tried) - len(survivors), len(survivors) - len(missed)
     _tell(f"{len(tried)} mutants: {killed} killed, {equivalent} equivalent, {len(missed)} missed")

@@ -5,6 +5,7 @@ Without pytest, whose start takes longer than all of them.
 
 import importlib
 from random import Random
+from typing import Any
 
 from tests.unit.gateway.domain.consent.notation import rows
 
@@ -20,8 +21,17 @@ def main() -> None:
     for name in ("test_explanation", "test_values", "test_properties"):
         module = importlib.import_module(f"{_TESTS}.{name}")
         for test in (found for test, found in vars(module).items() if test.startswith("test_")):
-            if not getattr(test, "pytestmark", ()):
-                test()
+            for values in _parameters(test):
+                test(*values)
+
+
+def _parameters(test: Any) -> list[tuple[Any, ...]]:
+    """What pytest would call it with: once with nothing, or with each of what its mark lists."""
+    if not hasattr(test, "pytestmark"):
+        return [()]
+    (mark,) = test.pytestmark
+    names, listed = mark.args
+    return [(one,) for one in listed] if isinstance(names, str) else list(listed)
 
 
 if __name__ == "__main__":

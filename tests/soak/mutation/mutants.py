@@ -22,9 +22,9 @@ class Mutant:
     becomes: str
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        """By which the list of equivalent ones names it."""
-        return self.module, self.was, self.becomes
+    def stem(self) -> str:
+        """The module's own name, by which the list of equivalent ones names it."""
+        return self.module.rpartition(".")[2]
 
 
 def mutants_of(path: Path, module: str) -> Iterator[Mutant]:

@@ -1,6 +1,7 @@
 """A decision in words: what a person reads, and that the steps alone give the decision again."""
 
 from dataclasses import replace
+from datetime import date, timedelta
 
 from gateway.domain.consent import Coding, DisclosureRequest, Effect, Outcome, Provision, decide, explain
 from gateway.domain.consent.vocabulary import CONFIDENTIALITY
@@ -11,17 +12,20 @@ from tests.unit.gateway.domain.consent.builders import (
     OTHER,
     PATHOLOGY,
     STUDY,
+    actions,
     bare,
     consent,
     deny,
     period,
     permit,
+    purposes,
     request,
 )
 from tests.unit.gateway.domain.consent.notation import rows
 
 BOTH = "2 of 2 items (ImagingStudy/s1, DocumentReference/d1)"
 UNRESOLVED = "whether Consent.provision.provision[0].provision[0] names this recipient cannot be resolved"
+LONG_AGO = date(2001, 1, 1)
 ANSWERS = {Outcome.PERMIT: "Yes", Outcome.DENY: "No", Outcome.INDETERMINATE: "It could not be decided"}
 
 
@@ -129,6 +133,24 @@ def test_what_cannot_be_resolved_is_told_of_a_denial_alone() -> None:
             "it may match and counts as a denial: code, date or label of an item is not known",
         ),
     ]
+
+
+def test_the_first_element_that_cannot_be_resolved_is_told() -> None:
+    unknown = {"purposes": purposes("WHATEVER"), "actions": actions("WHATEVER")}
+    root = permit(deny(recipients=(NOBODY,), **unknown), deny(**unknown))
+    told = [step.why.partition("counts as a denial: ")[2] for step in decide([consent(root)], request()).steps[1:]]
+    assert told == [
+        "whether Consent.provision.provision[0] names this recipient cannot be resolved",
+        "whether Consent.provision.provision[1] names this purpose cannot be resolved",
+    ]
+
+
+def test_of_many_items_all_are_told_in_the_order_of_the_request() -> None:
+    days = [replace(STUDY, id=f"s{number}", date=LONG_AGO + timedelta(days=number)) for number in range(300)]
+    items = (*days, replace(days[0], id="again"))
+    decision = decide([consent()], request(*items))
+    assert decision.reasons == ("Consent c1 version 1, Consent.provision, permits all items (301).",)
+    assert decision.steps[0].items == items
 
 
 def test_a_consent_that_does_not_count_is_one_step_at_the_top() -> None:

@@ -8,6 +8,7 @@ from gateway.domain.consent import (
     Moment,
     Outcome,
     Policy,
+    PolicyRule,
     Recipient,
     TransferInstrument,
     TransferKind,
@@ -15,9 +16,10 @@ from gateway.domain.consent import (
     indeterminate,
 )
 from gateway.domain.consent.period import FAR_FUTURE
+from gateway.domain.consent.request import resource_type
 from gateway.domain.consent.transfer import EEA, GDPR, KVKK, why_unfit
 from gateway.domain.party import Identifier
-from tests.unit.gateway.domain.consent.builders import BERLIN, ISTANBUL, NOON, consent, request
+from tests.unit.gateway.domain.consent.builders import BERLIN, DISCLOSE, ISTANBUL, NOON, consent, period, request
 
 
 @pytest.mark.parametrize(
@@ -67,6 +69,7 @@ def test_a_naive_time_is_refused() -> None:
         ("Organization/d", {"organization_references": frozenset({"Organization/w"})}, "not covered"),
         ("Organization/d", {"organization_identifiers": frozenset({Identifier("urn:org", "w")})}, "not covered"),
         ("PractitionerRole/r", {"organization_references": frozenset({"Practitioner/x"})}, "something else"),
+        ("PractitionerRole/r", {"organization_references": frozenset({"Device/x"})}, "something else"),
     ],
 )
 def test_only_an_organization_covers_and_none_of_them_another(
@@ -92,6 +95,33 @@ def test_a_decision_shows_nothing_of_the_patient() -> None:
 
 def test_under_a_policy_that_says_nothing_nothing_is_known() -> None:
     assert not Policy().is_known
+    assert not Policy(PolicyRule.OTHER, DISCLOSE.flows).is_known
+
+
+def test_authority_of_a_representative_is_not_taken_for_granted() -> None:
+    assert decide([consent(is_by_representative=True)], request()).outcome is Outcome.DENY
+
+
+def test_a_period_keeps_how_it_was_written() -> None:
+    assert (period("2026", "2026-03").texts, period().texts) == (("2026", "2026-03"), ("", ""))
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        *(("Organization/12", "Organization"), ("https://host/fhir/Organization/12", "Organization")),
+        *(("Organization/", ""), ("/12", ""), ("a1/2", ""), ("urn:uuid:1", ""), ("#contained", ""), ("", "")),
+    ],
+)
+def test_of_which_type_a_reference_is(reference: str, expected: str) -> None:
+    assert resource_type(reference) == expected
+
+
+def test_an_organization_covers_a_device_of_its_own() -> None:
+    covered = Recipient(
+        frozenset(), frozenset({"Device/x"}), "DE", organization_references=frozenset({"Organization/w"})
+    )
+    assert covered.all_references == {"Device/x", "Organization/w"}
 
 
 def test_an_instrument_ends_after_it_begins() -> None:
