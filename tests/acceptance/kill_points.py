@@ -15,8 +15,8 @@ ON_A_BROKER = ("broker send",)
 """Where the bell is a message: `tests/soak/test_killed_ringing.py` kills it."""
 BY_TIME = (
     "case.close-due commit", "case.recheck commit", "fhir.index commit", "relay.unring commit",
-    "retention.begin commit", "retention.blobs commit", "retention.case commit", "schedule.apart commit", "schedule.begin commit",
-    "schedule.next commit", "worker.leave commit", "worker.show commit",
+    "retention.begin commit", "retention.blobs commit", "retention.case commit", "schedule.apart commit",
+    "schedule.begin commit", "schedule.next commit", "worker.leave commit", "worker.show commit",
 )  # fmt: skip
 """What workers do by the clock or for themselves: `tests/integration/store/test_killed_by_time.py` kills it."""
 TO_SYSLOG = ("syslog send", "audit.export commit")
