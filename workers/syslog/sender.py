@@ -14,6 +14,8 @@ from gateway.domain.hooks import reach
 from gateway.domain.syslog_message import framed
 
 _CONNECT_S, _ANSWER_S = 10.0, 30.0
+_NO_END = "UNEXPECTED_EOF_WHILE_READING"
+"""OpenSSL 3's reason for an end without close_notify, where Python has not made an SSLEOFError of it."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,16 @@ def send_messages(address: SyslogAddress, messages: Sequence[bytes]) -> None:
             stream.settimeout(_ANSWER_S)
             reach("syslog.before_send")
             stream.sendall(b"".join(framed(message) for message in messages))
-            stream.unwrap()  # an end without the collector's close_notify is an SSLEOFError
+            stream.unwrap()  # an end without the collector's close_notify is an error
             reach("syslog.after_send")
     except ssl.SSLCertVerificationError as exc:
         raise Transient(f"the syslog collector {where} is not trusted: {exc.verify_message}") from exc
-    except ssl.SSLEOFError as exc:
-        said = "ended without close_notify (RFC 5425 4.4), so nobody knows what it has read"
+    except ssl.SSLError as exc:
+        said = f"is not to be had or broke off ({exc.strerror or type(exc).__name__})"
+        if isinstance(exc, ssl.SSLEOFError) or exc.reason == _NO_END:
+            said = "ended without close_notify (RFC 5425 4.4), so nobody knows what it has read"
         raise Transient(f"the syslog collector {where} {said}") from exc
-    except (ssl.SSLError, OSError) as exc:
+    except OSError as exc:
         said = exc.strerror or type(exc).__name__
         raise Transient(f"the syslog collector {where} is not to be had or broke off ({said})") from exc
 
