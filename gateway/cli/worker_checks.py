@@ -30,7 +30,6 @@ def broker(settings: Settings) -> Step:
             return Step("broker", False, each.detail, each.remedy)
     where = f"{address[0]}:{address[1]}"
     # kombu ships no types
-    # kombu ships no types
     with Connection(settings.broker_url_resolved, connect_timeout=_TIMEOUT_S) as connection:  # type: ignore[no-untyped-call]
         try:
             connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)

@@ -33,6 +33,16 @@ from gateway.store.authorities import Authority
 
 
 @dataclass(frozen=True)
+class Disclosure:
+    """What would leave together, and is decided on as a whole: items of one payload, on one flow to one recipient."""
+
+    flow: Flow
+    recipient: Party
+    items: tuple[Item, ...]
+    payload_sha256: str
+
+
+@dataclass(frozen=True)
 class Recorded:
     """A decision on a disclosure to the recipient, and the id under which it was kept."""
 
@@ -87,94 +97,55 @@ def decide_and_record(
     connection: Connection,
     case: Case,
     ground: Ground,
+    asked: Disclosure,
     *,
-    flow: Flow,
     stage: str,
-    recipient: Party,
-    items: tuple[Item, ...],
-    payload_sha256: str,
     delivery_id: str | None,
     now: datetime,
 ) -> Recorded:
     """Decide in the current transaction, so that a revocation is before it or after it and never in between."""
-    decision = decide_on(
-        connection,
-        case,
-        ground,
-        flow=flow,
-        recipient=recipient,
-        items=items,
-        payload_sha256=payload_sha256,
-        now=now,
-    )
+    decision = decide_on(connection, case, ground, asked, now=now)
     decision_id = deliveries.add_decision(
         connection,
         case_id=case.id,
         delivery_id=delivery_id,
-        flow=flow,
+        flow=asked.flow,
         stage=stage,
         outcome=decision.outcome,
         reasons=decision.reasons,
         consents=[(used.id, used.version) for used in decision.consents],
-        payload_sha256=payload_sha256,
+        payload_sha256=asked.payload_sha256,
         valid_until=decision.valid_until,
         now=now,
     )
-    return Recorded(decision_id, decision, recipient)
+    return Recorded(decision_id, decision, asked.recipient)
 
 
-def decide_on(
-    connection: Connection,
-    case: Case,
-    ground: Ground,
-    *,
-    flow: Flow,
-    recipient: Party,
-    items: tuple[Item, ...],
-    payload_sha256: str,
-    now: datetime,
-) -> Decision:
+def decide_on(connection: Connection, case: Case, ground: Ground, asked: Disclosure, *, now: datetime) -> Decision:
     """The decision alone; nothing is kept of it."""
     if ground.foregone is not None:
-        return replace(ground.foregone, payload_sha256=payload_sha256)
-    request = request_of(
-        connection,
-        case,
-        ground,
-        flow=flow,
-        recipient=recipient,
-        items=items,
-        payload_sha256=payload_sha256,
-        now=now,
-    )
+        return replace(ground.foregone, payload_sha256=asked.payload_sha256)
+    request = request_of(connection, case, ground, asked, now=now)
     return _until_authorities_end(decide(ground.standing_at(now), request), ground, now)
 
 
 def request_of(
-    connection: Connection,
-    case: Case,
-    ground: Ground,
-    *,
-    flow: Flow,
-    recipient: Party,
-    items: tuple[Item, ...],
-    payload_sha256: str,
-    now: datetime,
+    connection: Connection, case: Case, ground: Ground, asked: Disclosure, *, now: datetime
 ) -> DisclosureRequest:
     """What the consents of a ground are asked."""
     clinic = parties.party_by_id(connection, case.clinic_id)
-    is_abroad = clinic.country != recipient.country
+    is_abroad = clinic.country != asked.recipient.country
     return DisclosureRequest(
-        flow=flow,
+        flow=asked.flow,
         patient_references=ground.references,
         patient_identifiers=ground.identifiers,
-        recipient=recipient_named(connection, case.clinic_id, recipient),
-        items=items,
+        recipient=recipient_named(connection, case.clinic_id, asked.recipient),
+        items=asked.items,
         now=now,
         zone=ZoneInfo(clinic.time_zone),
-        payload_sha256=payload_sha256,
+        payload_sha256=asked.payload_sha256,
         custodian_country=clinic.country,
-        transfer_instruments=transfers.instruments(connection, clinic.id, recipient.id) if is_abroad else (),
+        transfer_instruments=transfers.instruments(connection, clinic.id, asked.recipient.id) if is_abroad else (),
     )
 
 

@@ -12,7 +12,7 @@ from gateway.domain.ids import new_id
 from gateway.domain.record import Case, Delivery
 from gateway.domain.work import Job, JobKind, next_job
 from gateway.services import consent_requests, succession
-from gateway.services.consents import Ground, Recorded, decide_and_record, ground_of
+from gateway.services.consents import Disclosure, Ground, Recorded, decide_and_record, ground_of
 from gateway.services.core import Core
 from gateway.services.disclosure import item_of, recipient_of, who_can_permit
 from gateway.services.restore_hold import require_resumed
@@ -75,11 +75,8 @@ def decide(
         connection,
         case,
         ground or ground_of(connection, case),
-        flow=delivery.kind.flow,
+        Disclosure(delivery.kind.flow, recipient, (item,), delivery.payload_sha256),
         stage=stage,
-        recipient=recipient,
-        items=(item,),
-        payload_sha256=delivery.payload_sha256,
         delivery_id=delivery.id,
         now=now,
     )

@@ -22,7 +22,7 @@ from gateway.domain.delivery import Flow
 from gateway.domain.errors import NotFound, Unprocessable
 from gateway.domain.party import Endpoint, Identifier, Party, PartyKind
 from gateway.domain.record import Case
-from gateway.services.consents import Ground, decide_on, ground_of, request_of
+from gateway.services.consents import Disclosure, Ground, decide_on, ground_of, request_of
 from gateway.services.core import Core
 from gateway.services.dates import begin_of
 from gateway.services.disclosure import document_item, order_item, report_item, study_item
@@ -117,7 +117,7 @@ def _explained(connection: Connection, case: Case, recipient: Party, moment: str
     at = begin_of(moment, clinic, at="at") or now
     items = _disclosed(connection, case) if flow is Flow.DISCLOSE_TO_REVIEWER else _returned(connection, case, at)
     ground = ground_of(connection, case)
-    things = tuple(_told(connection, case, ground, (flow, recipient, one, at)) for one in items)
+    things = tuple(_told(connection, case, ground, Disclosure(flow, recipient, (one,), ""), at) for one in items)
     outcomes = {one.outcome for one in things}
     worst = next(one for one in (Outcome.INDETERMINATE, Outcome.DENY, Outcome.PERMIT) if one in outcomes)
     going = sum(one.outcome is Outcome.PERMIT for one in things)
@@ -126,26 +126,21 @@ def _explained(connection: Connection, case: Case, recipient: Party, moment: str
     return Explained(case.id, flow, recipient.name, at, worst, answer, things)
 
 
-def _told(connection: Connection, case: Case, ground: Ground, asked: tuple[Flow, Party, Item, datetime]) -> Explanation:
+def _told(connection: Connection, case: Case, ground: Ground, asked: Disclosure, at: datetime) -> Explanation:
     """Of one delivery, or one read: each is a request of its own, as at its exit."""
-    flow, recipient, item, at = asked
-    decision = decide_on(
-        connection, case, ground, flow=flow, recipient=recipient, items=(item,), payload_sha256="", now=at
-    )
+    decision = decide_on(connection, case, ground, asked, now=at)
     if ground.foregone is not None:
         return Explanation(
-            about=names_of((item,)),
+            about=names_of(asked.items),
             outcome=decision.outcome,
-            question=f"May anything leave for {recipient.name}?",
+            question=f"May anything leave for {asked.recipient.name}?",
             answer=short_answer(decision.outcome),
             reasons=decision.reasons,
             valid_until=None,
             consents=(),
             passages=(),
         )
-    request = request_of(
-        connection, case, ground, flow=flow, recipient=recipient, items=(item,), payload_sha256="", now=at
-    )
+    request = request_of(connection, case, ground, asked, now=at)
     return explain(ground.standing_at(at), request, decision)
 
 

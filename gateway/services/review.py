@@ -14,7 +14,7 @@ from gateway.domain.caller import Caller
 from gateway.domain.consent import Outcome
 from gateway.domain.errors import NotFound, Transient
 from gateway.domain.party import PartyKind
-from gateway.services.consents import Ground, decide_on, ground_of
+from gateway.services.consents import Disclosure, Ground, decide_on, ground_of
 from gateway.services.resource_rules import check_may_exist
 from gateway.services.review_grant import FLOW, NOT_NOW, Reading, granted, require_shown
 from gateway.services.review_view import TYPES, Viewed, viewed
@@ -96,16 +96,8 @@ def _permitted(connection: Connection, caller: Caller, found: Sequence[Viewed], 
         if one.case.id not in grounds:
             require_shown(connection, one.case)
             grounds[one.case.id] = ground_of(connection, one.case)
-        decision = decide_on(
-            connection,
-            one.case,
-            grounds[one.case.id],
-            flow=FLOW,
-            recipient=caller.party,
-            items=(one.item,),
-            payload_sha256=one.sha256,
-            now=now,
-        )
+        asked = Disclosure(FLOW, caller.party, (one.item,), one.sha256)
+        decision = decide_on(connection, one.case, grounds[one.case.id], asked, now=now)
         if decision.outcome is Outcome.INDETERMINATE:
             raise Transient(NOT_NOW)
         if decision.outcome is Outcome.PERMIT:

@@ -19,7 +19,7 @@ from gateway.domain.delivery import Flow, ReadGrant
 from gateway.domain.errors import NotYet, Transient
 from gateway.domain.ids import new_id
 from gateway.domain.record import Case
-from gateway.services.consents import Ground, Recorded, decide_and_record, ground_of
+from gateway.services.consents import Disclosure, Ground, Recorded, decide_and_record, ground_of
 from gateway.services.restore_hold import require_resumed
 from gateway.services.review_view import Viewed
 from gateway.store import audit, cases, parties, reviews
@@ -85,11 +85,8 @@ def _decided(connection: Connection, caller: Caller, one: Viewed, ground: Ground
         connection,
         one.case,
         ground,
-        flow=FLOW,
+        Disclosure(FLOW, caller.party, (one.item,), one.sha256),
         stage="read",
-        recipient=caller.party,
-        items=(one.item,),
-        payload_sha256=one.sha256,
         delivery_id=None,
         now=now,
     )

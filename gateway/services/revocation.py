@@ -14,7 +14,7 @@ from gateway.domain.errors import GatewayError, Unprocessable
 from gateway.domain.record import Case, Delivery, Disclosed
 from gateway.domain.resource import StoredResource
 from gateway.services import egress, recalling
-from gateway.services.consents import Ground, Recorded, decide_on, ground_of, read_consents
+from gateway.services.consents import Disclosure, Ground, Recorded, decide_on, ground_of, read_consents
 from gateway.services.disclosure import flow_of, item_of, recipient_of
 from gateway.services.merges import linked_to, person_of
 from gateway.services.provenances import checked_claims, store_revision
@@ -265,13 +265,10 @@ def _denies(consent_id: str, decision: Decision, granting: Collection[str]) -> b
 
 def _decided(connection: Connection, case: Case, disclosed: Disclosed, ground: Ground, now: datetime) -> Decision:
     """What that ground says of it; nothing is kept of the decision."""
-    return decide_on(
-        connection,
-        case,
-        ground,
+    asked = Disclosure(
         flow=flow_of(disclosed),
         recipient=recipient_of(connection, disclosed),
         items=(item_of(connection, case, disclosed),),
         payload_sha256=disclosed.payload_sha256,
-        now=now,
     )
+    return decide_on(connection, case, ground, asked, now=now)
