@@ -6,20 +6,23 @@ consents a denial wins; every item needs a permit, and one denied item stops all
 What consents permit still needs an instrument where it would leave the custodian's country (`transfer`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property, partial
 
 from gateway.domain.consent.evaluate import Ruling, Step, rule_of, steps_of
-from gateway.domain.consent.model import Consent, ConsentVersion, Effect, Provision
+from gateway.domain.consent.model import DENY, PERMIT, Consent, ConsentVersion, Effect, Provision
 from gateway.domain.consent.period import FAR_FUTURE
 from gateway.domain.consent.question import Question
 from gateway.domain.consent.reasons import Findings, near_misses, nothing_permits, sentences
 from gateway.domain.consent.request import DisclosureRequest, Item
 from gateway.domain.consent.standing import Standing, latest, standings
 from gateway.domain.consent.transfer import Transfer, transfer_between
+
+_Winners = dict[tuple[ConsentVersion, str], list[int]]
+"""On which groups of items the provision at which path of which consent took effect."""
 
 
 class Outcome(StrEnum):
@@ -100,31 +103,39 @@ def _instant(changes_at: datetime) -> datetime | None:
 def _weigh(
     rulings: tuple[Ruling, ...], counted: tuple[Standing, ...], question: Question
 ) -> tuple[Outcome, tuple[ConsentVersion, ...], tuple[str, ...]]:
-    groups, request = question.groups, question.request
-    denied = _findings(rulings, groups, Effect.DENY)
+    request = question.request
+    found, bare = _found(rulings, len(question.groups))
+    denied, permitted = found[DENY], found[PERMIT]
     if denied:
-        return Outcome.DENY, _versions(denied), sentences(denied, "denies", request)
-    permitted = _findings(rulings, groups, Effect.PERMIT)
-    bare = [item for at, group in enumerate(groups) if not any(one.rules[at] for one in rulings) for item in group]
-    if groups and not bare:
-        return Outcome.PERMIT, _versions(permitted), sentences(permitted, "permits", request)
+        return Outcome.DENY, _versions(denied), sentences(_items_of(denied, question), "denies", request)
+    if question.groups and not bare:
+        return Outcome.PERMIT, _versions(permitted), sentences(_items_of(permitted, question), "permits", request)
     looked_at = tuple(one.consent.key for one in counted)
     misses = near_misses(counted, partial(steps_of, question=question), request)
-    return Outcome.DENY, looked_at, (nothing_permits(bare, counted, request), *misses)
+    return Outcome.DENY, looked_at, (nothing_permits(question.items_of(bare), counted, request), *misses)
 
 
-def _findings(rulings: tuple[Ruling, ...], groups: tuple[tuple[Item, ...], ...], effect: Effect) -> Findings:
-    found: Findings = {}
+def _found(rulings: tuple[Ruling, ...], groups: int) -> tuple[dict[Effect, _Winners], tuple[int, ...]]:
+    """By effect, on which groups which provision of which consent won, and the groups on which none did."""
+    denied: _Winners = {}
+    permitted: _Winners = {}
+    bare = set(range(groups))
     for ruling in rulings:
         key = ruling.consent.key
-        for rule, group in zip(ruling.rules, groups, strict=True):
-            if rule and rule.effect is effect:
-                found.setdefault((key, rule.path), []).extend(group)
-    return found
+        for at, rule in enumerate(ruling.rules):
+            if rule is not None:
+                won = denied if rule.effect is DENY else permitted
+                won.setdefault((key, rule.path), []).append(at)
+                bare.discard(at)
+    return {DENY: denied, PERMIT: permitted}, tuple(sorted(bare))
 
 
-def _versions(findings: Findings) -> tuple[ConsentVersion, ...]:
-    return tuple(sorted({key for key, _ in findings}))
+def _items_of(winners: _Winners, question: Question) -> Findings:
+    return {place: question.items_of(tuple(hits)) for place, hits in winners.items()}
+
+
+def _versions(winners: _Winners) -> tuple[ConsentVersion, ...]:
+    return tuple(sorted({key for key, _ in winners}))
 
 
 def _steps(counted: tuple[Standing, ...], question: Question) -> tuple[Step, ...]:
@@ -137,7 +148,7 @@ def _steps(counted: tuple[Standing, ...], question: Question) -> tuple[Step, ...
 
 def _groups(items: tuple[Item, ...], counted: tuple[Standing, ...]) -> tuple[tuple[Item, ...], ...]:
     """The items, those together between which no provision can tell: the first stands for all."""
-    named = frozenset(name for one in counted for name in _named(one.consent.provision))
+    named = frozenset().union(*(_named(one.consent.provision) for one in counted if one.consent.provision))
     groups: dict[tuple[object, ...], list[Item]] = {}
     for item in items:
         named_by = item.all_references & named if named else named
@@ -146,10 +157,11 @@ def _groups(items: tuple[Item, ...], counted: tuple[Standing, ...]) -> tuple[tup
     return tuple(map(tuple, groups.values()))
 
 
-def _named(root: Provision | None) -> Iterator[str]:
+def _named(root: Provision) -> set[str]:
     """The single resources that a provision and those inside of it name."""
-    pending = [root] if root else []
-    while pending:
-        provision = pending.pop()
-        pending.extend(provision.provisions)
-        yield from provision.data
+    found = set(root.data)
+    level = root.provisions
+    while level:
+        found.update(*[one.data for one in level if one.data])
+        level = tuple([inner for one in level for inner in one.provisions])
+    return found

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from gateway.domain.consent.answer import Match
-from gateway.domain.consent.model import Consent, ConsentVersion, Effect, Provision
+from gateway.domain.consent.answer import NO, UNKNOWN, YES, Match
+from gateway.domain.consent.model import DENY, PERMIT, Consent, ConsentVersion, Effect, Provision
 from gateway.domain.consent.period import DISTANT_PAST, FAR_FUTURE
-from gateway.domain.consent.question import Question
+from gateway.domain.consent.question import Question, Reach
 from gateway.domain.consent.request import Item
 from gateway.domain.consent.standing import Standing
 
@@ -33,8 +33,7 @@ class Step:
         return bool(self.items)
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """A provision that took effect on a kind of item. The deepest one wins, at equal depth the denial."""
 
     path: str
@@ -44,7 +43,7 @@ class Rule:
     @property
     def rank(self) -> int:
         """Orders rules by who wins."""
-        return 2 * self.depth + (self.effect is Effect.DENY)
+        return 2 * self.depth + (self.effect is DENY)
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class _Scope(NamedTuple):
     depth: int
     match: Match
     blamed: tuple[str, str]
-    reach: tuple[Match, ...]
+    reach: Reach
     begin: datetime
     end: datetime
     names_recipient: bool
@@ -79,7 +78,7 @@ def rule_of(standing: Standing, question: Question) -> Ruling:
     """What a consent that counts says of each group of items."""
     winners: list[Rule | None] = [None] * len(question.groups)
     ranks = [-1] * len(winners)
-    changes_at, now = FAR_FUTURE, question.request.now
+    changes_at, now = FAR_FUTURE, question.now
     for scope in _scopes(standing.consent, question, is_whole=False):
         if scope.effect is None or _why_never(scope, standing):
             continue
@@ -87,7 +86,7 @@ def rule_of(standing: Standing, question: Question) -> Ruling:
         if scope.begin <= now < scope.end:
             rule = Rule(scope.path, scope.depth, scope.effect)
             rank = rule.rank
-            for at in _hits(scope):
+            for at in scope.reach.hits(scope.effect):
                 if rank > ranks[at]:
                     ranks[at], winners[at] = rank, rule
     return Ruling(standing.consent, tuple(winners), changes_at)
@@ -100,18 +99,13 @@ def steps_of(standing: Standing, question: Question) -> tuple[Step, ...]:
 
 def _step(scope: _Scope, standing: Standing, question: Question) -> Step:
     why_not = _why_never(scope, standing) or _why_not_now(scope, question)
-    items = () if why_not else question.items_of(_hits(scope))
+    items = () if why_not else question.items_of(scope.reach.hits(scope.effect))
     return Step(standing.consent.key, scope.path, scope.effect, items, why_not or _why(scope), scope.depth)
-
-
-def _hits(scope: _Scope) -> list[int]:
-    least = _least(scope.effect)
-    return [at for at, match in enumerate(scope.reach) if match >= least]
 
 
 def _least(effect: Effect | None) -> Match:
     """What cannot be resolved makes a permit miss and a deny hit."""
-    return Match.UNKNOWN if effect is Effect.DENY else Match.YES
+    return UNKNOWN if effect is DENY else YES
 
 
 def _why_never(scope: _Scope, standing: Standing) -> str:
@@ -119,33 +113,33 @@ def _why_never(scope: _Scope, standing: Standing) -> str:
     effect = scope.effect
     if effect is None:
         return "it says neither permit nor deny"
-    if effect is Effect.DENY and scope.depth == 0 and standing.consent.policy.flows:
+    if effect is DENY and scope.depth == 0 and standing.consent.policy.flows:
         return "a denial at the root of a form for one flow is only no permit"
-    if effect is Effect.PERMIT and standing.why_no_permit:
+    if effect is PERMIT and standing.why_no_permit:
         return f"it cannot permit: {standing.why_no_permit}"
     if scope.match < _least(effect):
         return _why_other(scope)
-    if effect is Effect.PERMIT and not (scope.names_recipient and scope.names_purpose):
+    if effect is PERMIT and not (scope.names_recipient and scope.names_purpose):
         return "a permit has to name recipient and purpose"
     return _why_no_item(scope, effect)
 
 
 def _why_other(scope: _Scope) -> str:
     path, element = scope.blamed
-    if scope.match is Match.NO:
+    if scope.match is NO:
         return f"{path} names another {element}"
     return f"whether {path} names this {element} cannot be resolved"
 
 
 def _why_no_item(scope: _Scope, effect: Effect) -> str:
-    best = max(scope.reach, default=Match.NO)
-    if best >= _least(effect):
+    if scope.reach.hits(effect):
         return ""
-    return "whether it covers an item cannot be resolved" if best is Match.UNKNOWN else "it covers none of the items"
+    is_unknown = UNKNOWN in scope.reach.answers
+    return "whether it covers an item cannot be resolved" if is_unknown else "it covers none of the items"
 
 
 def _why_not_now(scope: _Scope, question: Question) -> str:
-    now, zone = question.request.now, question.request.zone
+    now, zone = question.now, question.request.zone
     if scope.begin >= scope.end:
         return "its period, within those around it, is never in force"
     if now < scope.begin:
@@ -154,10 +148,10 @@ def _why_not_now(scope: _Scope, question: Question) -> str:
 
 
 def _why(scope: _Scope) -> str:
-    if scope.effect is Effect.DENY and Match.UNKNOWN in (scope.match, *scope.reach):
-        doubt = "code, date or label of an item is not known" if scope.match is Match.YES else _why_other(scope)
+    if scope.effect is DENY and UNKNOWN in (scope.match, *scope.reach.answers):
+        doubt = "code, date or label of an item is not known" if scope.match is YES else _why_other(scope)
         return f"it may match and counts as a denial: {doubt}"
-    return "every element matches" if set(scope.reach) == {Match.YES} else "it covers some of the items"
+    return "every element matches" if set(scope.reach.answers) == {YES} else "it covers some of the items"
 
 
 def _next_change(scope: _Scope, now: datetime) -> datetime:
@@ -170,20 +164,27 @@ def _scopes(consent: Consent, question: Question, *, is_whole: bool) -> Iterator
     """The provisions, each before those inside of it; those that cannot match only where the whole is asked for."""
     root = consent.provision or Provision()
     path = "Consent.provision" if consent.provision else "Consent.policyRule"
-    none, everything = ("", ""), question.everything
-    above = _Scope(root, None, path, -1, Match.YES, none, everything, DISTANT_PAST, FAR_FUTURE, False, False)
-    owed = question.own_match(root)
-    if not is_whole and question.is_other(root, owed):
+    nowhere, everything = ("", ""), question.everything
+    above = _Scope(root, None, "", -1, YES, nowhere, everything, DISTANT_PAST, FAR_FUTURE, False, False)
+    top = _within(above, root, consent.root_effect, path, question.own_match(root), question)
+    if not is_whole and (top.match is NO or question.is_other_data(root)):
         return
-    pending = [(above, root, consent.root_effect, path, owed)]
+    pending = [top]
     while pending:
-        scope = _within(*pending.pop(), question)
+        scope = pending.pop()
         yield scope
-        for at in range(len(scope.provision.provisions) - 1, -1, -1):
-            one = scope.provision.provisions[at]
-            owed = question.own_match(one)
-            if is_whole or not question.is_other(one, owed):
-                pending.append((scope, one, one.type, f"{scope.path}.provision[{at}]", owed))
+        pending += reversed(_inside(scope, question, is_whole=is_whole))
+
+
+def _inside(above: _Scope, question: Question, *, is_whole: bool) -> list[_Scope]:
+    found = []
+    for at, one in enumerate(above.provision.provisions):
+        if not is_whole and question.is_other_data(one):
+            continue
+        owed = question.own_match(one)
+        if is_whole or owed[0] is not NO:
+            found.append(_within(above, one, one.type, f"{above.path}.provision[{at}]", owed, question))
+    return found
 
 
 def _within(
@@ -196,11 +197,11 @@ def _within(
 ) -> _Scope:
     match, blamed = above.match, above.blamed
     own, element = owed
-    if match is not Match.NO and own <= match and element:
+    if match is not NO and own <= match and element:
         match, blamed = own, (path, element)
     begin, end = above.begin, above.end
     if provision.period:
-        own_begin, own_end = question.window(provision.period)
+        own_begin, own_end = provision.period.window(question.request.zone)
         begin, end = max(begin, own_begin), min(end, own_end)
     return _Scope(
         provision,
@@ -217,7 +218,7 @@ def _within(
     )
 
 
-def _both(above: tuple[Match, ...], own: tuple[Match, ...], everything: tuple[Match, ...]) -> tuple[Match, ...]:
+def _both(above: Reach, own: Reach, everything: Reach) -> Reach:
     if own is everything:
         return above
-    return own if above is everything else tuple(map(min, above, own))
+    return own if above is everything else own.within(above)

@@ -9,7 +9,16 @@ from datetime import datetime
 
 from gateway.domain.consent.decision import Decision, Outcome
 from gateway.domain.consent.evaluate import Step
-from gateway.domain.consent.model import Coding, Consent, ConsentVersion, Effect, PartyReference, Provision
+from gateway.domain.consent.model import (
+    DENY,
+    PERMIT,
+    Coding,
+    Consent,
+    ConsentVersion,
+    Effect,
+    PartyReference,
+    Provision,
+)
 from gateway.domain.consent.period import DISTANT_PAST, FAR_FUTURE, Period
 from gateway.domain.consent.request import DisclosureRequest, Item, Recipient
 from gateway.domain.consent.vocabulary import ACT_CODE, ACT_REASON, CONFIDENTIALITY, CONSENT_ACTION, FLOW_PURPOSES
@@ -22,7 +31,7 @@ _ANSWERS = {
     Outcome.DENY: "No",
     Outcome.INDETERMINATE: "It could not be decided; nothing is sent",
 }
-_VERBS = {Effect.PERMIT: "It permits", Effect.DENY: "It denies", None: "What is inside of it is limited"}
+_VERBS = {PERMIT: "It permits", DENY: "It denies", None: "What is inside of it is limited"}
 
 
 @dataclass(frozen=True)
@@ -153,7 +162,7 @@ def _span(period: Period, request: DisclosureRequest) -> str:
 def _label(label: Coding, effect: Effect | None) -> str:
     if label.system != CONFIDENTIALITY:
         return _code(label)
-    return f"{label.code} or {'higher' if effect is Effect.DENY else 'lower'}"
+    return f"{label.code} or {'higher' if effect is DENY else 'lower'}"
 
 
 def _items(items: Sequence[Item], request: DisclosureRequest) -> str:

@@ -7,25 +7,25 @@ above. Of other labels R4 says that subsumption applies: only codes of which nei
 differ, it cannot be resolved.
 """
 
-from gateway.domain.consent.answer import Match
-from gateway.domain.consent.model import Coding, Effect
+from gateway.domain.consent.answer import NO, UNKNOWN, YES, Match
+from gateway.domain.consent.model import DENY, Coding, Effect
 from gateway.domain.consent.vocabulary import ACT_CODE, CONFIDENTIALITY, CONFIDENTIALITY_LEVELS, DISTINCT_SENSITIVITIES
 
 
 def label_match(named: frozenset[Coding], labels: frozenset[Coding], effect: Effect | None) -> Match:
     """Whether the labels that a provision names (at least one) cover an item with these labels."""
     found = {_one_match(one, labels, effect) for one in named}
-    return min(found) if len(found) == 1 else Match.UNKNOWN
+    return min(found) if len(found) == 1 else UNKNOWN
 
 
 def _one_match(named: Coding, labels: frozenset[Coding], effect: Effect | None) -> Match:
     if named.system == CONFIDENTIALITY:
         return _level_match(named, labels, effect)
     if named in labels:
-        return Match.YES
+        return YES
     codes = {one.code for one in labels if one.system == ACT_CODE}
     is_comparable = named.system == ACT_CODE and codes and codes | {named.code} <= DISTINCT_SENSITIVITIES
-    return Match.NO if is_comparable else Match.UNKNOWN
+    return NO if is_comparable else UNKNOWN
 
 
 def _level_match(named: Coding, labels: frozenset[Coding], effect: Effect | None) -> Match:
@@ -33,6 +33,6 @@ def _level_match(named: Coding, labels: frozenset[Coding], effect: Effect | None
     limit = CONFIDENTIALITY_LEVELS.get(named.code)
     known = [one for one in levels if one is not None]
     if limit is None or not known or len(known) < len(levels):
-        return Match.UNKNOWN
-    is_covered = max(known) >= limit if effect is Effect.DENY else max(known) <= limit
-    return Match.YES if is_covered else Match.NO
+        return UNKNOWN
+    is_covered = max(known) >= limit if effect is DENY else max(known) <= limit
+    return YES if is_covered else NO

@@ -3,26 +3,26 @@
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta, tzinfo
 
-from gateway.domain.consent.answer import Match
+from gateway.domain.consent.answer import NO, UNKNOWN, YES, Match
 from gateway.domain.consent.labels import label_match
-from gateway.domain.consent.model import Coding, Effect, PartyReference, Provision
+from gateway.domain.consent.model import PERMIT, Coding, Effect, PartyReference, Provision
 from gateway.domain.consent.period import Period, midnight
-from gateway.domain.consent.request import DisclosureRequest, Item, Recipient, local_type
+from gateway.domain.consent.request import DisclosureRequest, Item, Numbers, Recipient, local_type, numbers_of
 from gateway.domain.consent.vocabulary import ACT_REASON, CONSENT_ACTION, CONSENT_ACTIONS, FLOW_PURPOSES, PURPOSES
 from gateway.domain.party import Identifier
 
 
 def recipient_match(named: tuple[PartyReference, ...], recipient: Recipient) -> Match:
     """Whether a provision's recipients (at least one) include this one."""
-    references, identifiers = recipient.all_references, recipient.all_identifiers
-    return max(_named_match(one, references, identifiers, recipient.is_another) for one in named)
+    references, numbers = recipient.all_references, recipient.numbers
+    return max([_named_match(one, references, numbers, recipient.is_another) for one in named])
 
 
 def may_name(provision: Provision, effect: Effect | None, recipient: Recipient) -> bool:
     """False where the provision and those inside of it plainly speak of others; `effect` is what it says itself."""
     if provision.recipients:
-        return recipient_match(provision.recipients, recipient) is not Match.NO
-    if effect is Effect.PERMIT or not provision.provisions:
+        return recipient_match(provision.recipients, recipient) is not NO
+    if effect is PERMIT or not provision.provisions:
         return True
     return any(may_name(one, one.type, recipient) for one in provision.provisions)
 
@@ -30,18 +30,19 @@ def may_name(provision: Provision, effect: Effect | None, recipient: Recipient) 
 def patient_match(named: PartyReference, request: DisclosureRequest) -> Match:
     """Whether a consent is this patient's."""
     known = request.patient_references
-    return _named_match(named, known, request.patient_identifiers, lambda kind: kind in set(map(local_type, known)))
+    numbers = numbers_of(request.patient_identifiers)
+    return _named_match(named, known, numbers, lambda kind: kind in set(map(local_type, known)))
 
 
 def purpose_match(purposes: Iterable[Coding], request: DisclosureRequest) -> Match:
     """Whether a provision's purposes (at least one) include one that opens this flow."""
     accepted = FLOW_PURPOSES[request.flow]
-    return max(_code_match(one, ACT_REASON, accepted, PURPOSES) for one in purposes)
+    return max([_code_match(one, ACT_REASON, accepted, PURPOSES) for one in purposes])
 
 
 def action_match(actions: Iterable[Coding], request: DisclosureRequest) -> Match:
     """Whether a provision's actions (at least one) include one that the request would perform."""
-    return max(_code_match(one, CONSENT_ACTION, request.actions, CONSENT_ACTIONS) for one in actions)
+    return max([_code_match(one, CONSENT_ACTION, request.actions, CONSENT_ACTIONS) for one in actions])
 
 
 def item_match(provision: Provision, effect: Effect | None, item: Item, zone: tzinfo) -> Match:
@@ -49,13 +50,13 @@ def item_match(provision: Provision, effect: Effect | None, item: Item, zone: tz
 
     `effect` is what the provision says.
     """
-    found = Match.YES
+    found = YES
     if provision.classes:
-        found = Match.YES if item.resource_class in provision.classes else Match.NO
+        found = YES if item.resource_class in provision.classes else NO
     if provision.codes and found:
         found = min(found, max(_concept_match(one, item) for one in provision.codes))
     if provision.data and found:
-        found = min(found, Match.YES if provision.data & item.all_references else Match.NO)
+        found = min(found, YES if provision.data & item.all_references else NO)
     if provision.data_period and found:
         found = min(found, _date_match(provision.data_period, item, zone))
     if provision.labels and found:
@@ -72,55 +73,54 @@ def has_item_elements(provision: Provision) -> bool:
 
 def _code_match(coding: Coding, system: str, accepted: frozenset[str], known: frozenset[str]) -> Match:
     if coding.system != system:
-        return Match.UNKNOWN
+        return UNKNOWN
     if coding.code in accepted:
-        return Match.YES
-    return Match.NO if coding.code in known else Match.UNKNOWN
+        return YES
+    return NO if coding.code in known else UNKNOWN
 
 
 def _concept_match(concept: frozenset[Coding], item: Item) -> Match:
     """R4: found in an instance, a code applies to it. That it is not found tells only what the item says it is."""
     if concept & (item.codes | item.mentions):
-        return Match.YES
+        return YES
     is_comparable = {one.system for one in concept} & {one.system for one in item.codes}
-    return Match.NO if is_comparable else Match.UNKNOWN
+    return NO if is_comparable else UNKNOWN
 
 
 def _date_match(period: Period, item: Item, zone: tzinfo) -> Match:
     if item.date is None or item.date == date.max:
-        return Match.UNKNOWN
+        return UNKNOWN
     begin, end = period.window(zone)
     day_begin, day_end = midnight(item.date, zone), midnight(item.date + timedelta(days=1), zone)
     if begin <= day_begin and day_end <= end:
-        return Match.YES
-    return Match.NO if day_end <= begin or end <= day_begin else Match.UNKNOWN
+        return YES
+    return NO if day_end <= begin or end <= day_begin else UNKNOWN
 
 
 def _named_match(
     named: PartyReference,
     references: frozenset[str],
-    identifiers: frozenset[Identifier],
+    numbers: Numbers,
     is_another: Callable[[str], bool],
 ) -> Match:
     """A reference and an identifier name one party: if one says yes and the other no, nobody knows who is meant.
 
     `is_another`: whether a local reference of that type, which is not among `references`, is surely somebody else.
     """
-    identifier = _identifier_match(named.identifier, identifiers)
+    identifier = _identifier_match(named.identifier, numbers)
     if not named.reference:
         return identifier
     kind = local_type(named.reference)
     is_no = kind and is_another(kind)
-    literal = Match.YES if named.reference in references else Match.NO if is_no else Match.UNKNOWN
-    if identifier is Match.UNKNOWN:
+    literal = YES if named.reference in references else NO if is_no else UNKNOWN
+    if identifier is UNKNOWN:
         return literal
-    return identifier if literal in (Match.UNKNOWN, identifier) else Match.UNKNOWN
+    return identifier if literal in (UNKNOWN, identifier) else UNKNOWN
 
 
-def _identifier_match(named: Identifier | None, known: frozenset[Identifier]) -> Match:
+def _identifier_match(named: Identifier | None, known: Numbers) -> Match:
     """Another value in a system that the party has is somebody else; a system it lacks cannot be compared."""
-    if named is None:
-        return Match.UNKNOWN
-    if named in known:
-        return Match.YES
-    return Match.NO if any(one.system == named.system for one in known) else Match.UNKNOWN
+    values = known.get(named.system) if named else None
+    if named is None or values is None:
+        return UNKNOWN
+    return YES if named.value in values else NO

@@ -6,6 +6,7 @@ Only `fhir_mappings.consent` builds these from FHIR; it refuses whatever has no 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from gateway.domain.consent.period import Moment, Period
 from gateway.domain.delivery import Flow
@@ -47,6 +48,11 @@ class Effect(StrEnum):
 
     PERMIT = "permit"
     DENY = "deny"
+
+
+PERMIT: Final = Effect.PERMIT
+DENY: Final = Effect.DENY
+"""Named for the same reason as the answers of `answer`."""
 
 
 class PolicyRule(StrEnum):
@@ -131,8 +137,8 @@ class Consent:
     def root_effect(self) -> Effect | None:
         """What the root says: its own type (IHE PCF) or the policy rule's (R4 core); where they differ, deny."""
         said = self.provision.type if self.provision else None
-        if said is Effect.DENY or self.policy.rule is PolicyRule.OPTOUT:
-            return Effect.DENY
-        if said is Effect.PERMIT or self.policy.rule is PolicyRule.OPTIN:
-            return Effect.PERMIT
+        if said is DENY or self.policy.rule is PolicyRule.OPTOUT:
+            return DENY
+        if said is PERMIT or self.policy.rule is PolicyRule.OPTIN:
+            return PERMIT
         return None

@@ -7,6 +7,7 @@ so `2026-03-31` ends when that day ends, `2026-03` when that month does, `2026-0
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 DISTANT_PAST = datetime.min.replace(tzinfo=UTC)
 FAR_FUTURE = datetime.max.replace(tzinfo=UTC)
@@ -72,6 +73,7 @@ class Period:
         return begin, self.end.ends_at(zone) if self.end else FAR_FUTURE
 
 
+@lru_cache(maxsize=4096)
 def midnight(day: date, zone: tzinfo) -> datetime:
     """The instant at which a calendar day begins in the zone, in UTC."""
     if day.year in (date.min.year, date.max.year):

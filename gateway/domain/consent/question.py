@@ -1,30 +1,58 @@
 """What is asked of every provision. There may be thousands; answers that are the same for many of them are kept."""
 
-from gateway.domain.consent.answer import Match
+from dataclasses import dataclass
+from datetime import UTC
+from functools import cached_property
+
+from gateway.domain.consent.answer import YES, Match
 from gateway.domain.consent.match import action_match, has_item_elements, item_match, purpose_match, recipient_match
-from gateway.domain.consent.model import Effect, Provision
-from gateway.domain.consent.period import Instants, Period
+from gateway.domain.consent.model import DENY, Effect, Provision
 from gateway.domain.consent.request import DisclosureRequest, Item
 
 
+@dataclass(frozen=True)
+class Reach:
+    """How the elements of a provision that speak of the data match each group of items, in the order of the groups."""
+
+    answers: tuple[Match, ...]
+
+    @cached_property
+    def surely(self) -> tuple[int, ...]:
+        """Which groups it covers."""
+        return tuple(at for at, match in enumerate(self.answers) if match is YES)
+
+    @cached_property
+    def possibly(self) -> tuple[int, ...]:
+        """Which groups it may cover."""
+        return tuple(at for at, match in enumerate(self.answers) if match)
+
+    def hits(self, effect: Effect | None) -> tuple[int, ...]:
+        """On which groups it takes effect: what cannot be resolved makes a permit miss and a deny hit."""
+        return self.possibly if effect is DENY else self.surely
+
+    def within(self, above: "Reach") -> "Reach":
+        """Where both match."""
+        return Reach(tuple(map(min, above.answers, self.answers)))
+
+
 class Question:
-    """A request, its items in groups between which no provision can tell: the first of a group stands for all of it."""
+    """A request at `now` (UTC), its items in groups between which no provision can tell: the first stands for all."""
 
     def __init__(self, request: DisclosureRequest, groups: tuple[tuple[Item, ...], ...]) -> None:
         self.request = request
         self.groups = groups
-        self.everything = (Match.YES,) * len(groups)
+        self.now = request.now.astimezone(UTC)
+        self.everything = Reach((YES,) * len(groups))
         self._classes = frozenset(group[0].resource_class for group in groups)
         self._references = frozenset().union(*(group[0].all_references for group in groups))
-        self._reaches: dict[object, tuple[Match, ...]] = {}
-        self._windows: dict[object, Instants] = {}
+        self._reaches: dict[object, Reach] = {}
 
     def own_match(self, provision: Provision) -> tuple[Match, str]:
         """How what does not depend on time or item matches, and to which element that is owed; `` where all match."""
-        worst, element = Match.YES, ""
+        worst, element = YES, ""
         if provision.recipients:
             match = recipient_match(provision.recipients, self.request.recipient)
-            worst, element = (worst, element) if match is Match.YES else (match, "recipient")
+            worst, element = (worst, element) if match is YES else (match, "recipient")
         if provision.purposes and worst:
             match = purpose_match(provision.purposes, self.request)
             worst, element = (match, "purpose") if match < worst else (worst, element)
@@ -33,33 +61,27 @@ class Question:
             worst, element = (match, "action") if match < worst else (worst, element)
         return worst, element
 
-    def is_other(self, provision: Provision, owed: tuple[Match, str]) -> bool:
-        """Whether it, and with it all inside of it, plainly speaks of something else; `owed` is its `own_match`."""
-        own, _ = owed
-        if own is Match.NO or (provision.classes and provision.classes.isdisjoint(self._classes)):
+    def is_other_data(self, provision: Provision) -> bool:
+        """Whether it, and with it all inside of it, plainly speaks of other data than these items."""
+        if provision.classes and provision.classes.isdisjoint(self._classes):
             return True
         return bool(provision.data) and provision.data.isdisjoint(self._references)
 
-    def reach(self, provision: Provision, effect: Effect | None) -> tuple[Match, ...]:
+    def reach(self, provision: Provision, effect: Effect | None) -> Reach:
         """How what speaks of the data matches each group."""
         if not has_item_elements(provision):
             return self.everything
-        data_period, of_data = provision.data_period, (provision.classes, provision.codes, provision.data)
-        key = (effect, of_data, data_period and data_period.texts, provision.labels)
+        data_period, labels = provision.data_period, provision.labels
+        of_data = (provision.classes, provision.codes, provision.data, data_period and data_period.texts)
+        key = (*of_data, labels, labels and effect)  # the effect matters to labels alone
         found = self._reaches.get(key)
         if found is None:
             zone = self.request.zone
-            found = self._reaches[key] = tuple(item_match(provision, effect, group[0], zone) for group in self.groups)
+            found = Reach(tuple(item_match(provision, effect, group[0], zone) for group in self.groups))
+            self._reaches[key] = found
         return found
 
-    def window(self, period: Period) -> Instants:
-        """From the first instant included to the first one no longer included."""
-        found = self._windows.get(period.texts)
-        if found is None:
-            found = self._windows[period.texts] = period.window(self.request.zone)
-        return found
-
-    def items_of(self, hits: list[int]) -> tuple[Item, ...]:
+    def items_of(self, hits: tuple[int, ...]) -> tuple[Item, ...]:
         """All items of the groups at these indexes."""
         if len(hits) == len(self.groups):
             return self.request.items

@@ -8,7 +8,7 @@ from gateway.domain.consent.model import Consent, ConsentVersion
 from gateway.domain.consent.request import DisclosureRequest, Item
 from gateway.domain.consent.standing import Standing, speaks_of
 
-Findings = dict[tuple[ConsentVersion, str], list[Item]]
+Findings = dict[tuple[ConsentVersion, str], tuple[Item, ...]]
 """On which items the provision at which path of which consent took effect."""
 _IDS_SHOWN = 3
 
@@ -18,7 +18,7 @@ def sentences(findings: Findings, verb: str, request: DisclosureRequest) -> tupl
     return tuple(f"{key}, {path}, {verb} {_count(items, request)}." for (key, path), items in findings.items())
 
 
-def nothing_permits(bare: list[Item], counted: tuple[Standing, ...], request: DisclosureRequest) -> str:
+def nothing_permits(bare: tuple[Item, ...], counted: tuple[Standing, ...], request: DisclosureRequest) -> str:
     """That no consent permits the `bare` items."""
     if not request.items:
         return "The request names no item."
@@ -38,7 +38,7 @@ def near_misses(
     return (*ignored, *(f"{one.consent}, {one.path} ({one.effect}), does not apply: {one.why}." for one in missed))
 
 
-def _count(items: list[Item], request: DisclosureRequest) -> str:
+def _count(items: tuple[Item, ...], request: DisclosureRequest) -> str:
     total = len(request.items)
     if len(items) == total:
         return f"all items ({total})"

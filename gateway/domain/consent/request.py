@@ -1,6 +1,7 @@
 """What would leave, to whom, why and when: everything the decision is asked about."""
 
 import datetime
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,6 +11,9 @@ from gateway.domain.consent.vocabulary import EGRESS_ACTIONS
 from gateway.domain.delivery import Flow
 from gateway.domain.moments import require_aware
 from gateway.domain.party import Identifier
+
+Numbers = Mapping[str, frozenset[str]]
+"""Of a party's identifiers the values, by system."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,11 @@ class Recipient:
     def all_identifiers(self) -> frozenset[Identifier]:
         """Identifiers by which a consent reaches this recipient."""
         return self.identifiers | self.organization_identifiers
+
+    @cached_property
+    def numbers(self) -> Numbers:
+        """The same by system."""
+        return numbers_of(self.all_identifiers)
 
     @cached_property
     def all_references(self) -> frozenset[str]:
@@ -112,6 +121,14 @@ class DisclosureRequest:
 
     def __post_init__(self) -> None:
         require_aware(now=self.now)
+
+
+def numbers_of(identifiers: Iterable[Identifier]) -> Numbers:
+    """Identifiers of one party by system."""
+    found: dict[str, frozenset[str]] = {}
+    for one in identifiers:
+        found[one.system] = found.get(one.system, frozenset()) | {one.value}
+    return found
 
 
 def resource_type(reference: str) -> str:

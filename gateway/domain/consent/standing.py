@@ -6,7 +6,7 @@ One that nobody signed, or that a representative gave on no recorded authority, 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.domain.consent.answer import Match
+from gateway.domain.consent.answer import NO, UNKNOWN, YES, Match
 from gateway.domain.consent.match import patient_match
 from gateway.domain.consent.model import Coding, Consent
 from gateway.domain.consent.request import DisclosureRequest
@@ -47,19 +47,20 @@ def standings(consents: Sequence[Consent], request: DisclosureRequest) -> tuple[
     owned = [(one, matches[one.patient]) for one in consents]
     own = [Standing(one, _disregarded(one, request), _doubt(one, match)) for one, match in owned if match]
     kin = _kin(own)
-    return tuple(one if one.why_not else _among(one, kin[one.consent.id], request) for one in own)
+    return tuple(_among(one, kin[one.consent.id], request) for one in own)
 
 
 def _kin(own: list[Standing]) -> dict[str, list[Standing]]:
     """Of each consent, by id, the others that share an identifier with it or are said to replace it or be replaced."""
+    ties = [(one.consent.id, *one.consent.supersedes, *one.consent.identifiers) for one in own]
     sharing: dict[object, set[int]] = {}
-    for at, one in enumerate(own):
-        for key in (one.consent.id, *one.consent.supersedes, *one.consent.identifiers):
+    for at, keys in enumerate(ties):
+        for key in keys:
             sharing.setdefault(key, set()).add(at)
     found: dict[str, list[Standing]] = {}
-    for at, one in enumerate(own):
-        keys = (one.consent.id, *one.consent.supersedes, *one.consent.identifiers)
-        found[one.consent.id] = [own[other] for other in sorted(set().union(*map(sharing.__getitem__, keys)) - {at})]
+    for at, keys in enumerate(ties):
+        others = set().union(*[sharing[key] for key in keys]) - {at}
+        found[own[at].consent.id] = [own[other] for other in sorted(others)]
     return found
 
 
@@ -89,22 +90,24 @@ def _among(standing: Standing, kin: list[Standing], request: DisclosureRequest) 
 
     One that nobody signed replaces nothing.
     """
+    if standing.why_not or not kin:
+        return standing
     consent, doubt = standing.consent, standing.why_no_permit
     counting = [one for one in kin if not one.why_not and one.consent.has_signature_or_source]
     ending = [one.consent for one in kin if one.consent.status in _ENDING and speaks_of(one.consent, request)]
     for one in counting:
-        if not one.why_no_permit and _replaces(one.consent, consent, request) is Match.YES:
+        if not one.why_no_permit and _replaces(one.consent, consent, request) is YES:
             return Standing(consent, f"it is superseded by {one.consent.key}")
     for other in (*(one.consent for one in counting), *ending):
         answer = _replaces(other, consent, request)
         if answer and not doubt:
             unclear = f"which of it and {other.key} is the newer one is not known"
-            doubt = f"{other.key} ended it" if answer is Match.YES else unclear
+            doubt = f"{other.key} ended it" if answer is YES else unclear
     return Standing(consent, why_no_permit=doubt)
 
 
 def _doubt(consent: Consent, owned: Match) -> str:
-    if owned is Match.UNKNOWN:
+    if owned is UNKNOWN:
         return "whose consent it is cannot be resolved"
     if consent.is_by_representative and not consent.is_authority_recorded:
         return "a representative gave it and nobody recorded their authority"
@@ -117,12 +120,12 @@ def _replaces(newer: Consent, older: Consent, request: DisclosureRequest) -> Mat
     """By a Provenance of revision, or by the same identifier and a later date; UNKNOWN where the two contradict."""
     is_said, is_denied = older.id in newer.supersedes, newer.id in older.supersedes
     if is_said or is_denied:
-        return Match.UNKNOWN if is_said and is_denied else Match.YES if is_said else Match.NO
+        return UNKNOWN if is_said and is_denied else YES if is_said else NO
     if newer.identifiers.isdisjoint(older.identifiers):
-        return Match.NO
+        return NO
     if newer.date_time is None or older.date_time is None:
-        return Match.UNKNOWN
+        return UNKNOWN
     if older.date_time.ends_at(request.zone) <= newer.date_time.begins_at(request.zone):
-        return Match.YES
+        return YES
     is_earlier = newer.date_time.ends_at(request.zone) <= older.date_time.begins_at(request.zone)
-    return Match.NO if is_earlier else Match.UNKNOWN
+    return NO if is_earlier else UNKNOWN
