@@ -11,7 +11,7 @@
 | performer | clinic | no | a RelatedPerson or another Patient without the patient: a representative |
 | organization | clinic | no | not decided on: the custodian is the party that owns the case |
 | source[x] | clinic | no | the signed document; without it (and without a signature) the consent does not count |
-| policy.uri, policyRule | clinic | one known | our form of a flow, IHE PCF, OPTIN, OPTOUT; other URIs may stand by |
+| policy.uri, policyRule | clinic | one known | our form of a flow, IHE PCF, OPTIN, OPTOUT; every other URI is refused |
 | policy.authority | clinic | no | not decided on: the policy is known by its URI |
 | verification | clinic | no | `verified` false: 422 |
 | provision | clinic | no | see `fhir_mappings.consent_provision` |
@@ -145,9 +145,18 @@ def _refuse_unknown(policy: Policy) -> None:
         raise Unprocessable(f"no policy is known; {remedy}", at="Consent.policy")
 
 
+def _refuse_unknown_beside(resource: dict[str, Any]) -> None:
+    """A policy that is not known might limit what the known one says."""
+    for at, one in objects(resource, "policy", "Consent"):
+        if "uri" in one and one["uri"] not in FLOW_POLICIES and one["uri"] not in PCF_POLICIES:
+            remedy = "leave it out, or name the law as its authority"
+            raise Unprocessable(f"the policy is not known, and might limit what is agreed to; {remedy}", at=f"{at}.uri")
+
+
 def _decided_provision(resource: dict[str, Any], policy: Policy) -> Provision | None:
     _refuse_unread(resource)
     _refuse_unknown(policy)
+    _refuse_unknown_beside(resource)
     return _provision(resource, policy)
 
 

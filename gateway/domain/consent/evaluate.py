@@ -177,12 +177,13 @@ def _scopes(consent: Consent, question: Question, *, is_whole: bool) -> Iterator
 
 
 def _inside(above: _Scope, question: Question, *, is_whole: bool) -> list[_Scope]:
+    """The provisions that one holds, in order."""
     found = []
     for at, one in enumerate(above.provision.provisions):
         if not is_whole and question.is_other_data(one):
             continue
-        owed = question.own_match(one)
-        if is_whole or owed[0] is not NO:
+        owed = own, _ = question.own_match(one)
+        if is_whole or own is not NO:
             found.append(_within(above, one, one.type, f"{above.path}.provision[{at}]", owed, question))
     return found
 

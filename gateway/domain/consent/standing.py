@@ -1,14 +1,17 @@
 """Which consents count: active, in scope, under a known policy, this patient's, and not replaced.
 
-One that nobody signed, or that a representative gave on no recorded authority, permits nothing; its denials count.
+One that nobody signed, that is dated after now, or that a representative gave on no recorded authority, permits
+nothing; its denials count.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from gateway.domain.consent.answer import NO, UNKNOWN, YES, Match
 from gateway.domain.consent.match import patient_match
 from gateway.domain.consent.model import Coding, Consent
+from gateway.domain.consent.period import DISTANT_PAST, FAR_FUTURE
 from gateway.domain.consent.request import DisclosureRequest
 from gateway.domain.consent.vocabulary import CONSENT_SCOPE, PATIENT_PRIVACY
 
@@ -21,12 +24,14 @@ _ENDING = frozenset({"inactive", "rejected"})
 class Standing:
     """How far one consent counts; with both reasons empty in full.
 
-    `why_not` tells why it does not count at all, `why_no_permit` why only its denials do.
+    `why_not` tells why it does not count at all, `why_no_permit` why only its denials do. At `changes_at` (UTC) time
+    alone may change that.
     """
 
     consent: Consent
     why_not: str = ""
     why_no_permit: str = ""
+    changes_at: datetime = FAR_FUTURE
 
 
 def latest(consents: Sequence[Consent]) -> tuple[Consent, ...]:
@@ -45,9 +50,20 @@ def standings(consents: Sequence[Consent], request: DisclosureRequest) -> tuple[
     """Every consent that is or may be this patient's, with how far it counts."""
     matches = {named: patient_match(named, request) for named in {one.patient for one in consents}}
     owned = [(one, matches[one.patient]) for one in consents]
-    own = [Standing(one, _disregarded(one, request), _doubt(one, match)) for one, match in owned if match]
+    own = [_alone(one, match, request) for one, match in owned if match]
     kin = _kin(own)
     return tuple(_among(one, kin[one.consent.id], request) for one in own)
+
+
+def _alone(consent: Consent, owned: Match, request: DisclosureRequest) -> Standing:
+    """How far it counts, whatever other consents say."""
+    why_not = _disregarded(consent, request)
+    if why_not:
+        return Standing(consent, why_not)
+    begins_at = consent.date_time.begins_at(request.zone) if consent.date_time else DISTANT_PAST
+    is_ahead = begins_at > request.now
+    doubt = _doubt(consent, owned) or ("it is dated after this moment" if is_ahead else "")
+    return Standing(consent, why_no_permit=doubt, changes_at=begins_at if is_ahead else FAR_FUTURE)
 
 
 def _kin(own: list[Standing]) -> dict[str, list[Standing]]:
@@ -97,13 +113,13 @@ def _among(standing: Standing, kin: list[Standing], request: DisclosureRequest) 
     ending = [one.consent for one in kin if one.consent.status in _ENDING and speaks_of(one.consent, request)]
     for one in counting:
         if not one.why_no_permit and _replaces(one.consent, consent, request) is YES:
-            return Standing(consent, f"it is superseded by {one.consent.key}")
+            return replace(standing, why_not=f"it is superseded by {one.consent.key}", why_no_permit="")
     for other in (*(one.consent for one in counting), *ending):
         answer = _replaces(other, consent, request)
         if answer and not doubt:
             unclear = f"which of it and {other.key} is the newer one is not known"
             doubt = f"{other.key} ended it" if answer is YES else unclear
-    return Standing(consent, why_no_permit=doubt)
+    return replace(standing, why_no_permit=doubt)
 
 
 def _doubt(consent: Consent, owned: Match) -> str:

@@ -28,6 +28,7 @@ from gateway.domain.consent import (
 )
 from gateway.domain.consent.vocabulary import ACT_REASON, CONSENT_ACTION, CONSENT_SCOPE
 from gateway.domain.delivery import Flow
+from gateway.domain.errors import Unprocessable
 from gateway.domain.party import Identifier
 from tests.unit.fhir_mappings.consent_changes import CHILD, OPTOUT, Change, at_root, changed, nested, read, top, without
 from tests.unit.fhir_mappings.consent_examples import (
@@ -226,8 +227,15 @@ def test_facts_from_outside_the_resource() -> None:
     assert consent.supersedes == {"c0"}
 
 
-def test_another_policy_may_stand_beside_one_that_is_known() -> None:
+def test_no_policy_that_is_not_known_stands_beside_one_that_is() -> None:
     law = {"uri": "https://example.org/law/6698"}
+    with pytest.raises(Unprocessable, match="name the law as its authority") as caught:
+        read(changed(lambda one: one["policy"].append(law)))
+    assert caught.value.at == "Consent.policy[1].uri"
+
+
+def test_a_law_may_stand_beside_a_policy_as_an_authority() -> None:
+    law = {"authority": "https://example.org/law/6698"}
     consent = read(changed(lambda one: one["policy"].append(law)))
     assert consent.policy == Policy(flows=frozenset({Flow.DISCLOSE_TO_REVIEWER}))
 
