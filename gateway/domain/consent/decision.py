@@ -72,7 +72,7 @@ def decide(consents: Sequence[Consent], request: DisclosureRequest) -> Decision:
     question = Question(request, _groups(request.items, counted))
     rulings = tuple(rule_of(one, question) for one in counted if not one.why_not)
     outcome, consents_used, reasons = _weigh(rulings, counted, question)
-    changes_at = min([one.changes_at for one in (*rulings, *counted)], default=FAR_FUTURE)
+    changes_at = min([FAR_FUTURE, *(one.changes_at for one in rulings), *(one.changes_at for one in counted)])
     way, sha256 = partial(_steps, counted, question), request.payload_sha256
     decision = Decision(outcome, reasons, consents_used, _instant(changes_at), sha256, _way=way)
     return _carried(decision, request, changes_at)
