@@ -51,8 +51,9 @@ def send(core: Core, job: Job, *, outside: Outside) -> Settlement | None:
         raise Failed(exc, unasked) from exc
     if granted is None:
         return unasked
-    permission, has_just_left = Permission(core, job, granted), is_in_doubt and job.is_taken_over
-    return _sent(core, job, Sending(delivery, permission, is_in_doubt, has_just_left), outside)
+    with Permission(core, job, granted) as permission:
+        sending = Sending(delivery, permission, is_in_doubt, has_just_left=is_in_doubt and job.is_taken_over)
+        return _sent(core, job, sending, outside)
 
 
 def _sent(core: Core, job: Job, sending: Sending, outside: Outside) -> Settlement:

@@ -10,14 +10,14 @@ from gateway.domain.delivery import GRANT_LIFETIME, UNSENT, DeliveryKind, Delive
 from gateway.domain.errors import Conflict, NotYet
 from gateway.domain.ids import new_id
 from gateway.domain.record import Case, Delivery
-from gateway.domain.work import Job, JobKind, next_job
+from gateway.domain.work import JobKind, next_job
 from gateway.services import consent_requests, succession
 from gateway.services.consents import Disclosure, Ground, Recorded, decide_and_record, ground_of
 from gateway.services.core import Core
 from gateway.services.disclosure import item_of, recipient_of, who_can_permit
 from gateway.services.restore_hold import require_resumed
 from gateway.store import audit, cases, deliveries, outbox, parties, timetable
-from gateway.store.standing import standing
+from gateway.store.standing import Watch
 
 
 def open_delivery(
@@ -163,13 +163,12 @@ def _granted(connection: Connection, delivery: Delivery, recorded: Recorded, now
     return granted
 
 
-def require_open(core: Core, job: Job, granted: EgressGrant) -> EgressGrant:
+def require_open(core: Core, watch: Watch, granted: EgressGrant) -> EgressGrant:
     """The grant, or a fresh one when it ran out while sending.
 
     Raises Conflict when it was cancelled or denied, or when the job's lease was lost.
     """
-    with core.database.read() as connection:
-        stands = standing(connection, job, granted)
+    stands = watch.standing(granted)
     if not stands.is_held:
         raise Conflict("another worker has taken over; this one sends nothing more")
     if not stands.is_granted:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
@@ -52,6 +52,7 @@ class Database:
         else:
             self._writer = _postgresql_engine(self.url)
             self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self.driver_error: type[Exception] = self._writer.dialect.loaded_dbapi.Error
         self._first: Callable[[Connection], None] | None = None
 
     def begin_with(self, first: Callable[[Connection], None]) -> None:
@@ -107,6 +108,12 @@ class Database:
         with _translated(self.url), self._writer.connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT").detach()
             yield connection.connection.dbapi_connection
+
+    def failure(self, exc: Any, driver: Any) -> Exception:
+        """What to raise for a `driver_error` of an `aside` connection: Transient when the database is busy or away."""
+        is_lost, error = self._writer.dialect.is_disconnect(exc, driver, None), self.driver_error
+        wrapped = cast(DBAPIError, DBAPIError.instance(None, None, exc, error, connection_invalidated=is_lost))
+        return explained(self.url, wrapped) or wrapped
 
     def dispose(self) -> None:
         """Close every pooled connection (before a fork, at the end)."""

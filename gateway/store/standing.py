@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, bindparam, exists, select
+from sqlalchemy import and_, bindparam, exists, select
 
 from gateway.domain.delivery import EgressGrant
 from gateway.domain.work import Job, JobState
+from gateway.store.engine import Database
+from gateway.store.held import HeldQuery
 from gateway.store.tables import egress_grant, outbox
 
 
@@ -21,15 +23,31 @@ class Standing:
 
 _IS_HELD = exists().where(
     and_(
-        outbox.c.id == bindparam("job"), outbox.c.state == JobState.CLAIMED, outbox.c.lease_owner == bindparam("owner")
+        outbox.c.id == bindparam("job"),
+        outbox.c.state == bindparam("claimed"),
+        outbox.c.lease_owner == bindparam("owner"),
     )
 )
 _IS_GRANTED = exists().where(and_(egress_grant.c.id == bindparam("grant"), egress_grant.c.cancelled_at.is_(None)))
 _STANDING = select(_IS_HELD.label("is_held"), _IS_GRANTED.label("is_granted"))
 
 
-def standing(connection: Connection, job: Job, grant: EgressGrant) -> Standing:
-    """Of the attempt that this job makes under this grant."""
-    asked = {"job": job.id, "owner": job.owner, "grant": grant.id}
-    row = connection.execute(_STANDING, asked).one()
-    return Standing(bool(row.is_held), bool(row.is_granted))
+class Watch:
+    """Over the attempt that this job makes, from its first look until it is closed.
+
+    No look relies on an earlier one: each is a statement to the database, which knows every revocation and every lost
+    lease that was committed before. What cannot be seen is not granted: a look that fails raises.
+    """
+
+    def __init__(self, database: Database, job: Job) -> None:
+        self._query = HeldQuery(database, _STANDING)
+        self._job = job
+
+    def standing(self, grant: EgressGrant) -> Standing:
+        """Of the attempt under this grant, now. Raises as `Database.read`."""
+        job = self._job
+        return Standing(*self._query.answer(job=job.id, claimed=str(JobState.CLAIMED), owner=job.owner, grant=grant.id))
+
+    def close(self) -> None:
+        """Let go of what it looks by."""
+        self._query.close()

@@ -1,5 +1,7 @@
 """What is recorded of a decision, and that what was granted is what may leave."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -30,18 +32,20 @@ def _granted(scenery: Scenery, delivery: Delivery) -> EgressGrant:
     return granted
 
 
-def _permission(scenery: Scenery, delivery: Delivery) -> Permission:
+@contextmanager
+def _permission(scenery: Scenery, delivery: Delivery) -> Iterator[Permission]:
     granted = _granted(scenery, delivery)
-    return Permission(scenery.core, scenery.claimed(JobKind.DELIVERY_SEND, delivery.id), granted)
+    with Permission(scenery.core, scenery.claimed(JobKind.DELIVERY_SEND, delivery.id), granted) as permission:
+        yield permission
 
 
 def test_only_the_payload_that_was_granted_may_leave(scenery: Scenery) -> None:
     scenery.consent(DISCLOSE)
     delivery = scenery.images("1.1")
-    permission = _permission(scenery, delivery)
-    permission.require(delivery.payload_sha256)
-    with pytest.raises(Permanent, match="not what was granted"):
-        permission.require("0" * 64)
+    with _permission(scenery, delivery) as permission:
+        permission.require(delivery.payload_sha256)
+        with pytest.raises(Permanent, match="not what was granted"):
+            permission.require("0" * 64)
 
 
 def test_a_renewed_grant_of_another_payload_does_not_cover_this_one(scenery: Scenery) -> None:
@@ -52,8 +56,8 @@ def test_a_renewed_grant_of_another_payload_does_not_cover_this_one(scenery: Sce
         deliveries.change(connection, delivery.id, now=scenery.clock(), payload_sha256="1" * 64)
     scenery.clock.forward(seconds=61)
     job = scenery.claimed(JobKind.DELIVERY_SEND, delivery.id)
-    with pytest.raises(Permanent, match="not what was granted"):
-        Permission(scenery.core, job, granted).require(delivery.payload_sha256)
+    with Permission(scenery.core, job, granted) as permission, pytest.raises(Permanent, match="not what was granted"):
+        permission.require(delivery.payload_sha256)
 
 
 class _Node:
@@ -83,12 +87,12 @@ class _Outside:
 def test_objects_that_changed_after_the_grant_are_not_sent(scenery: Scenery) -> None:
     scenery.consent(DISCLOSE)
     delivery = scenery.images("1.1", "1.2")
-    node, permission = _Node(), _permission(scenery, delivery)
+    node = _Node()
     outside: Any = _Outside(node)
     other = scenery.core.blobs.put(b"other pixels")
     with scenery.core.database.write("test") as connection:
         connection.execute(delivery_item.update().where(delivery_item.c.position == 1).values(blob_sha256=other))
-    with pytest.raises(Permanent, match="not what was granted"):
+    with _permission(scenery, delivery) as permission, pytest.raises(Permanent, match="not what was granted"):
         send_to_reviewer(scenery.core, Sending(delivery, permission, may_have_left=False), outside)
     assert node.received == []
 

@@ -14,7 +14,7 @@ from gateway.services import delivery as sending
 from gateway.services import delivery_control, egress
 from gateway.services.core import Core
 from gateway.services.outside import Outside
-from gateway.services.sending import Sending
+from gateway.services.sending import Permission, Sending
 from gateway.services.work import run_job
 from gateway.store import deliveries, outbox
 from tests.unit.gateway.services.scenery import DISCLOSE, Scenery
@@ -98,8 +98,8 @@ def test_what_runs_under_a_grant_ends(scenery: Scenery, images: Delivery) -> Non
     granted, job = egress.grant(scenery.core, images.id), scenery.claimed(JobKind.DELIVERY_SEND, images.id)
     assert granted is not None
     _hold(scenery, images)
-    with pytest.raises(Conflict, match="nothing more is sent"):
-        egress.require_open(scenery.core, job, granted)
+    with Permission(scenery.core, job, granted) as permission, pytest.raises(Conflict, match="nothing more is sent"):
+        permission.require(images.payload_sha256)
 
 
 def test_retrying_what_failed_decides_anew(scenery: Scenery, monkeypatch: pytest.MonkeyPatch) -> None:

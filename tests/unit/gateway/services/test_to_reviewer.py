@@ -71,9 +71,9 @@ def _send_to(node: _Node, scenery: Scenery, delivery: Delivery, *, may_have_left
     job = scenery.claimed(JobKind.DELIVERY_SEND, delivery.id)
     never: Any = None  # nobody else is asked
     outside = Outside(node.open, never, never, node.find_instances, never, never, look_again_after_s=60)
-    attempt = Sending(delivery, Permission(scenery.core, job, granted), may_have_left)
     try:
-        return send_to_reviewer(scenery.core, attempt, outside)
+        with Permission(scenery.core, job, granted) as permission:
+            return send_to_reviewer(scenery.core, Sending(delivery, permission, may_have_left), outside)
     finally:
         with scenery.core.database.write("test") as connection:
             outbox.settle(connection, job, now=scenery.clock())
