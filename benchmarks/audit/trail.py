@@ -1,7 +1,7 @@
-"""A million audit rows of 10,000 patients: sealed, verified, and asked by the command who saw what of one patient.
+"""A million audit rows: sealed, verified, and asked who saw what of one patient.
 
-Sealing is per row, of thousand at a time as the relay does it. The command is the whole program, with its start, and
-as a patient has a hundred rows it prints all of them. SQLite and PostgreSQL.
+The command is the whole program, with its start; beside it the query alone, in a program that runs. SQLite, and the
+same trail in PostgreSQL.
 """
 
 import os
@@ -9,30 +9,29 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import insert
+from sqlalchemy import Connection
 
-from benchmarks.audit import GROUP
-from benchmarks.result import Result, within
-from gateway.store import audit_chain
-from gateway.store import numbers as numbers_after
+from benchmarks.audit import GROUP, building
+from benchmarks.audit.rows import BEGINNING, BUSY, clinic_id, patient_id
+from benchmarks.result import Result, compare, within
+from gateway.domain.audit_record import AuditRecord
+from gateway.store import audit, audit_chain, audit_search
 from gateway.store.engine import Database
 from gateway.store.schema import upgrade
-from gateway.store.tables import audit, audit_tail, party, resource
 from tests.peers.postgres import Postgres
 
-ROWS, PATIENTS, TRIES = 1_000_000, 10_000, 5
+ROWS, TRIES, SEALED_LATER = 1_000_000, 5, 20_000
+"""The sealer's work is measured at the end of the chain; the chain before it is the same one."""
 ANSWER_S = 1.0
 """The promise: who saw what of one patient, within a second, with the start of the program."""
 SEALED_PER_S, VERIFIED_PER_S = 5_000.0, 20_000.0
 """Rows a second; below these the relay would fall behind a busy day, and a walk over a million rows take a minute."""
-_AT_ONCE = 1_000
-_BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+_AT_ONCE, _PAGE, _SHOWN, _ALL = 1_000, 50, 100, 100_000
 
 
 @dataclass(frozen=True)
@@ -43,73 +42,56 @@ class _Place:
     folder: Path
     database: Database
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """As variables of the environment."""
+        url = self.database.url.render_as_string(hide_password=False)
+        key_file = self.folder / "pseudonym.key"
+        if not key_file.exists():
+            key_file.touch(mode=0o600)
+            key_file.write_bytes(os.urandom(32))
+        settings = {"CONSILIUM_DATA_DIR": str(self.folder), "CONSILIUM_DATABASE_URL": url}
+        return settings | {"CONSILIUM_PSEUDONYM__KEY_FILE": str(key_file)}
+
 
 def run(rows: int = ROWS) -> list[Result]:
-    """Each of the three on each database."""
-    results = []
-    for place in _places():
-        _fill(place.database, rows)
-        results += [_sealing(place, rows), _verifying(place, rows), _asking(place)]
-    return results
-
-
-def _places() -> Iterator[_Place]:
-    with tempfile.TemporaryDirectory(prefix="consilium-bench-") as name:
-        folder = Path(name)
-        with _opened(f"sqlite:///{folder / 'consilium.db'}") as database:
-            yield _Place("SQLite", folder, database)
-    with (
-        tempfile.TemporaryDirectory(prefix="consilium-bench-") as name,
-        Postgres() as server,
-        _opened(server.create_database("audit")) as database,
-    ):
-        yield _Place("PostgreSQL", Path(name), database)
+    """Each on each database."""
+    with _place("SQLite") as first:
+        building.fill(first.database, rows)
+        _seal(first.database, rows - SEALED_LATER)
+        results = _measured(first, rows)
+        with Postgres(shared_buffers="128MB", fsync="on") as server, _place("PostgreSQL", server) as second:
+            building.carry(first.database, second.database, rows=rows, sealed=rows - SEALED_LATER)
+            return results + _measured(second, rows)
 
 
 @contextmanager
-def _opened(url: str) -> Iterator[Database]:
-    database = Database(url)
-    upgrade(database)
-    try:
-        yield database
-    finally:
-        database.dispose()
+def _place(name: str, server: Postgres | None = None) -> Iterator[_Place]:
+    with tempfile.TemporaryDirectory(prefix="consilium-bench-") as folder:
+        url = server.create_database("audit") if server else f"sqlite:///{folder}/consilium.db"
+        database = Database(url)
+        upgrade(database)
+        try:
+            yield _Place(name, Path(folder), database)
+        finally:
+            database.dispose()
 
 
-def _fill(database: Database, rows: int) -> None:
-    """Not through `audit.record`: a million transactions would take an hour."""
-    with database.write("bench.fill") as connection:
-        clinic = {"id": "clinic", "kind": "clinic", "name": "clinic", "country": "TR", "time_zone": "Europe/Istanbul"}
-        connection.execute(insert(party).values(clinic | {"created_at": _BEGINNING}))
-        of_clinic = {"party_id": "clinic", "type": "Patient", "version": 1, "updated_at": _BEGINNING}
-        connection.execute(insert(resource), [of_clinic | {"id": _patient(one)} for one in range(PATIENTS)])
-    for first in range(0, rows, 10 * _AT_ONCE):
-        numbers = range(first + 1, min(first + 10 * _AT_ONCE, rows) + 1)
-        with database.write("bench.fill") as connection:
-            connection.execute(insert(audit), [_row(number) for number in numbers])
-            connection.execute(insert(audit_tail), [{"audit_id": number} for number in numbers])
-    with database.write("bench.fill") as connection:
-        numbers_after.go_on(connection)
+def _measured(place: _Place, rows: int) -> list[Result]:
+    return [_sealing(place), _verifying(place, rows), *_commands(place), *_queries(place)]
 
 
-def _row(number: int) -> dict[str, object]:
-    patient = _patient(number * 7919 % PATIENTS)
-    row = {"id": number, "at": _BEGINNING + timedelta(seconds=number), "actor": "ehr", "action": "fhir.read"}
-    row |= {"outcome": "success", "case_id": None, "patient_id": patient, "subject": f"Patient/{patient}/_history/1"}
-    return row | {"details": {"party": "clinic", "address": "192.0.2.7"}}
+def _seal(database: Database, rows: int) -> None:
+    """The next so many rows, a thousand in each transaction as the relay does it."""
+    while rows > 0:
+        with database.write("bench.seal") as connection:
+            rows -= audit_chain.seal(connection, now=BEGINNING, limit=min(_AT_ONCE, rows))
 
 
-def _patient(number: int) -> str:
-    return f"patient{number:09}"
-
-
-def _sealing(place: _Place, rows: int) -> Result:
+def _sealing(place: _Place) -> Result:
     begin = time.perf_counter()
-    sealed = 1
-    while sealed:
-        with place.database.write("bench.seal") as connection:
-            sealed = audit_chain.seal(connection, now=_BEGINNING, limit=_AT_ONCE)
-    took_us = (time.perf_counter() - begin) / rows * 1e6
+    _seal(place.database, SEALED_LATER)
+    took_us = (time.perf_counter() - begin) / SEALED_LATER * 1e6
     return within(GROUP, f"{place.name}: sealing a row, us", [took_us], 1e6 / SEALED_PER_S)
 
 
@@ -117,24 +99,63 @@ def _verifying(place: _Place, rows: int) -> Result:
     begin = time.perf_counter()
     with place.database.read() as connection:
         found = audit_chain.verify(connection)
-    if found.broken_at is not None or found.sealed != rows:
+    if found.broken_at is not None or found.sealed != rows or found.unsealed:
         raise RuntimeError("the chain is not whole")
     took_us = (time.perf_counter() - begin) / rows * 1e6
     return within(GROUP, f"{place.name}: verifying a row, us", [took_us], 1e6 / VERIFIED_PER_S)
 
 
-def _asking(place: _Place) -> Result:
-    """Each try asks of another patient."""
-    url = place.database.url.render_as_string(hide_password=False)
-    key_file = place.folder / "pseudonym.key"
-    key_file.touch(mode=0o600)
-    key_file.write_bytes(os.urandom(32))
-    settings = {"CONSILIUM_DATA_DIR": str(place.folder), "CONSILIUM_DATABASE_URL": url}
-    settings |= {"CONSILIUM_PSEUDONYM__KEY_FILE": str(key_file)}
-    took_s = []
-    for number in range(TRIES):
-        command = [sys.executable, "-m", "gateway.cli", "audit", "patient", _patient(number * 17), "--json"]
+def _commands(place: _Place) -> list[Result]:
+    """Each try asks of another patient; nothing is promised of one with 5,000 rows."""
+    as_json = _taken_s(lambda patient: _ask(place, patient, "--json"), _some())
+    as_table = _taken_s(lambda patient: _ask(place, patient), _some())
+    of_busy = _taken_s(lambda patient: _ask(place, patient, "--json", f"--limit={_ALL}"), [BUSY] * TRIES)
+    busy_table = _taken_s(lambda patient: _ask(place, patient, f"--limit={_ALL}"), [BUSY])
+    return [
+        within(GROUP, f"{place.name}: audit patient --json, the whole command, s", as_json, ANSWER_S),
+        within(GROUP, f"{place.name}: audit patient, the whole command, s", as_table, ANSWER_S),
+        _shown(f"{place.name}: audit patient --json of 5,000 rows, the whole command, s", of_busy),
+        _shown(f"{place.name}: audit patient of 5,000 rows, the whole command, s", busy_table),
+    ]
+
+
+def _queries(place: _Place) -> list[Result]:
+    """What a program that runs already waits for."""
+    with place.database.read() as connection:
+        audit.of_patient(connection, patient_id(BUSY), limit=1)  # its statements are compiled once
+        rows = _taken_s(lambda patient: audit.of_patient(connection, patient_id(patient), limit=_SHOWN + 1), _some())
+        of_busy = _taken_s(lambda patient: audit.of_patient(connection, patient_id(patient), limit=_ALL), [BUSY])
+        _search(connection, BUSY)
+        pages = _taken_s(lambda patient: _search(connection, patient), _some())
+    return [
+        within(GROUP, f"{place.name}: audit patient, its query alone, s", rows, ANSWER_S),
+        _shown(f"{place.name}: audit patient of 5,000 rows, its query alone, s", of_busy),
+        within(GROUP, f"{place.name}: AuditEvent?patient=, a page of {_PAGE}, its query, s", pages, ANSWER_S),
+    ]
+
+
+def _ask(place: _Place, patient: int, *options: str) -> None:
+    command = [sys.executable, "-m", "gateway.cli", "audit", "patient", patient_id(patient), *options]
+    subprocess.run(command, env=os.environ | place.settings, check=True, stdout=subprocess.DEVNULL)
+
+
+def _search(connection: Connection, patient: int) -> list[AuditRecord]:
+    wanted = audit_search.Wanted(patient_ids=(patient_id(patient),))
+    return audit_search.visible(connection, clinic_id(patient), wanted, count=_PAGE + 1)
+
+
+def _some() -> list[int]:
+    return [17 + number for number in range(TRIES)]
+
+
+def _taken_s(ask: Callable[[int], object], patients: Sequence[int]) -> list[float]:
+    taken = []
+    for patient in patients:
         begin = time.perf_counter()
-        subprocess.run(command, env=os.environ | settings, check=True, stdout=subprocess.DEVNULL)
-        took_s.append(time.perf_counter() - begin)
-    return within(GROUP, f"{place.name}: audit patient, the whole command, s", took_s, ANSWER_S)
+        ask(patient)
+        taken.append(time.perf_counter() - begin)
+    return taken
+
+
+def _shown(name: str, taken_s: list[float]) -> Result:
+    return compare(GROUP, name, taken_s, [ANSWER_S], "a second", None)

@@ -1,5 +1,5 @@
 """The command `consilium`."""
 
-from gateway.cli.entry import main
+from gateway.cli.entry import main, run
 
-__all__ = ["main"]
+__all__ = ["main", "run"]

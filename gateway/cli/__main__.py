@@ -1,6 +1,6 @@
 """`python -m gateway.cli`, by which `consilium up` starts its programs."""
 
-from gateway.cli.entry import main
+from gateway.cli.entry import run
 
 if __name__ == "__main__":
-    main()
+    run()

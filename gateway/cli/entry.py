@@ -1,5 +1,6 @@
 """The group `consilium`, with the options that stand before every command."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -24,3 +25,9 @@ def main(ctx: click.Context, config_file: Path | None) -> None:
     office = Office(config_file)
     ctx.obj = office
     ctx.call_on_close(office.close)
+
+
+def run() -> None:
+    """The program itself. Nothing is collected until the office has its settings: what a start makes stays."""
+    gc.disable()
+    main()

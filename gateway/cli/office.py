@@ -3,6 +3,7 @@
 What each of them needs is imported at that use as well, so that help and versions are there at once.
 """
 
+import gc
 import getpass
 import os
 from contextlib import ExitStack
@@ -34,7 +35,9 @@ class Office:
         """Raises UnusableSettings."""
         from config.settings import load_settings
 
-        return load_settings(self.config_file)
+        found = load_settings(self.config_file)
+        _collect_from_here_on()
+        return found
 
     @cached_property
     def core(self) -> "Core":
@@ -74,6 +77,13 @@ class Office:
     def close(self) -> None:
         """Close the database and end the trace, if the stores were opened."""
         self._ended.close()
+
+
+def _collect_from_here_on() -> None:
+    """The collector, which rested while the program was loaded (`entry.run`), never looks at what that made."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 pass_office = click.make_pass_decorator(Office)

@@ -138,18 +138,25 @@ def of_patient(
     """
     own_cases = select(cases.c.id).where(cases.c.patient_id == patient_id)
     named = select(audit).where(audit.c.patient_id == patient_id)
-    unnamed = select(audit).where(audit.c.patient_id.is_(None), audit.c.case_id.in_(own_cases))
-    parts = [one.where(audit.c.id < before) if before else one for one in (named, unnamed)]
-    newest = [_narrowed(one, actions, since).order_by(audit.c.id.desc()).limit(limit) for one in parts]
+    is_unnamed = func.coalesce(audit.c.patient_id, "") == ""  # no index has it: rows without a patient are many
+    unnamed = select(audit).where(is_unnamed, audit.c.case_id.in_(own_cases))
+    parts = [(named, audit.c.id), (unnamed, audit.c.id + 0)]  # by its bare id SQLite would walk the whole trail
+    parts = [(one.where(audit.c.id < before) if before else one, order) for one, order in parts]
+    newest = [_narrowed(one, actions, since).order_by(order.desc()).limit(limit) for one, order in parts]
     both = union_all(*(select(part.subquery()) for part in newest)).subquery()
     return list(connection.execute(select(both).order_by(both.c.id.desc()).limit(limit)).all())
 
 
-def require_patient(connection: Connection, patient_id: str) -> None:
-    """Raises NotFound where there never was a patient of that id; one that was destroyed is found."""
+def require_patient(connection: Connection, patient_id: str) -> str:
+    """The id of the clinic whose patient it is or was.
+
+    Raises NotFound where there never was a patient of that id; one that was destroyed is found.
+    """
     is_it = (resource.c.id == patient_id) & (resource.c.type == "Patient")
-    if connection.execute(select(resource.c.id).where(is_it)).first() is None:
+    clinic_id: str | None = connection.execute(select(resource.c.party_id).where(is_it)).scalar()
+    if clinic_id is None:
         raise NotFound(f"no Patient/{patient_id}")
+    return clinic_id
 
 
 def record_of(row: Row[Any], *, patient_id: str = "") -> AuditRecord:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select
 
 from gateway.domain.audit_proof import Anchor, Damage, Verification
 from gateway.store.tables import audit, audit_seal, audit_tail
@@ -27,7 +27,9 @@ _PART = 1000
 _MOST_NAMED = 100
 _HAS_TAIL = select(audit_tail.c.audit_id).limit(1)
 _LAST_SEAL = select(audit_seal).order_by(audit_seal.c.position.desc()).limit(1)
-_TAIL = select(audit).join(audit_tail, audit.c.id == audit_tail.c.audit_id).order_by(audit.c.id)
+_NEXT = select(audit_tail.c.audit_id).order_by(audit_tail.c.audit_id).limit(bindparam("most")).subquery()
+_TAIL = select(audit).join(_NEXT, audit.c.id == _NEXT.c.audit_id).order_by(_NEXT.c.audit_id)
+"""The tail first: in the order of the rows' own ids SQLite walks along all that were ever sealed."""
 _SEALED = (
     select(
         audit_seal.c.position, audit_seal.c.sha256, audit_seal.c.form, audit_seal.c.audit_id.label("sealed_id"), audit
@@ -42,7 +44,7 @@ def seal(connection: Connection, *, now: datetime, limit: int = 1000) -> int:
     take_turn(connection, "audit seal")
     last = connection.execute(_LAST_SEAL).one_or_none()
     position, digest = (last.position, last.sha256) if last else (0, GENESIS)
-    rows = connection.execute(_TAIL.limit(limit)).all()
+    rows = connection.execute(_TAIL, {"most": limit}).all()
     seals = []
     for row in rows:
         position, digest = position + 1, _digest(digest, row, _WITH_PATIENT)

@@ -57,7 +57,7 @@ def test_the_licence_and_the_command_come_with_it(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         entry_points = next(name for name in names if name.endswith(".dist-info/entry_points.txt"))
-        assert "consilium = gateway.cli:main" in archive.read(entry_points).decode()
+        assert "consilium = gateway.cli:run" in archive.read(entry_points).decode()
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 

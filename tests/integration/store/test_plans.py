@@ -9,7 +9,7 @@ from sqlalchemy import insert, text
 from gateway.domain.breaker import DestinationPolicy
 from gateway.domain.work import QUEUES, JobKind
 from gateway.services import second_look
-from gateway.store import audit, audit_search, doorbell, outbox
+from gateway.store import audit, audit_chain, audit_search, doorbell, outbox
 from gateway.store.audit_search import Wanted
 from gateway.store.engine import Database
 from gateway.store.schema import upgrade
@@ -74,6 +74,26 @@ def test_the_trail_is_not_walked_for_a_clinic_that_has_little_in_it(database: Da
         near, whole = [one for one in statements if "UNION ALL" in one.sql]
         assert near.sql.count("BETWEEN") == 2
         plan = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {whole.sql}", whole.parameters)]
+    read = [step for step in plan if step.startswith(("SCAN audit", "SEARCH audit"))]
+    assert len(read) == 2
+    assert "ix_audit_patient_id_id (patient_id=?" in read[0]
+    assert "ix_audit_case_id" in read[1]
+
+
+def test_the_sealer_does_not_walk_what_is_sealed(database: Database) -> None:
+    with executed() as statements, database.write("test") as connection:
+        assert audit_chain.seal(connection, now=NOW, limit=10) == 10
+        [asked] = [one for one in statements if "audit.details" in one.sql]
+        plan = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked.sql}", asked.parameters)]
+    assert "SCAN audit" not in plan
+    assert "SEARCH audit USING INTEGER PRIMARY KEY (rowid=?)" in plan
+
+
+def test_the_rows_of_a_patient_are_found_by_patient_and_by_case(database: Database) -> None:
+    with executed() as statements, database.read() as connection:
+        audit.of_patient(connection, "p1", limit=101)
+        [asked] = [one for one in statements if "UNION ALL" in one.sql]
+        plan = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked.sql}", asked.parameters)]
     read = [step for step in plan if step.startswith(("SCAN audit", "SEARCH audit"))]
     assert len(read) == 2
     assert "ix_audit_patient_id_id (patient_id=?" in read[0]

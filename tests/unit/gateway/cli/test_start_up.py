@@ -2,17 +2,22 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import pytest
+from sqlalchemy import insert
 
 from gateway.cli import main
 from gateway.cli.commands import COMMANDS
 from gateway.store.engine import Database
 from gateway.store.schema import upgrade
+from gateway.store.tables import party, resource
 
 HEAVY = {"alembic", "celery", "fhir", "flask", "gunicorn", "httpx", "kombu", "pydicom", "pynetdicom", "weasyprint"}
+HEAVY |= {"authlib", "boto3", "cryptography"}
+PATIENT = "patient1"
 STORES = {"config.settings", "pydantic", "sqlalchemy"}
 IMPORTED = """
 import sys
@@ -21,6 +26,17 @@ try:
     main(sys.argv[1:])
 finally:
     print("imported", *sys.modules, file=sys.stderr)
+"""
+COLLECTED = """
+import gc
+from gateway.cli import entry
+from gateway.cli.office import Office
+def told():
+    print(gc.isenabled())
+    Office(None).settings
+    print(gc.isenabled(), gc.get_freeze_count())
+entry.main = told
+entry.run()
 """
 
 
@@ -55,8 +71,11 @@ def test_the_list_of_commands_imports_none_of_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        (noun, "list")
-        for noun in ("case", "clinic", "client", "delivery", "document", "endpoint", "quarantine", "study")
+        *(
+            (noun, "list")
+            for noun in ("case", "clinic", "client", "delivery", "document", "endpoint", "quarantine", "study")
+        ),
+        ("audit", "patient", PATIENT),
     ],
     ids=lambda arguments: arguments[0],
 )
@@ -66,12 +85,28 @@ def test_a_list_imports_nothing_heavy(tmp_path: Path, stores: None, arguments: t
     assert modules & HEAVY == set()
 
 
+def test_a_program_collects_once_it_has_its_settings_and_never_what_its_start_made(tmp_path: Path) -> None:
+    settings = {"CONSILIUM_DATA_DIR": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-c", COLLECTED], cwd=tmp_path, env=settings, capture_output=True, text=True, check=True
+    )
+    before, has_settings, frozen = ended.stdout.split()
+    assert (before, has_settings) == ("False", "True")
+    assert int(frozen) > 0
+
+
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A database with its tables."""
+    """A database with its tables, and a patient."""
     file = tmp_path_factory.mktemp("template") / "consilium.db"
     database = Database(f"sqlite:///{file}")
     upgrade(database)
+    now = datetime.now(UTC)
+    with database.write("test.patient") as connection:
+        clinic = {"id": "clinic", "kind": "clinic", "name": "clinic", "country": "TR", "time_zone": "Europe/Istanbul"}
+        connection.execute(insert(party).values(**clinic, created_at=now))
+        whose = {"party_id": "clinic", "type": "Patient", "version": 1, "updated_at": now}
+        connection.execute(insert(resource).values(id=PATIENT, **whose))
     database.dispose()
     return file.read_bytes()
 
