@@ -3,9 +3,11 @@
 `config/consilium.example.toml` explains each setting. Only the composition roots and the command line read them.
 """
 
+import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -97,6 +99,13 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Variables win over the files, which arrive merged as initial values."""
         return env_settings, init_settings
+
+    @property
+    def spelt(self) -> Mapping[str, str]:
+        """Every setting by its name, `web.host`, as JSON: equal where the value is."""
+        values = self.model_dump(mode="json")
+        found = {path: reduce(lambda group, name: group[name], path, values) for path in setting_names()}
+        return {".".join(path): json.dumps(value, sort_keys=True) for path, value in found.items()}
 
     @property
     def database_url_resolved(self) -> str:

@@ -3,15 +3,26 @@
 import signal
 import ssl
 import threading
+from functools import partial
 
 from config.groups import Dicom
 from config.settings import Settings
-from dicom_node.scp import NodeMetrics, NodeSettings, ReceivedInstance, RunningNode, server_context, start_node
+from dicom_node.scp import (
+    NodeMetrics,
+    NodeSettings,
+    ReceivedInstance,
+    Refusal,
+    RunningNode,
+    server_context,
+    start_node,
+)
 from gateway.disk_figures import DiskFigures
 from gateway.domain import trace
+from gateway.domain.network import address_of, counted
 from gateway.domain.party import Endpoint
 from gateway.process import prepare_process, serve_metrics
 from gateway.services.core import Core
+from gateway.services.denials import DenialLimit, record_association_denial
 from gateway.services.intake import Arrival, receive
 from gateway.store import parties
 from gateway.wiring import start_core
@@ -25,7 +36,7 @@ def run_node(settings: Settings) -> None:
         signal.signal(number, lambda _number, _frame: ended.set())
     metrics = NodeMetrics(DiskFigures(settings.data_dir, settings.storage.min_free_bytes))
     serve_metrics(settings.dicom.metrics_host, settings.dicom.metrics_port, metrics.registry)
-    node = open_node(settings, start_core(settings), metrics)
+    node = open_node(settings, start_core(settings, "dicom-node"), metrics)
     ended.wait()
     node.stop()
     trace.flush()
@@ -51,7 +62,26 @@ def open_node(settings: Settings, core: Core, metrics: NodeMetrics) -> RunningNo
             ),
         )
 
-    return start_node(_node_settings(settings), find_caller=find_caller, receive=keep, metrics=metrics)
+    return start_node(
+        _node_settings(settings),
+        find_caller=find_caller,
+        receive=keep,
+        refused=partial(_remember, core, DenialLimit()),
+        metrics=metrics,
+    )
+
+
+def _remember(core: Core, limit: DenialLimit, refusal: Refusal) -> None:
+    address = counted(address_of(refusal.host))
+    record = partial(
+        record_association_denial,
+        core.database,
+        reason=refusal.reason,
+        address=address,
+        calling_ae_title=refusal.calling_ae_title,
+        now=core.now(),
+    )
+    limit.leave(record, address)
 
 
 def _node_settings(settings: Settings) -> NodeSettings:

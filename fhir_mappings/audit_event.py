@@ -42,6 +42,8 @@ _MACHINE, _IP_ADDRESS, _URI = "1", "2", "5"
 
 _IN_ENTITIES = frozenset(("address", "by", "consents", "purposes", "reasons"))
 """Details that stand elsewhere than in the details of the data."""
+_UNTOLD = _IN_ENTITIES | {"digests"}
+"""Also those by which the gateway compares, and which tell others nothing."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ def _data(record: AuditRecord) -> dict[str, Any]:
     is_here = local_target(record.subject) is not None
     what = {"reference": record.subject} if is_here else {"identifier": {"value": record.subject}}
     data = {"what": what} | _kind(_ENTITY_TYPES, "2") | {"role": {"system": _ROLES, "code": "4"}}
-    told = [(name, _text(value)) for name, value in sorted(record.details.items()) if name not in _IN_ENTITIES]
+    told = [(name, _text(value)) for name, value in sorted(record.details.items()) if name not in _UNTOLD]
     details = [{"type": name, "valueString": text} for name, text in told if text]
     return data | ({"detail": details} if details else {})
 

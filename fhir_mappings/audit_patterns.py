@@ -10,12 +10,14 @@
 | egress.denied, read.denied | 110113 Security Alert | AuthZ-Consent | E | (AuthZconsent) |
 | oauth.*, user.sign-in | 110114 User Authentication | 110122 Login | E | |
 | user.sign-out | 110114 User Authentication | 110123 Logout | E | |
+| dicom.denied | 110113 Security Alert | 110126 Node Authentication | E | |
 | instance.* | 110104 DICOM Instances Transferred | | C | |
 | audit.* | 110101 Audit Log Used | | R | |
 | backup.* | iso-21089-lifecycle archive | | E | |
 | page.view, *.show, *.shown, *.list | iso-21089-lifecycle access | | R | |
 | *.denied | 110113 Security Alert | | E | |
 | client, endpoint, clinic, reviewer, user, transfer | 110113 Security Alert | 110129 Security Configuration | U | |
+| settings.changed | 110113 Security Alert | 110131 Software Configuration | U | |
 | everything else | 110100 Application Activity | | E | |
 
 https://profiles.ihe.net/ITI/BALP/, DICOM PS3.16 CID 400 and 401, https://hl7.org/fhir/R4/valueset-audit-event-type.html
@@ -79,6 +81,8 @@ OF_ACTION = {
     "user.sign-in": _LOGIN,
     "user.sign-out": Pattern("plain", _DCM, "110114", "E", ((_DCM, "110123"),)),
     "page.view": _LOOK,
+    "settings.changed": Pattern("plain", _DCM, "110113", "U", ((_DCM, "110131"),)),
+    "dicom.denied": Pattern("plain", _DCM, "110113", "E", ((_DCM, "110126"),)),
 }
 OF_NOUN = {
     "oauth": _LOGIN,

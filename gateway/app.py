@@ -39,7 +39,7 @@ def run_web(settings: Settings) -> None:
 
 def build_application(settings: Settings) -> Flask:
     """The WSGI application over the stores that these settings name."""
-    core = start_core(settings)
+    core = start_core(settings, "web")
     return create_application(
         Edge(
             database=core.database,

@@ -14,7 +14,7 @@ from gateway.domain.breaker import DestinationPolicy
 from gateway.domain.errors import Full, Permanent, Transient
 from gateway.domain.report import Institution
 from gateway.domain.work import RetryPolicy
-from gateway.services import one_key
+from gateway.services import one_key, settings_changes
 from gateway.services.core import Core
 from gateway.services.one_store import OwnBlobs
 from gateway.store.blobs import BlobDirectory
@@ -36,13 +36,15 @@ def open_core(settings: Settings) -> Core:
     return _core(settings, database, own_blobs(settings, database, key), key)
 
 
-def start_core(settings: Settings) -> Core:
+def start_core(settings: Settings, program: str) -> Core:
     """The same for a program: it compares its blob store now, where database and store are there to tell.
+
+    Settings that have changed are recorded with the first thing that it writes.
 
     Raises as `open_core`, and Permanent for a blob store that is not that of the installation.
     """
     database = open_database(settings)
-    key = _confirmed_key(settings, database)
+    key = _confirmed_key(settings, database, program)
     blobs = own_blobs(settings, database, key)
     core = _core(settings, database, blobs, key)
     try:
@@ -143,8 +145,11 @@ def key_problem(settings: Settings, core: Core) -> str:
     return one_key.known_problem(core.database, core.pseudonym_key, settings.pseudonym_key_path)
 
 
-def _confirmed_key(settings: Settings, database: Database) -> bytes:
-    """The key, compared now if the database answers, and in any case before anything is written."""
+def _confirmed_key(settings: Settings, database: Database, program: str = "") -> bytes:
+    """The key, compared now if the database answers, and in any case before anything is written.
+
+    Then a program, which has a name, records what changed of its settings.
+    """
     key, path, now = _pseudonym_key(settings, database), settings.pseudonym_key_path, clock(settings)
     if found := one_key.known_problem(database, key, path):
         database.dispose()
@@ -155,6 +160,8 @@ def _confirmed_key(settings: Settings, database: Database) -> bytes:
             one_key.confirm(connection, key, path, now=now())
         except Permanent as exc:  # what was begun is not at fault: it is refused for now, and no job gives up
             raise Transient(str(exc)) from exc
+        if program:
+            settings_changes.record_changes(connection, program, settings.spelt, key, now=now())
 
     database.begin_with(confirm)
     return key

@@ -20,10 +20,10 @@ _BESIDE = ("fhir_mappings", "config")
 
 ANYWHERE = frozenset(
     """
-    base64 binascii collections collections.abc contextlib contextvars copy csv dataclasses datetime decimal email.utils
-    enum errno functools gc hashlib heapq hmac http importlib.metadata importlib.resources io ipaddress itertools json
-    json.encoder logging math os pathlib platform random re secrets shlex signal stat struct sys threading time tomllib
-    traceback types typing unicodedata urllib.parse uuid warnings zlib zoneinfo
+    base64 binascii collections collections.abc contextlib contextvars copy csv dataclasses datetime decimal difflib
+    email.utils enum errno functools gc hashlib heapq hmac http importlib.metadata importlib.resources io ipaddress
+    itertools json json.encoder logging math os pathlib platform random re secrets shlex signal stat struct sys threading time
+    tomllib traceback types typing unicodedata urllib.parse uuid warnings zlib zoneinfo
     cryptography cryptography.exceptions cryptography.hazmat.primitives.* joserfc joserfc.errors joserfc.jwk joserfc.jws
     markupsafe structlog
     """.split()  # noqa: SIM905 - a list of 70 lines reads worse
@@ -42,12 +42,13 @@ PLACES: dict[str, tuple[str, ...]] = {
     "click": ("gateway/cli/",),
     "concurrent.futures": ("workers/",),
     "ctypes": ("gateway/supervisor.py",),
-    "fcntl": ("dicom_node/scp/", "gateway/store/"),
+    "fcntl": ("dicom_node/scp/", "gateway/store/", "workers/syslog/"),
     "fhir.resources.R4B.*": ("fhir_mappings/",),
     "flask": ("gateway/web/", "gateway/app.py"),
     "getpass": ("gateway/cli/office.py",),
     "gunicorn.app.base": ("gateway/app.py",),
     "gunicorn.glogging": ("gateway/web/server_log.py",),
+    "difflib": ("fhir_mappings/structure.py",),
     "gzip": ("gateway/store/portable.py",),
     "importlib": ("config/settings.py", "gateway/cli/checks.py", "gateway/cli/commands.py"),
     "jinja2": ("gateway/web/application.py", "workers/rendering/"),
@@ -73,6 +74,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "sqlalchemy.*": ("gateway/",),
     "sqlite3": ("gateway/store/engine.py",),
     "ssl": ("dicom_node/", "gateway/", "workers/"),
+    "termios": ("workers/syslog/",),
     "tempfile": ("dicom_node/scu/", "gateway/services/sweeping.py", "gateway/store/"),
     "weasyprint": ("workers/rendering/",),
     "weasyprint.text.ffi": ("gateway/cli/checks.py",),

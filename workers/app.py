@@ -80,7 +80,7 @@ class Worker:
     @cached_property
     def core(self) -> Core:
         """Opened once, at the first use."""
-        return start_core(self.settings)
+        return start_core(self.settings, "worker")
 
     @cached_property
     def handlers(self) -> dict[JobKind, Handler]:

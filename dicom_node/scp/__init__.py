@@ -1,9 +1,9 @@
-"""The storage node: C-ECHO and C-STORE for known callers. `start_node(settings, find_caller=, receive=)`."""
+"""The storage node: C-ECHO and C-STORE for known callers. `start_node(settings, find_caller=, receive=, refused=)`."""
 
 from dicom_node.scp.certificate import server_context
 from dicom_node.scp.metrics import NodeMetrics
 from dicom_node.scp.node import RunningNode, start_node
-from dicom_node.scp.settings import CallerFinder, NodeSettings, ReceivedInstance, Receiver
+from dicom_node.scp.settings import CallerFinder, NodeSettings, ReceivedInstance, Receiver, Refusal, RefusalKeeper
 
 __all__ = [
     "CallerFinder",
@@ -11,6 +11,8 @@ __all__ = [
     "NodeSettings",
     "ReceivedInstance",
     "Receiver",
+    "Refusal",
+    "RefusalKeeper",
     "RunningNode",
     "server_context",
     "start_node",

@@ -36,12 +36,14 @@ from dicom_node.scp.pdu import (
     data_pdus,
     data_values,
 )
-from dicom_node.scp.settings import CallerFinder, NodeSettings, Receiver
+from dicom_node.scp.refusals import Refusals
+from dicom_node.scp.settings import CallerFinder, NodeSettings, Receiver, Refusal
 from dicom_node.scp.spool import SpoolFolder
 from dicom_node.scp.storing import Peer, Storing
 from gateway.domain import hooks, trace
 from gateway.domain.party import Endpoint
 
+_NO_TLS = "tls-handshake"
 log = structlog.get_logger(__name__)
 
 
@@ -67,6 +69,7 @@ class AssociationServer:
         receive: Receiver,
         is_stopping: Callable[[], bool],
         metrics: NodeMetrics,
+        refusals: Refusals,
     ) -> None:
         self._settings = settings
         self._is_stopping = is_stopping
@@ -75,6 +78,7 @@ class AssociationServer:
         self._find_caller = find_caller
         self._receive = receive
         self._metrics = metrics
+        self._refusals = refusals
         self._supported = negotiation.supported_sop_classes(settings.extra_sop_classes)
 
     def serve(self, connection: socket.socket, host: str) -> None:
@@ -85,20 +89,25 @@ class AssociationServer:
 
     def _serve_connection(self, connection: socket.socket, host: str, association_id: str) -> None:
         try:
-            self._shake_hands(connection)
+            self._shake_hands(connection, host)
             self._serve_stream(PduStream(connection), host, association_id)
             self._await_close(connection)
         except ConnectionEnded as exc:
             log.info("connection_ended", association=association_id, host=host, reason=str(exc))
 
-    def _shake_hands(self, connection: socket.socket) -> None:
-        """The TLS handshake with its deadline, where the connection is one of TLS."""
+    def _shake_hands(self, connection: socket.socket, host: str) -> None:
+        """The TLS handshake with its deadline, where the connection is one of TLS.
+
+        Who only hangs up, as whoever looks whether the port is open, was not refused anything.
+        """
         if not isinstance(connection, ssl.SSLSocket):
             return
         try:
             connection.settimeout(self._settings.association_timeout_s)
             connection.do_handshake()
         except OSError as exc:
+            if isinstance(exc, ssl.SSLError) and not isinstance(exc, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+                self._refusals.add(Refusal(_NO_TLS, host))
             raise ConnectionEnded("no TLS handshake") from exc
 
     def _serve_stream(self, stream: PduStream, host: str, association_id: str) -> None:
@@ -121,6 +130,7 @@ class AssociationServer:
         if isinstance(caller, Rejection):
             log.warning("association_rejected", association=association_id, calling=calling, reason=caller.reason)
             self._metrics.rejected(caller.reason)
+            self._refusals.add(Refusal(caller.code, host, calling))
             stream.send(negotiation.reject_pdu(caller), timeout_s)
             return
         peer = Peer(calling, request.called_ae_title or "", host, association_id, caller)

@@ -68,20 +68,21 @@ class AcceptedContext:
 
 @dataclass(frozen=True)
 class Rejection:
-    """Result, source and diagnostic of an A-ASSOCIATE-RJ (PS3.8 9.3.4)."""
+    """Result, source and diagnostic of an A-ASSOCIATE-RJ (PS3.8 9.3.4); `code` is the reason as the trail names it."""
 
     result: int
     source: int
     diagnostic: int
     reason: str
+    code: str
 
 
-UNSUPPORTED_PROTOCOL = Rejection(1, 2, 2, "protocol version not supported")
-UNSUPPORTED_APPLICATION_CONTEXT = Rejection(1, 1, 2, "application context name not supported")
-UNKNOWN_CALLER = Rejection(1, 1, 3, "calling AE title not recognised")
-WRONG_CALLED = Rejection(1, 1, 7, "called AE title not recognised")
-CONGESTION = Rejection(2, 3, 1, "temporary congestion")
-LIMIT_REACHED = Rejection(2, 3, 2, "local limit of associations exceeded")
+UNSUPPORTED_PROTOCOL = Rejection(1, 2, 2, "protocol version not supported", "protocol-version")
+UNSUPPORTED_APPLICATION_CONTEXT = Rejection(1, 1, 2, "application context name not supported", "application-context")
+UNKNOWN_CALLER = Rejection(1, 1, 3, "calling AE title not recognised", "calling-ae-title")
+WRONG_CALLED = Rejection(1, 1, 7, "called AE title not recognised", "called-ae-title")
+CONGESTION = Rejection(2, 3, 1, "temporary congestion", "congestion")
+LIMIT_REACHED = Rejection(2, 3, 2, "local limit of associations exceeded", "association-limit")
 REJECTIONS = (
     UNSUPPORTED_PROTOCOL, UNSUPPORTED_APPLICATION_CONTEXT, UNKNOWN_CALLER, WRONG_CALLED, CONGESTION, LIMIT_REACHED,
 )  # fmt: skip

@@ -11,9 +11,11 @@ import structlog
 from dicom_node.scp.association import AssociationServer
 from dicom_node.scp.listening import Listener
 from dicom_node.scp.metrics import TOO_MANY_CONNECTIONS, NodeMetrics
-from dicom_node.scp.settings import CallerFinder, NodeSettings, Receiver
+from dicom_node.scp.refusals import Refusals
+from dicom_node.scp.settings import CallerFinder, NodeSettings, Receiver, Refusal, RefusalKeeper
 from dicom_node.scp.spool import SpoolFolder
 
+_CONNECTION_LIMIT = "connection-limit"
 log = structlog.get_logger(__name__)
 
 
@@ -47,15 +49,28 @@ class RunningNode:
     """A node that listens until `stop` is called."""
 
     def __init__(
-        self, settings: NodeSettings, find_caller: CallerFinder, receive: Receiver, metrics: NodeMetrics
+        self,
+        settings: NodeSettings,
+        find_caller: CallerFinder,
+        receive: Receiver,
+        refused: RefusalKeeper,
+        metrics: NodeMetrics,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._is_stopping = threading.Event()
         self._spool = SpoolFolder(settings.spool_folder, reserve_bytes=settings.reserve_bytes)
+        self._refusals = Refusals(refused)
         admission = Admission(settings.max_associations, settings.max_associations_per_peer)
         self._server = AssociationServer(
-            settings, self._spool, admission, find_caller, receive, self._is_stopping.is_set, metrics
+            settings,
+            self._spool,
+            admission,
+            find_caller,
+            receive,
+            self._is_stopping.is_set,
+            metrics,
+            self._refusals,
         )
         self._connections: dict[socket.socket, tuple[str, threading.Thread]] = {}
         self._lock = threading.Lock()
@@ -86,6 +101,7 @@ class RunningNode:
         for connection, (_, thread) in connections:
             thread.join(max(0.0, deadline - time.monotonic()))
             _shut(connection, socket.SHUT_RDWR)
+        self._refusals.stop(max(0.0, deadline - time.monotonic()))
         self._spool.remove()
 
     def _secure_listener(self, tls: ssl.SSLContext) -> Listener:
@@ -106,6 +122,7 @@ class RunningNode:
         if is_too_many:
             log.warning("connection_refused", host=host)
             self._metrics.rejected(TOO_MANY_CONNECTIONS)
+            self._refusals.add(Refusal(_CONNECTION_LIMIT, host))
             connection.close()
         else:
             thread.start()
@@ -131,10 +148,15 @@ class RunningNode:
 
 
 def start_node(
-    settings: NodeSettings, *, find_caller: CallerFinder, receive: Receiver, metrics: NodeMetrics
+    settings: NodeSettings,
+    *,
+    find_caller: CallerFinder,
+    receive: Receiver,
+    refused: RefusalKeeper,
+    metrics: NodeMetrics,
 ) -> RunningNode:
     """Listen and serve in background threads; returns when the ports are open. Raises OSError when one cannot be."""
-    return RunningNode(settings, find_caller, receive, metrics)
+    return RunningNode(settings, find_caller, receive, refused, metrics)
 
 
 def _shut(connection: socket.socket, how: int) -> None:

@@ -60,5 +60,21 @@ class ReceivedInstance:
 CallerFinder = Callable[[str], Endpoint | None]
 """AE title -> whose it is, or None when nobody registered it; asked for every association."""
 
+
+@dataclass(frozen=True)
+class Refusal:
+    """Somebody was not let in; `reason` is one of a few codes of ours.
+
+    `calling_ae_title` is what the caller says of itself, '' where it did not come so far. Nobody has checked it.
+    """
+
+    reason: str
+    host: str
+    calling_ae_title: str = ""
+
+
+RefusalKeeper = Callable[[Refusal], None]
+"""Remembers whoever was turned away; called in a thread of its own, after the answer."""
+
 Receiver = Callable[[ReceivedInstance], None]
 """Makes the instance durable and returns, or raises; only its return is answered with 0x0000."""

@@ -44,9 +44,11 @@ class Disclosure:
     """Something of a patient that was let go: when, to whom, what, why, and what is known to have arrived.
 
     `granted_at` is the first of `grants` permissions to send it, which is the instant of disclosure. `country` is the
-    recipient's as registered now; '' where that is not known any more. `acknowledged_at` is None
-    where the recipient has not said, or not yet, that it arrived. `is_recalled`: the patient took the consent back
-    afterwards. `evidence` are the ids of the audit rows behind it.
+    recipient's as registered now; '' where that is not known any more. `transfer` is the instrument on which it went to
+    another country; '' where it needed none, and where the row does not tell. `acknowledged_at` is None
+    where the recipient has not said, or not yet, that it arrived; `acknowledgement` is what it said, in words.
+    `recalled_at` is when the patient took the consent back afterwards; None where that was not so, or is so no more.
+    `evidence` are the ids of the audit rows behind it.
     """
 
     granted_at: datetime
@@ -62,15 +64,21 @@ class Disclosure:
     case_id: str
     acknowledged_at: datetime | None
     acknowledgement: str
-    is_recalled: bool
+    recalled_at: datetime | None
     evidence: tuple[int, ...]
+    transfer: str = ""
 
 
 @dataclass(frozen=True)
 class Accounting:
-    """The disclosures of one patient from `since` on, as of `made_at`, oldest first."""
+    """The disclosures of one patient from `since` on, as of `made_at`, oldest first.
+
+    `custodian` is the clinic whose patient it is, `time_zone` its IANA zone, in which people read the times.
+    """
 
     patient_id: str
+    custodian: str
+    time_zone: str
     case_ids: tuple[str, ...]
     since: datetime
     made_at: datetime

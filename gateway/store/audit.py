@@ -15,6 +15,8 @@ from gateway.store.tables import case as cases
 
 CASE_RESTORED = "case.restored"
 """The action that says: the case came from a backup, and what happened to it since is not known."""
+SETTINGS_CHANGED = "settings.changed"
+"""The action that says: a program has other settings than the last one of its kind."""
 _PATIENT_OF_CASE = select(cases.c.patient_id).where(cases.c.id == bindparam("of_case", type_=String))
 _ADD = (
     insert(audit)
@@ -114,6 +116,13 @@ def last_in_closed_cases(
 def restored_at(connection: Connection, case_id: str) -> datetime | None:
     """When the case last came from a backup; None when it never did."""
     return connection.execute(_RESTORED_AT, {"of_case": case_id}).scalar()
+
+
+def newest_settings(connection: Connection, subject: str) -> Row[Any] | None:
+    """The last row that says which settings a program had; None where there is none."""
+    is_it = audit.c.action == bindparam("action", SETTINGS_CHANGED, literal_execute=True)  # it has a partial index
+    newest = select(audit).where(is_it, audit.c.subject == subject).order_by(audit.c.id.desc()).limit(1)
+    return connection.execute(newest).first()
 
 
 def newest_of_case(connection: Connection, case_id: str, limit: int) -> list[Row[Any]]:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from flask import request
 
+from gateway.services.denials import DenialLimit
 from gateway.services.published_keys import KeyHost
 from gateway.services.resource_transaction import Effect
 from gateway.services.resources import Intake, Preparation
@@ -49,13 +50,14 @@ Network = IPv4Network | IPv6Network
 class Admission:
     """How callers are let in: whose word about addresses and certificates is taken, and how often each may come.
 
-    `/metrics` is shown to callers in `metrics_readers` alone.
+    `denials`: how often whoever is turned away is remembered. `/metrics` is shown to `metrics_readers` alone.
     """
 
     fetch_keys: KeyHost
     rates: Rates
     trusted_proxies: tuple[Network, ...] = ()
     metrics_readers: tuple[Network, ...] = ()
+    denials: DenialLimit = field(default_factory=DenialLimit)
 
 
 @dataclass(frozen=True)

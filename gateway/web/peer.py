@@ -8,25 +8,23 @@ has to remove what callers send under these names.
 import base64
 import binascii
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from flask import request
 
 from gateway.domain.errors import Invalid
+from gateway.domain.network import Address, address_of, counted
 from gateway.services.client_proof import Certificate
 from gateway.web.edge import Edge, Network
 
 CLIENT_CERTIFICATE = "Client-Cert"
 _MOST_CHARACTERS = 16 * 1024
-_IPV6_PREFIX = 64
-"""What one subscriber has to itself (RFC 6177): addresses within it are one for counting."""
 
 
 def caller_address(edge: Edge) -> str:
     """The address that called the outermost trusted proxy, or us; of IPv6 its network."""
-    return _counted(_caller(edge))
+    return counted(_caller(edge))
 
 
 def is_caller_in(edge: Edge, networks: Sequence[Network]) -> bool:
@@ -34,12 +32,12 @@ def is_caller_in(edge: Edge, networks: Sequence[Network]) -> bool:
     return _is_in(_caller(edge), networks)
 
 
-def _caller(edge: Edge) -> IPv4Address | IPv6Address | None:
-    peer = _parsed(request.remote_addr or "")
+def _caller(edge: Edge) -> Address | None:
+    peer = address_of(request.remote_addr or "")
     if not _is_in(peer, edge.admission.trusted_proxies):
         return peer
     for hop in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
-        address = _parsed(_without_port(hop.strip()))
+        address = address_of(_without_port(hop.strip()))
         if address is None:
             break
         peer = address
@@ -53,7 +51,7 @@ def caller_certificate(edge: Edge) -> Certificate | None:
     header = request.headers.get(CLIENT_CERTIFICATE)
     if header is None:
         return None
-    if not _is_in(_parsed(request.remote_addr or ""), edge.admission.trusted_proxies):
+    if not _is_in(address_of(request.remote_addr or ""), edge.admission.trusted_proxies):
         raise Invalid(f"the header {CLIENT_CERTIFICATE} is taken from a trusted proxy alone", at=CLIENT_CERTIFICATE)
     try:
         certificate = x509.load_der_x509_certificate(_byte_sequence(header))
@@ -88,19 +86,5 @@ def _without_port(hop: str) -> str:
     return host if port.isdigit() else hop
 
 
-def _parsed(text: str) -> IPv4Address | IPv6Address | None:
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return None
-    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
-
-
-def _is_in(address: IPv4Address | IPv6Address | None, networks: Sequence[Network]) -> bool:
+def _is_in(address: Address | None, networks: Sequence[Network]) -> bool:
     return address is not None and any(address in network for network in networks)
-
-
-def _counted(address: IPv4Address | IPv6Address | None) -> str:
-    if isinstance(address, IPv6Address):
-        return str(IPv6Network((address, _IPV6_PREFIX), strict=False))
-    return str(address or "unknown")

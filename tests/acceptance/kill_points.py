@@ -42,7 +42,7 @@ ON_THE_WAY_IN = {
 }
 """Step of the journey -> the program at the edge, and its hooks."""
 
-BY_NOBODY = {"backup.resume", "installation.key", "installation.store", "audit.export_failed"}
+BY_NOBODY = {"access.deny", "backup.resume", "installation.key", "installation.store", "audit.export_failed"}
 NOT_ON_THE_WAY = {
     *BY_NOBODY,
     *BY_COMMAND,

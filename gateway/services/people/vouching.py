@@ -51,6 +51,12 @@ def sign_in(
         return _signed_in(core, policy, vouched, grants, visitor, replaced)
 
 
+def record_refused_answer(core: Core, wrong: str, visitor: Visitor) -> None:
+    """An answer that came in the name of the provider says nothing of who came; `wrong` is a code of ours."""
+    with core.database.write("user.refuse") as connection:
+        _record_failure(connection, None, wrong, visitor, core.now())
+
+
 def _signed_in(
     core: Core, policy: SignInPolicy, vouched: Vouched, grants: Sequence[RoleGrant], visitor: Visitor, replaced: str
 ) -> SignedIn:
@@ -59,32 +65,48 @@ def _signed_in(
     with core.database.write("user.vouched") as connection:
         found = people.find_by_subject(connection, vouched.issuer, vouched.subject)
         found = people.lock(connection, found.person.id) if found else None
-        refusal = "your identity provider gives you no role here" if not grants else ""
-        if found is not None and found.person.disabled_at is not None:
-            refusal = "this user is disabled"
+        person = found.person if found else None
+        refusal = _refusal(person, grants)
         if not refusal:
             standing = _Standing(grants, _party_id(connection, grants))
-            person = _updated(connection, found.person, standing, now) if found else None
-            person = person or _added(connection, vouched, standing, now)
+            person = (
+                _updated(connection, person, standing, now) if person else _added(connection, vouched, standing, now)
+            )
             record_sign_in(connection, person, "openid", visitor, now=now)
             return begin(connection, policy, person, visitor, now=now, replaced=replaced)
-        audit.record(
-            connection,
-            at=now,
-            actor=found.person.actor if found else "web",
-            action="user.sign-in",
-            outcome="failure",
-            subject=f"user/{found.person.id}" if found else "user",
-            details={"wrong": refusal, "by": "openid", "address": visitor.address},
-        )
+        _record_failure(connection, person, refusal, visitor, now)
     raise Forbidden(refusal)
 
 
+def _record_failure(connection: Connection, person: Person | None, wrong: str, visitor: Visitor, now: datetime) -> None:
+    audit.record(
+        connection,
+        at=now,
+        actor=person.actor if person else "web",
+        action="user.sign-in",
+        outcome="failure",
+        subject=f"user/{person.id}" if person else "user",
+        details={"wrong": wrong, "by": "openid", "address": visitor.address},
+    )
+
+
+def _refusal(person: Person | None, grants: Sequence[RoleGrant]) -> str:
+    """Why nobody is let in; '' for no reason."""
+    if person is not None and person.disabled_at is not None:
+        return "this user is disabled"
+    if not grants:
+        return "your identity provider gives you no role here"
+    if len(_party_names(grants)) > 1:
+        return "your identity provider makes you a reviewer of several parties; one person has one"
+    return ""
+
+
+def _party_names(grants: Sequence[RoleGrant]) -> set[str]:
+    return {grant.party_name for grant in grants if grant.party_name}
+
+
 def _party_id(connection: Connection, grants: Sequence[RoleGrant]) -> str | None:
-    names = {grant.party_name for grant in grants if grant.party_name}
-    if len(names) > 1:
-        raise Forbidden("your identity provider makes you a reviewer of several parties; one person has one")
-    for name in names:
+    for name in _party_names(grants):
         found = [one for one in parties.parties(connection, PartyKind.REVIEWER) if one.name == name]
         if not found:
             raise Permanent("the settings [oidc] roles name a reviewing party that is not registered")

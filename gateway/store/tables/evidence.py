@@ -6,6 +6,8 @@ from gateway.store.tables.columns import Instant, Serial, metadata, own_id
 
 _OF_STUDIES = text("action IN ('study.matched', 'study.late', 'study.left-out')")
 """Asked for of every closed case (`audit.last_in_closed_cases`, which names them in this order)."""
+_OF_SETTINGS = text("action = 'settings.changed'")
+"""Asked for by every program as it starts (`audit.newest_settings`)."""
 
 audit = Table(
     "audit",
@@ -22,6 +24,7 @@ audit = Table(
     Index(None, "patient_id", "id"),
     Index(None, "case_id"),
     Index(None, "case_id", "subject", sqlite_where=_OF_STUDIES, postgresql_where=_OF_STUDIES),
+    Index(None, "subject", sqlite_where=_OF_SETTINGS, postgresql_where=_OF_SETTINGS),
     sqlite_autoincrement=True,
 )
 audit_tail = Table(

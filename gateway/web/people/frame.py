@@ -163,9 +163,9 @@ def _named(roles: tuple[Role, ...]) -> str:
 
 
 def _remember_refusal(edge: Edge, response: Response) -> Response:
-    """The response as it is. A wrong password or code leaves a row where it is looked at (`user.sign-in`)."""
+    """The response as it is. A sign-in that fails leaves a row where it is looked at (`user.sign-in`)."""
     reason = _REASONS.get(HTTPStatus(response.status_code))
-    if reason is not None:
+    if reason is not None and not g.get("is_refusal_recorded"):
         actor = g.get("client_id") or EDGE
         page = str(request.endpoint)
         remember(edge, Denial("page.denied", reason, caller_address(edge), f"page/{page}", actor))

@@ -1,12 +1,17 @@
 """Signing in through the identity provider: there, and back with a code."""
 
 import hmac
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 
-from flask import Response, redirect
+from flask import Response, g, redirect
 
-from gateway.domain.errors import NotFound, Unauthenticated
+from gateway.domain.errors import Forbidden, NotFound, Unauthenticated
+from gateway.domain.people import Vouched
 from gateway.services.people import tickets, vouching
+from gateway.services.people.sessions import SignedIn
 from gateway.services.people.tickets import TicketKind
 from gateway.web.people import cookies, forms
 from gateway.web.people.cookies import Cookie
@@ -33,26 +38,50 @@ def begin(visit: Visit) -> Response:
 def answer(visit: Visit) -> Response:
     """Back again (OpenID Connect Core 1.0, 3.1.2.5, 3.1.2.6): a session begins, or a page says why none does."""
     provider, desk = _provider(visit), visit.desk
-    values = tickets.read(desk.core, TicketKind.OPENID, cookies.read(desk, Cookie.STEP))
-    if not hmac.compare_digest(forms.query("state").encode(), values["state"].encode()):
-        raise Unauthenticated("this answer of your identity provider is to another question; begin anew")
-    code = forms.query("code", longest=_LONGEST_CODE)
-    if not code:
-        raise Unauthenticated("your identity provider did not let you in; begin anew")
-    vouched = provider.vouch(
-        code=code,
-        redirect_uri=desk.url(ANSWER),
-        nonce=values["nonce"],
-        verifier=values["verifier"],
-        now=desk.core.now(),
-    )
-    signed_in = vouching.sign_in(
-        desk.core, desk.policy, vouched, desk.role_map, visitor=visit.visitor, replaced=visit.session_token
-    )
+    with _refusal_recorded(visit, "step"):
+        values = tickets.read(desk.core, TicketKind.OPENID, cookies.read(desk, Cookie.STEP))
+    with _refusal_recorded(visit, "state"):
+        if not hmac.compare_digest(forms.query("state").encode(), values["state"].encode()):
+            raise Unauthenticated("this answer of your identity provider is to another question; begin anew")
+    with _refusal_recorded(visit, "no code"):
+        code = forms.query("code", longest=_LONGEST_CODE)
+        if not code:
+            raise Unauthenticated("your identity provider did not let you in; begin anew")
+    with _refusal_recorded(visit, "answer"):
+        vouched = provider.vouch(
+            code=code,
+            redirect_uri=desk.url(ANSWER),
+            nonce=values["nonce"],
+            verifier=values["verifier"],
+            now=desk.core.now(),
+        )
+    signed_in = _signed_in(visit, vouched)
     response = visit.go(forms.onward(values["next"]) or HOME)
     cookies.take(desk, response, Cookie.STEP)
     cookies.give(desk, response, Cookie.SESSION, signed_in.token)
     return response
+
+
+@contextmanager
+def _refusal_recorded(visit: Visit, wrong: str) -> Iterator[None]:
+    """What is refused here leaves a row: that of a sign-in that failed, and of a stranger."""
+    try:
+        yield
+    except Unauthenticated:
+        record = partial(vouching.record_refused_answer, visit.desk.core, wrong, visit.visitor)
+        visit.edge.admission.denials.leave(record, visit.visitor.address)
+        raise
+
+
+def _signed_in(visit: Visit, vouched: Vouched) -> SignedIn:
+    desk = visit.desk
+    try:
+        return vouching.sign_in(
+            desk.core, desk.policy, vouched, desk.role_map, visitor=visit.visitor, replaced=visit.session_token
+        )
+    except Forbidden:
+        g.is_refusal_recorded = True  # with what was wrong: not once more as a page
+        raise
 
 
 def _provider(visit: Visit) -> Vouching:

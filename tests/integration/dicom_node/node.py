@@ -10,7 +10,7 @@ from tempfile import gettempdir
 from typing import Any
 
 from dicom_node import scu
-from dicom_node.scp import CallerFinder, NodeMetrics, NodeSettings, ReceivedInstance, start_node
+from dicom_node.scp import CallerFinder, NodeMetrics, NodeSettings, ReceivedInstance, Refusal, RefusalKeeper, start_node
 from gateway.disk_figures import DiskFigures
 from gateway.domain.party import DicomAddress, Endpoint, EndpointRole
 from tests.peers.processes import LOOPBACK, wait_until
@@ -30,6 +30,8 @@ class Node:
         self.spool = folder / "spool"
         self.received: list[ReceivedInstance] = []
         self.files: list[bytes] = []
+        self.refusals: list[Refusal] = []
+        self.keep_refusal: RefusalKeeper = self.refusals.append
         self.known: CallerFinder = lambda ae_title: None if ae_title == STRANGER else pacs(ae_title)
         self.before_return: Callable[[ReceivedInstance], None] = lambda instance: None
         self.address = DicomAddress(AE_TITLE, LOOPBACK, 0)
@@ -38,6 +40,10 @@ class Node:
     def find_caller(self, ae_title: str) -> Endpoint | None:
         """Ask `known`, which a test may replace at any time."""
         return self.known(ae_title)
+
+    def refused(self, refusal: Refusal) -> None:
+        """Have `keep_refusal` keep it, which a test may replace at any time."""
+        self.keep_refusal(refusal)
 
     def receive(self, instance: ReceivedInstance) -> None:
         """Keep the bytes and move the file away, as a blob store does."""
@@ -90,6 +96,7 @@ def running_node(folder: Path, *, metrics: NodeMetrics | None = None, **settings
         NodeSettings(**(defaults | settings)),
         find_caller=node.find_caller,
         receive=node.receive,
+        refused=node.refused,
         metrics=metrics or NodeMetrics(DiskFigures(folder, 0)),
     )
     node.address, node.tls_port = DicomAddress(AE_TITLE, LOOPBACK, running.port), running.tls_port

@@ -64,13 +64,13 @@ def test_a_machine_with_another_bucket_or_none_does_not_start(settings: Settings
     upgrade(database)
     database.dispose()
     for _ in range(2):  # it comes back to its own
-        core = start_core(settings)
+        core = start_core(settings, "worker")
         core.blobs.check()
         core.database.dispose()
     for bucket in ("", moto.create_bucket().name):
         elsewhere = settings.model_copy(update={"blobs": settings.blobs.model_copy(update={"bucket": bucket})})
         with pytest.raises(Permanent, match="is not the blob store of this installation"):
-            start_core(elsewhere)
+            start_core(elsewhere, "worker")
 
 
 def test_a_second_installation_does_not_start_on_the_bucket_of_the_first(settings: Settings, tmp_path: Path) -> None:
@@ -79,9 +79,9 @@ def test_a_second_installation_does_not_start_on_the_bucket_of_the_first(setting
         database = open_database(one)
         upgrade(database)
         database.dispose()
-    start_core(first).database.dispose()
+    start_core(first, "worker").database.dispose()
     with pytest.raises(Permanent, match="is the blob store of another installation"):
-        start_core(own)
+        start_core(own, "worker")
     core = open_core(own)
     with pytest.raises(Transient, match="is the blob store of another installation"):
         core.blobs.put(b"a study")
@@ -89,4 +89,4 @@ def test_a_second_installation_does_not_start_on_the_bucket_of_the_first(setting
     [found] = [step for step in checked(own) if step.name == "installation's blob store"]
     assert "is the blob store of another installation" in found.remedy
     elsewhere = own.model_copy(update={"blobs": own.blobs.model_copy(update={"prefix": "second"})})
-    start_core(elsewhere).database.dispose()
+    start_core(elsewhere, "worker").database.dispose()

@@ -131,6 +131,9 @@ def test_an_answer_to_another_question_is_refused(gateway: Gateway) -> None:
     assert other.get(answer).status_code == 401
     assert browser.get(answer).status_code == 303
     assert browser.get(answer).status_code == 401  # and never twice
+    wrong = [(row.actor, row.details["by"], row.details["wrong"]) for row in failures(gateway)[-7:]]
+    refused = ["state"] * 4 + ["step", "state", "step"]
+    assert wrong == [("web", "openid", one) for one in refused]
 
 
 def test_who_says_no_at_the_provider_is_told_so(gateway: Gateway) -> None:
@@ -139,6 +142,7 @@ def test_who_says_no_at_the_provider_is_told_so(gateway: Gateway) -> None:
     state = parse_qs(urlsplit(departure).query)["state"][0]
     refused = browser.get("/account/openid/answer", params={"error": "access_denied", "state": state})
     assert (refused.status_code, "did not let you in" in problem(refused)) == (401, True)
+    assert failures(gateway)[-1].details["wrong"] == "no code"
 
 
 def test_signing_out_goes_on_to_the_provider(gateway: Gateway, provider: str) -> None:

@@ -201,6 +201,16 @@ def test_a_worker_without_a_relay_needs_a_broker(monkeypatch: pytest.MonkeyPatch
     assert not load_settings().worker.relay
 
 
+def test_every_setting_is_spelt_alike_as_long_as_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = load_settings().spelt
+    assert list(before) == [".".join(path) for path in setting_names()]
+    assert load_settings().spelt == before
+    monkeypatch.setenv("CONSILIUM_OIDC__ROLES", '{"board": "reviewer:board"}')
+    after = load_settings().spelt
+    assert {name for name in before if before[name] != after[name]} == {"oidc.roles"}
+    assert after["oidc.roles"] == '{"board": "reviewer:board"}'
+
+
 @pytest.mark.parametrize(
     ("url", "address"),
     [

@@ -5,6 +5,7 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
+from sqlalchemy import select
 
 from config.settings import Settings, load_settings
 from gateway.domain.errors import Permanent, Transient
@@ -12,6 +13,7 @@ from gateway.services.core import Core
 from gateway.store import audit, installation
 from gateway.store.keys import fingerprint_of, key_or_new, shown
 from gateway.store.schema import upgrade
+from gateway.store.tables import audit as trail
 from gateway.wiring import key_problem, open_core, open_database, start_core
 
 SERVER = "postgresql+psycopg://consilium@127.0.0.1:1/consilium"
@@ -121,16 +123,16 @@ def test_a_machine_with_a_blob_store_of_its_own_does_not_start(tmp_path: Path, m
     first = _machine(monkeypatch, tmp_path, "first")
     _upgraded()
     for _ in range(2):  # it comes back to its own
-        core = start_core(first)
+        core = start_core(first, "worker")
         core.blobs.put(b"a study")
         core.database.dispose()
     second = _machine(monkeypatch, tmp_path, "second")
     with pytest.raises(Permanent, match=r"second/blobs is not the blob store of .* it has no mark; .* one bucket, "):
-        start_core(second)
+        start_core(second, "worker")
     (tmp_path / "first" / "blobs").rename(tmp_path / "moved")
     (tmp_path / "second" / "blobs").rename(tmp_path / "away")
     (tmp_path / "moved").rename(tmp_path / "second" / "blobs")  # the mark goes along with the blobs
-    core = start_core(second)
+    core = start_core(second, "worker")
     assert list(core.blobs.digests())
     core.database.dispose()
 
@@ -138,11 +140,11 @@ def test_a_machine_with_a_blob_store_of_its_own_does_not_start(tmp_path: Path, m
 def test_whoever_starts_before_the_database_is_there_touches_no_blob_of_another_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    early = start_core(_machine(monkeypatch, tmp_path, "early"))
+    early = start_core(_machine(monkeypatch, tmp_path, "early"), "worker")
     with pytest.raises(Transient, match="consilium db upgrade"):
         early.blobs.put(b"a study")
     _upgraded()
-    first = start_core(_machine(monkeypatch, tmp_path, "first"))
+    first = start_core(_machine(monkeypatch, tmp_path, "first"), "worker")
     digest = first.blobs.put(b"a study")
     first.database.dispose()
     for touch in (
@@ -169,7 +171,7 @@ def test_of_two_machines_that_start_at_once_one_records_its_store(
     def start(settings: Settings) -> str:
         barrier.wait()
         try:
-            core = start_core(settings)
+            core = start_core(settings, "worker")
         except Permanent:
             return "refused"
         core.database.dispose()
@@ -191,7 +193,7 @@ def test_the_machine_whose_key_counts_marks_the_store_that_two_share(
     with pytest.raises(Transient, match=r"another\.key .* is not that of this installation .* replace the file"):
         second.blobs.put(b"a study")
     second.database.dispose()
-    core = start_core(first)
+    core = start_core(first, "worker")
     assert core.blobs.identity().endswith(f".{shown(first_core.pseudonym_key)}")
     core.database.dispose()
 
@@ -201,7 +203,7 @@ def test_a_new_installation_refuses_a_store_that_an_earlier_version_marked(tmp_p
     (tmp_path / "data" / "blobs").mkdir(parents=True, exist_ok=True)
     (tmp_path / "data" / "blobs" / "installation").write_text("0123-of-an-earlier-version")
     with pytest.raises(Permanent, match=r"of another installation \(key fingerprint unknown, .* a bucket or a prefix"):
-        start_core(load_settings())
+        start_core(load_settings(), "worker")
 
 
 def test_an_upgraded_installation_goes_on_with_the_store_that_its_earlier_version_marked(tmp_path: Path) -> None:
@@ -211,6 +213,44 @@ def test_an_upgraded_installation_goes_on_with_the_store_that_its_earlier_versio
     with core.database.write("test") as connection:
         installation.record_blob_store(connection, mark)
     core.database.dispose()
-    core = start_core(load_settings())
+    core = start_core(load_settings(), "worker")
     assert core.blobs.get(core.blobs.put(b"a study")) == b"a study"
     core.database.dispose()
+
+
+def _settings_rows(core: Core) -> list[tuple[str, list[str]]]:
+    with core.database.read() as connection:
+        rows = connection.execute(select(trail).where(trail.c.action == "settings.changed").order_by(trail.c.id)).all()
+    return [(row.actor, row.details["changed"]) for row in rows]
+
+
+def test_a_program_records_changed_settings_before_it_writes_anything_else_and_a_command_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _upgraded()
+    command = open_core(load_settings())
+    _written(command)
+    assert _settings_rows(command) == []
+    for quiet_period_s in ("60", "60", "61"):
+        monkeypatch.setenv("CONSILIUM_STUDY__QUIET_PERIOD_S", quiet_period_s)
+        core = start_core(load_settings(), "worker")
+        _written(core)
+        _written(core)
+        core.database.dispose()
+    assert _settings_rows(command) == [("worker", []), ("worker", ["study.quiet_period_s"])]
+    command.database.dispose()
+
+
+def test_of_two_processes_that_start_at_once_one_records_the_change() -> None:
+    _upgraded()
+    cores, barrier = [start_core(load_settings(), "web") for _ in range(2)], Barrier(2)
+
+    def write(core: Core) -> None:
+        barrier.wait()
+        _written(core)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, cores))
+    assert _settings_rows(cores[0]) == [("web", [])]
+    for core in cores:
+        core.database.dispose()

@@ -124,7 +124,7 @@ def test_a_blob_store_that_is_not_the_installations(tmp_path: Path) -> None:
     upgrade(database)
     database.dispose()
     assert "recorded by the first program that starts" in found()[name].detail
-    start_core(load_settings()).database.dispose()
+    start_core(load_settings(), "worker").database.dispose()
     assert found()[name] == Step(name, True, "that of this installation")
     (tmp_path / "data" / "blobs").rename(tmp_path / "data" / "before")
     step = found()[name]

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.exceptions import InternalServerError
 from werkzeug.test import TestResponse
 
-from gateway.domain.errors import Permanent, Unauthenticated
+from gateway.domain.errors import Permanent, Transient, Unauthenticated
 from gateway.domain.people import Role, Vouched
 from gateway.openid.provider import Departure
 from gateway.services import recall
@@ -137,17 +137,20 @@ def test_a_page_that_fails_is_a_page_with_an_id_and_no_word_of_the_cause(
 
 
 class Provider:
-    """Vouches for nobody, and keeps the code."""
+    """Vouches for nobody but whom it is told to, and keeps the code."""
 
-    def __init__(self) -> None:
+    def __init__(self, vouched: Vouched | None = None) -> None:
         self.codes: list[str] = []
+        self.vouched = vouched
 
     def depart(self, redirect_uri: str) -> Departure:
         return Departure(redirect_uri, "state", "nonce", "verifier")
 
     def vouch(self, *, code: str, redirect_uri: str, nonce: str, verifier: str, now: datetime) -> Vouched:
         self.codes.append(code)
-        raise Unauthenticated("nobody")
+        if self.vouched is None:
+            raise Unauthenticated("nobody")
+        return self.vouched
 
     def sign_out_url(self, back_to: str) -> str:
         return ""
@@ -165,6 +168,71 @@ def test_a_providers_code_may_be_long_and_nothing_else(world: World) -> None:
     assert client.get("/account/openid/answer", query_string={"state": "x" * 1025}).status_code == 400
 
 
+def back(client: FlaskClient, **answer: str) -> int:
+    """The status of the page that the provider's answer leads to, for a browser that asked for one."""
+    assert client.get("/account/openid").status_code == 303
+    return client.get("/account/openid/answer", query_string=answer).status_code
+
+
+def failed_and_denied(world: World) -> list[tuple[str, str, str, dict[str, object]]]:
+    rows = [*world.audit_rows("user.sign-in"), *world.audit_rows("page.denied")]
+    return [(row.actor, row.outcome, row.subject, row.details) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "answer"),
+    [
+        ("state", {"state": "another", "code": "c0de"}),
+        ("no code", {"state": "state", "error": "access_denied", "error_description": "Öztürk"}),
+        ("answer", {"state": "state", "code": "c0de"}),
+    ],
+    ids=["state", "no-code", "answer"],
+)
+def test_a_providers_answer_that_is_refused_leaves_one_row(world: World, wrong: str, answer: dict[str, str]) -> None:
+    client = create_application(world.edge, Desk(world.core, POLICY, "", Provider())).test_client()
+    assert back(client, **answer) == 401
+    told = {"wrong": wrong, "by": "openid", "address": "127.0.0.1"}
+    assert failed_and_denied(world) == [("web", "failure", "user", told)]
+
+
+def test_an_answer_that_nobody_asked_for_leaves_a_row_too(world: World) -> None:
+    client = create_application(world.edge, Desk(world.core, POLICY, "", Provider())).test_client()
+    answer = client.get("/account/openid/answer", query_string={"state": "state", "code": "c0de"})
+    assert answer.status_code == 401
+    told = {"wrong": "step", "by": "openid", "address": "127.0.0.1"}
+    assert failed_and_denied(world) == [("web", "failure", "user", told)]
+
+
+def test_whom_the_provider_vouches_for_and_who_has_no_role_here_leaves_one_row(world: World) -> None:
+    provider = Provider(Vouched("https://login.example", "1", ("everybody",)))
+    client = create_application(world.edge, Desk(world.core, POLICY, "", provider)).test_client()
+    assert back(client, state="state", code="c0de") == 403
+    told = {"wrong": "your identity provider gives you no role here", "by": "openid", "address": "127.0.0.1"}
+    assert failed_and_denied(world) == [("web", "failure", "user", told)]
+    assert client.get("/account/openid", base_url="http://elsewhere.example").status_code == 403
+    assert [row.subject for row in world.audit_rows("page.denied")] == ["page/account.openid"]
+
+
+def test_a_flood_of_answers_does_not_fill_the_audit_trail(world: World) -> None:
+    client = create_application(world.edge, Desk(world.core, POLICY, "", Provider())).test_client()
+    for _ in range(32):
+        assert client.get("/account/openid/answer", query_string={"state": "guessed"}).status_code == 401
+    assert len(failed_and_denied(world)) == 30
+
+
+def test_an_answer_is_refused_all_the_same_where_it_cannot_be_recorded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_given: object, **_named: object) -> None:
+        raise Transient("the database is away")
+
+    client = create_application(world.edge, Desk(world.core, POLICY, "", Provider())).test_client()
+    monkeypatch.setattr("gateway.store.audit.record", fails)
+    with structlog.testing.capture_logs() as lines:
+        assert back(client, state="another") == 401
+    assert [line["reason"] for line in lines if line["event"] == "refusal unrecorded"] == ["Transient"]
+
+
 def test_every_form_is_behind_the_checks(world: World) -> None:
     client = browser(world, "")
     rules = [
@@ -178,6 +246,15 @@ def test_every_form_is_behind_the_checks(world: World) -> None:
         answer = client.post(rule.rule, base_url="http://localhost", **sent)
         is_open = answer.status_code == 303 and answer.headers["Location"] == "/account/sign-in"
         assert is_open or answer.status_code == 403, rule.rule
+
+
+def test_a_page_that_there_is_not_is_told_in_a_sensible_sentence(world: World) -> None:
+    client, origin = browser(world, ""), "http://localhost"
+    enters(client, world, origin, Role.COORDINATOR)
+    answer = client.get("/admin/users", base_url=origin)
+    assert answer.status_code == 404
+    assert "here is no such page; /admin lists those that your roles allow" in answer.text
+    assert client.get("/admin/people", base_url=origin).status_code == 403
 
 
 def test_who_is_refused_leaves_a_row(world: World) -> None:

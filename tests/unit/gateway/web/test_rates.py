@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from gateway.domain.errors import Throttled
+from gateway.services.denials import DenialLimit
 from gateway.web.application import create_application
 from gateway.web.rates import Limits, Rates
 from tests.unit.gateway.web.support import PROXY, World, problem
@@ -82,16 +83,16 @@ def test_addresses_are_those_that_the_trusted_proxy_names(world: World) -> None:
 
 
 def test_a_flood_of_denials_does_not_fill_the_audit_trail(world: World) -> None:
-    http, rates = limited(world), Rates(Limits(1, 1, 1))
+    http, denials = limited(world), DenialLimit()
     for _ in range(17):
         fetch(http, "guess", "x")
         http.get("/fhir/Patient", headers={"Authorization": "Bearer stolen"})
     assert len(world.audit_rows("oauth.denied") + world.audit_rows("fhir.denied")) == 30
     assert {row.details["address"] for row in world.audit_rows("oauth.denied")} == {"127.0.0.1"}
     strangers = [f"192.0.2.{host}" for host in range(5)]
-    recorded = [sum(rates.is_recorded(one, is_known=False) for _ in range(31)) for one in strangers]
+    recorded = [sum(denials.is_recorded(one, is_known=False) for _ in range(31)) for one in strangers]
     assert recorded == [30] * 4 + [0]
-    assert rates.is_recorded("ehr", is_known=True)  # whom strangers cannot silence
+    assert denials.is_recorded("ehr", is_known=True)  # whom strangers cannot silence
 
 
 def test_an_expired_token_is_always_told_so(world: World) -> None:
@@ -118,7 +119,7 @@ def test_a_limit_says_when_to_come_back() -> None:
 
 
 def test_a_machine_that_starts_no_more_threads_refuses_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    rates = Rates(Limits(1, 1, 1))
+    rates, denials = Rates(Limits(1, 1, 1)), DenialLimit()
 
     def fail(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -127,4 +128,4 @@ def test_a_machine_that_starts_no_more_threads_refuses_nobody(monkeypatch: pytes
     monkeypatch.setattr(threading.Thread, "is_alive", lambda _: False)
     for _ in range(2):
         rates.count_request("ehr")
-        assert rates.is_recorded("ehr", is_known=True)
+        assert denials.is_recorded("ehr", is_known=True)

@@ -82,6 +82,12 @@ def test_no_role_or_two_parties_or_an_unknown_one_lets_nobody_in(core: Core) -> 
     with pytest.raises(Permanent):
         signs_in(core, "1", "lost")
     assert registry.listed(core) == []
+    with core.database.read() as connection:
+        rows = connection.execute(select(audit).where(audit.c.action == "user.sign-in").order_by(audit.c.id)).all()
+    assert [(row.outcome, row.actor, row.details["wrong"]) for row in rows] == [
+        ("failure", "web", "your identity provider gives you no role here"),
+        ("failure", "web", "your identity provider makes you a reviewer of several parties; one person has one"),
+    ]
 
 
 def test_here_they_can_be_disabled_and_nothing_else(core: Core) -> None:
