@@ -17,18 +17,16 @@ from typing import Any, Self
 from pydicom import Dataset, FileDataset, dcmread, uid
 from pydicom.errors import InvalidDicomError
 from pydicom.tag import BaseTag, Tag
-from pynetdicom import AE, AllStoragePresentationContexts, build_context, evt
+from pynetdicom import AE, evt
 from pynetdicom.events import Event
-from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at run time
-    StudyRootQueryRetrieveInformationModelFind,
-    Verification,
-)
+from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import ThreadedAssociationServer
 
 from gateway.domain.party import DicomAddress
 from tests.peers import strict_pacs_query as query
 from tests.peers.processes import LOOPBACK
 from tests.peers.registered_study import PATIENT_FIELDS, STUDY_FIELDS, RegisteredStudy
+from tests.peers.strict_pacs_contexts import ARCHIVE_CONTEXTS
 
 SUCCESS = 0x0000
 DUPLICATE_SOP_INSTANCE = 0x0111
@@ -42,29 +40,6 @@ _STOP_POLL_S = 0.05
 _PENDING = 0xFF00
 _PENDING_WITHOUT_SOME_KEYS = 0xFF01
 _TEMPORARY_CONGESTION = (0x02, 0x03, 0x01)  # rejected-transient, presentation service provider (PS3.8 9.3.4)
-
-# An acceptor takes the first of its own that was proposed: compressed as sent first, the default one last. Each of the
-# 170 contexts is copied at every association, so the list is what archives take and no longer.
-_TRANSFER_SYNTAXES: list[str | uid.UID] = [
-    uid.JPEGBaseline8Bit,
-    uid.JPEGExtended12Bit,
-    uid.JPEGLossless,
-    uid.JPEGLosslessSV1,
-    uid.JPEGLSLossless,
-    uid.JPEGLSNearLossless,
-    uid.JPEG2000Lossless,
-    uid.JPEG2000,
-    uid.RLELossless,
-    uid.DeflatedExplicitVRLittleEndian,
-    uid.ExplicitVRLittleEndian,
-    uid.ExplicitVRBigEndian,
-    uid.ImplicitVRLittleEndian,
-]
-_CONTEXTS = [
-    build_context(Verification),
-    build_context(StudyRootQueryRetrieveInformationModelFind),
-    *(build_context(each.abstract_syntax or "", _TRANSFER_SYNTAXES) for each in AllStoragePresentationContexts),
-]
 
 COERCED_SERIES_DESCRIPTION = "COERCED BY THE ARCHIVE"
 
@@ -88,6 +63,7 @@ class StrictPacs:
         unavailable: associations are rejected for the moment (transient, temporary congestion).
         known_callers: calling AE titles that are let in; empty lets everybody in.
         query_character_set: Specific Character Set of the C-FIND answers.
+        contexts: what an association may be about; few of them make it begin sooner.
     """
 
     def __init__(
@@ -101,6 +77,7 @@ class StrictPacs:
         unavailable: bool = False,
         known_callers: Sequence[str] = (),
         query_character_set: str = "ISO_IR 192",
+        contexts: Sequence[PresentationContext] = ARCHIVE_CONTEXTS,
     ) -> None:
         self.ae_title = ae_title
         self.refuse_pdf = refuse_pdf
@@ -110,6 +87,7 @@ class StrictPacs:
         self.unavailable = unavailable
         self.known_callers = tuple(known_callers)
         self.query_character_set = query_character_set
+        self._contexts = list(contexts)
         self.index_is_late = False
         """While it is, no query shows what is stored."""
         self.received: list[Dataset] = []
@@ -158,6 +136,13 @@ class StrictPacs:
         with self._lock:
             self._scripted.clear()
 
+    def forget(self) -> None:
+        """Hold nothing, and let nothing have come; what is registered stays."""
+        with self._lock:
+            self._stored.clear()
+            for told in (self.received, self.statuses, self.received_at, self.queries, self.asked_at):
+                told.clear()
+
     def start(self) -> Self:
         """Listen; after a `stop` on the same port and with the same content."""
         self._stopping.clear()
@@ -171,7 +156,7 @@ class StrictPacs:
             (evt.EVT_C_FIND, self._find),
         ]
         server = entity.make_server(
-            (LOOPBACK, self._port), contexts=_CONTEXTS, evt_handlers=handlers, server_class=_Server
+            (LOOPBACK, self._port), contexts=self._contexts, evt_handlers=handlers, server_class=_Server
         )
         self._port = server.server_address[1]
         self._thread = threading.Thread(
