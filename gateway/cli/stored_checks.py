@@ -187,7 +187,7 @@ def _syslog(settings: Settings) -> Step:
         return Step("syslog", True, "nothing was sent yet")
     reached = f"{found.position} audit rows have arrived, the last at {found.exported_at:%Y-%m-%d %H:%M:%S} UTC"
     failing = f"; since {found.failing_since:%Y-%m-%d %H:%M:%S} UTC: {found.last_error}" if found.failing_since else ""
-    remedy = "Check [syslog] and that the collector runs; nothing is lost meanwhile."
+    remedy = "Check [syslog], and the collector's own log (docs/audit.md, Export by syslog); nothing is lost meanwhile."
     return step("syslog", not failing, reached + failing, remedy)
 
 

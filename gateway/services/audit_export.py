@@ -1,7 +1,8 @@
 """Audit rows go to a syslog collector once they are sealed: in their order, each at least once.
 
 What has arrived is kept as a position of the chain; after an outage it goes on from there. A collector that is away
-holds up nothing else: the job ends well, comes again, and `readyz` and `doctor` say since when and why.
+holds up nothing else: the job ends well, comes again, and `readyz` and `doctor` say since when and why. Rows that it
+may have are sent again after pauses that grow to an hour: none is lost, and the same ones are no flood.
 """
 
 import json
@@ -13,9 +14,9 @@ import structlog
 from sqlalchemy import Row
 
 from fhir_mappings.audit_event import Site, audit_event_to_fhir
-from gateway.domain.errors import GatewayError
+from gateway.domain.errors import GatewayError, Unanswered
 from gateway.domain.syslog_message import syslog_message
-from gateway.domain.work import Job
+from gateway.domain.work import RECURRING, Job
 from gateway.services.core import Core
 from gateway.services.event_ids import EventIds
 from gateway.services.recurring import put_back
@@ -24,6 +25,7 @@ from gateway.store.audit_exports import SYSLOG
 
 MOST_AT_ONCE = 500
 UNUSED_PERIOD = timedelta(hours=1)
+LONGEST_PAUSE = timedelta(hours=1)
 
 Sender = Callable[[Sequence[bytes]], None]
 """Sends messages in order; they have been read when it returns. Raises GatewayError."""
@@ -39,11 +41,23 @@ def export_due(core: Core, job: Job, *, send: Sender | None, host: str) -> None:
     try:
         count = export(core, send, host=host)
     except GatewayError as exc:
-        with core.database.write("audit.export_failed") as connection:
-            audit_exports.failed(connection, SYSLOG, str(exc), now=core.now())
-        _log.warning("audit.export.failed", reason=str(exc))
-        count = 0
+        put_back(core, job.kind, is_more=False, period=_pause(exc, _failed(core, exc), RECURRING[job.kind]))
+        return
     put_back(core, job.kind, is_more=count == MOST_AT_ONCE)
+
+
+def _failed(core: Core, exc: GatewayError) -> timedelta:
+    """Writes down that a try was in vain; gives for how long all of them have been."""
+    with core.database.write("audit.export_failed") as connection:
+        now = core.now()
+        since = audit_exports.failed(connection, SYSLOG, str(exc), now=now)
+    _log.warning("audit.export.failed", reason=str(exc))
+    return now - since
+
+
+def _pause(exc: GatewayError, failing_for: timedelta, shortest: timedelta) -> timedelta:
+    """As long again as it has been failing, where each try may bring the collector the same rows once more."""
+    return min(max(failing_for, shortest), LONGEST_PAUSE) if isinstance(exc, Unanswered) else shortest
 
 
 def export(core: Core, send: Sender, *, host: str) -> int:

@@ -33,11 +33,12 @@ def arrived(connection: Connection, name: str, position: int, *, now: datetime) 
     _set(connection, Exported(name, position, now, None, ""))
 
 
-def failed(connection: Connection, name: str, error: str, *, now: datetime) -> None:
-    """The last try was in vain; `error` holds no patient data."""
+def failed(connection: Connection, name: str, error: str, *, now: datetime) -> datetime:
+    """The last try was in vain; `error` holds no patient data. Gives since when all have been."""
     before = known(connection, name) or Exported(name, 0, now, None, "")
     since = before.failing_since or now
     _set(connection, Exported(name, before.position, before.exported_at, since, error))
+    return since
 
 
 def _set(connection: Connection, new: Exported) -> None:
