@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.cli.office import Office, pass_office
-from gateway.cli.output import json_option, limit_option, print_fields, print_json, print_list, print_page
+from gateway.cli.output import (
+    json_option,
+    limit_option,
+    print_fields,
+    print_json,
+    print_page,
+    print_table,
+    readable,
+    write_file,
+)
 from gateway.cli.progress import progress
 from gateway.domain.errors import Invalid
 
@@ -85,13 +94,40 @@ def list_disclosures(
 def _tell_disclosures(office: Office, found: "Accounting", form: str, output: Path | None) -> None:
     if form in ("csv", "pdf"):
         content = _file_of(office, found, form)
-        output.write_bytes(content) if output else click.echo(content, nl=False)
+        write_file(output, content) if output else click.echo(content, nl=False)
     elif form == "json":
         print_json(found)
     else:
-        columns = {"granted_at": "time", "recipient": "to", "address": "address", "what": "what", "purposes": "for"}
-        columns |= {"consents": "consents", "acknowledged_at": "arrived"}
-        print_list(found.disclosures, columns, is_json=False)
+        _print_disclosures(found)
+
+
+def _print_disclosures(found: "Accounting") -> None:
+    from gateway.domain.accounting_words import moment_in_words, purposes_in_words
+
+    def moment(at: datetime | None) -> str:
+        return moment_in_words(at, found.time_zone) if at else ""
+
+    print_fields({"patient": found.patient_id, "custodian": found.custodian, "times of": found.time_zone})
+    click.echo()
+    if not found.disclosures:
+        click.echo("none")
+        return
+    headings = ("time", "to", "address", "what", "for", "consents", "transfer abroad", "arrived", "recalled")
+    rows = [
+        (
+            moment(one.granted_at),
+            f"{one.recipient} ({one.country})" if one.country else one.recipient,
+            one.address,
+            one.what,
+            purposes_in_words(one.purposes),
+            readable(one.consents),
+            one.transfer,
+            " ".join(filter(None, (moment(one.acknowledged_at), one.acknowledgement))),
+            moment(one.recalled_at),
+        )
+        for one in found.disclosures
+    ]
+    print_table(headings, rows)
 
 
 def _file_of(office: Office, found: "Accounting", form: str) -> bytes:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from gateway.cli.office import Office, pass_office
-from gateway.cli.output import json_option, limit_option, print_fields, print_json, print_page, readable
+from gateway.cli.output import json_option, limit_option, print_fields, print_json, print_page, readable, write_file
 from gateway.cli.parties import existing_file
 from gateway.services import listing
 
@@ -53,7 +53,7 @@ def save(office: Office, document_id: str, file: Path) -> None:
     """Write the PDF as the clinic sent it to FILE, to be read or redacted; the audit trail says who did."""
     from gateway.services import documents
 
-    file.write_bytes(documents.original(office.core, document_id, actor=office.actor))
+    write_file(file, documents.original(office.core, document_id, actor=office.actor))
     click.echo(f"document {document_id} is in {file}; it holds patient data")
 
 

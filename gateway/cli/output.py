@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gateway.domain.errors import Invalid
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -84,6 +86,14 @@ def readable(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(readable(each) for each in value)
     return "" if value is None else str(value)
+
+
+def write_file(file: Path, content: bytes) -> None:
+    """What a person asked to have in a file of that name. Raises Invalid where it cannot be written."""
+    try:
+        file.write_bytes(content)
+    except OSError as exc:
+        raise Invalid(f"{file} cannot be written: {exc.strerror or type(exc).__name__}") from exc
 
 
 def _plain(value: object) -> Any:

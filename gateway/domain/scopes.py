@@ -5,7 +5,7 @@ instance, u update, d delete, s search. There is no delete here, so that `d` per
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -61,14 +61,17 @@ class Scopes:
         return " ".join(f"system/{kind}.{_ordered(self.letters[kind])}" for kind in sorted(self.letters))
 
 
-def read_scopes(text: str) -> Scopes:
+def read_scopes(text: str, *, of_types: Collection[str] = ()) -> Scopes:
     """Scopes parted by spaces (RFC 6749 3.3), those of SMART's first version included.
 
-    Raises Invalid: the wish is not repeated, as it may be a value gone astray.
+    With `of_types`, those of these resource types alone. Raises Invalid: the wish is not repeated, as it may be a value
+    gone astray.
     """
     letters: dict[str, frozenset[str]] = {}
     for one in text.split():
         kind, permitted = _read(one)
+        if of_types and kind != _ANY and kind not in of_types:
+            raise Invalid("a scope names a resource type of FHIR R4 or *", at="scope")
         letters[kind] = letters.get(kind, frozenset()) | permitted
     return _plain(letters)
 

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
+from fhir_mappings.resource_types import RESOURCE_TYPES_OF_R4
 from gateway.domain.addresses import check_host, is_loopback
 from gateway.domain.errors import Conflict, Invalid, NotFound
 from gateway.domain.ids import new_id
@@ -142,7 +143,7 @@ def _in_force(connection: Connection, client_id: str) -> Client:
 
 
 def _permitted(scope: str) -> Scopes:
-    permitted = read_scopes(scope)
+    permitted = read_scopes(scope, of_types=RESOURCE_TYPES_OF_R4)
     if not permitted:
         raise Invalid("a client may do something", at="scope")
     return permitted

@@ -105,8 +105,8 @@ def _moving(connection: Connection, case: Case, delivery: Delivery) -> Wait:
 
 def _is_undecided(connection: Connection, delivery: Delivery) -> bool:
     """Whether the consents on file allowed no decision when it was asked last."""
-    decided = [one for one in deliveries.decisions(connection, delivery.case_id) if one.delivery_id == delivery.id]
-    return bool(decided) and decided[-1].outcome == Outcome.INDETERMINATE
+    decided = deliveries.last_decision(connection, delivery.id)
+    return decided is not None and decided.outcome == Outcome.INDETERMINATE
 
 
 def _held_up(connection: Connection, delivery: Delivery) -> str:

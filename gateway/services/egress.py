@@ -14,7 +14,7 @@ from gateway.domain.work import JobKind, next_job
 from gateway.services import consent_requests, succession
 from gateway.services.consents import Disclosure, Ground, Recorded, decide_and_record, ground_of
 from gateway.services.core import Core
-from gateway.services.disclosure import item_of, recipient_of, who_can_permit
+from gateway.services.disclosure import item_of, recipient_of, transfer_used, who_can_permit
 from gateway.services.restore_hold import require_resumed
 from gateway.store import audit, cases, deliveries, outbox, parties, timetable
 from gateway.store.standing import Watch
@@ -117,6 +117,7 @@ def _evidence(delivery: Delivery, recorded: Recorded) -> dict[str, object]:
         "to": recorded.recipient.name,
         "purposes": sorted(FLOW_PURPOSES[flow]),
         "consents": [f"{used.id}/{used.version}" for used in recorded.decision.consents],
+        **transfer_used(recorded.decision),
     }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -53,6 +54,14 @@ def person_of(connection: Connection, clinic_id: str, patient_id: str) -> Person
             merged_away.add(replaced)
             pending += [replaced, by]
     return Person(frozenset(records), frozenset(merged_away))
+
+
+def merged_away_at(connection: Connection, clinic_id: str, patient_id: str) -> datetime:
+    """Since when a record has said of this one that it was merged away: the oldest of the versions that say so now."""
+    found = resources.referring(connection, clinic_id, "Patient", patient_id, parameter="other")
+    saying = [one.stored_at for one in found if patient_id in links_of(one.content).replaces]
+    own = resources.current(connection, clinic_id, "Patient", patient_id)
+    return min([*saying, *([own.stored_at] if links_of(own.content).replaced_by else [])])
 
 
 def identifiers_of(connection: Connection, clinic_id: str, person: Person) -> frozenset[Identifier]:

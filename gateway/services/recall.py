@@ -1,5 +1,6 @@
 """Recall notices as people read them: what is known to have left, and who has asked for it back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -86,11 +87,20 @@ def granting_consents(connection: Connection, disclosed: Disclosed) -> set[str]:
 
 def _what_left(connection: Connection, disclosed: Disclosed) -> str:
     """When it was granted and what the destination acknowledged: nothing acknowledged is not the same as not sent."""
-    first, *more = granted_times(connection, disclosed)
-    granted = f"first granted at {first:%Y-%m-%d %H:%M:%S} UTC"
+    times = granted_times(connection, disclosed)
     if isinstance(disclosed, ReadGrant):
-        return f"{granted}, and {len(more)} times since"
-    return "; ".join([granted, *_known(connection, disclosed)])
+        return _granted(times)
+    return "; ".join([f"first granted at {_moment(times[0])}", *_known(connection, disclosed)])
+
+
+def _granted(times: Sequence[datetime]) -> str:
+    if len(times) == 1:
+        return f"granted once, at {_moment(times[0])}"
+    return f"granted {len(times)} times, first at {_moment(times[0])} and last at {_moment(times[-1])}"
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _known(connection: Connection, delivery: Delivery) -> list[str]:

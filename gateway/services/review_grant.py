@@ -20,9 +20,10 @@ from gateway.domain.errors import NotYet, Transient
 from gateway.domain.ids import new_id
 from gateway.domain.record import Case
 from gateway.services.consents import Disclosure, Ground, Recorded, decide_and_record, ground_of
+from gateway.services.disclosure import transfer_used
 from gateway.services.restore_hold import require_resumed
 from gateway.services.review_view import Viewed
-from gateway.store import audit, cases, parties, reviews
+from gateway.store import audit, cases, parties, reads, reviews
 from gateway.store.engine import Database
 
 FLOW = Flow.DISCLOSE_TO_REVIEWER
@@ -53,7 +54,7 @@ def granted(reading: Reading, caller: Caller, asked: Sequence[Viewed], view: Vie
         is_known = all(recorded.decision.outcome is not Outcome.INDETERMINATE for _, recorded in decided)
         for one, recorded in decided:
             if recorded.is_denied:
-                _record(connection, caller, one, recorded, "read.denied", now)
+                _record(connection, caller, one, recorded, reads.DENIED, now)
             elif is_known:
                 _disclose(connection, caller, one, recorded, now)
     if not is_known:
@@ -95,7 +96,7 @@ def _decided(connection: Connection, caller: Caller, one: Viewed, ground: Ground
 def _disclose(connection: Connection, caller: Caller, one: Viewed, recorded: Recorded, now: datetime) -> None:
     grant = ReadGrant(new_id(), one.case.id, caller.party.id, caller.client_id, one.name, one.sha256, now)
     reviews.add_read_grant(connection, grant, decision_id=recorded.id)
-    _record(connection, caller, one, recorded, "read.granted", now, grant=grant.id)
+    _record(connection, caller, one, recorded, reads.GRANTED, now, grant=grant.id)
 
 
 def _record(
@@ -118,6 +119,7 @@ def _record(
         "consents": [f"{used.id}/{used.version}" for used in recorded.decision.consents],
         "sha256": one.sha256,
         "address": caller.address,
+        **transfer_used(recorded.decision),
     }
     audit.record(
         connection,

@@ -8,6 +8,7 @@ from gateway.domain.record import Case
 from gateway.domain.story import CaseStory, Station
 from gateway.services.core import Core
 from gateway.services.disclosure import asked
+from gateway.services.reads_told import read_stations
 from gateway.services.second_look import LATE, LEFT_OUT, MATCHED
 from gateway.services.waits import waits_of
 from gateway.store import audit, cases, deliveries, parties, reports, studies
@@ -65,6 +66,7 @@ def _stations(connection: Connection, case: Case) -> Iterator[Station]:
         if version.rendered_at:
             yield Station(version.rendered_at, f"{label} rendered", detail=f"pdf sha256 {version.pdf_sha256}")
     yield from _delivery_stations(connection, case)
+    yield from read_stations(connection, case)
 
 
 def _study_stations(connection: Connection, case: Case) -> Iterator[Station]:

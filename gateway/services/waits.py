@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from gateway.domain.case import CaseState, DocumentState
 from gateway.domain.delivery import DeliveryKind, DeliveryState
+from gateway.domain.errors import GatewayError
 from gateway.domain.party import EndpointRole, PartyKind
 from gateway.domain.record import Case, Study
 from gateway.domain.story import ADMINISTRATOR, COORDINATOR, Wait
@@ -14,6 +15,7 @@ from gateway.domain.work import JobKind, StoppedJob
 from gateway.services import recall
 from gateway.services.case_finding import why_unmatched
 from gateway.services.delivery_waits import delivery_waits
+from gateway.services.merges import person_of
 from gateway.services.second_look import late
 from gateway.store import cases, dead_letters, deliveries, parties, recalls, reports, studies, timetable
 
@@ -27,6 +29,7 @@ def waits_of(connection: Connection, case: Case) -> Iterator[Wait]:
     """Nothing for a case whose report has arrived everywhere; a closed one may still wait for that, or for a recall."""
     yield from _recall_waits(connection, case)
     if case.state == CaseState.OPEN:
+        yield from _patient_waits(connection, case)
         of_case, arriving = studies.listed(connection, case_id=case.id), arriving_studies(connection, case)
         subjects = [study.id for study in (*of_case, *arriving)]
         stopped = dead_letters.listed(connection, case_id=case.id, subjects=subjects)
@@ -71,6 +74,20 @@ def _recall_waits(connection: Connection, case: Case) -> Iterator[Wait]:
     for notice in recalls.listed(connection, case_id=case.id):
         line = recall.line(connection, notice)
         yield Wait(line.request, line.created_at, f"{COORDINATOR}: consilium recall acknowledge {line.id}")
+
+
+def _patient_waits(connection: Connection, case: Case) -> Iterator[Wait]:
+    """Nothing of the case leaves for a record that is no patient's, whatever has come of it by now."""
+    from gateway.services.patients import why_no_patient  # a list, which loads no mapping, imports this module too
+
+    clinic = parties.party_by_id(connection, case.clinic_id).name
+    try:
+        found = why_no_patient(connection, case, person_of(connection, case.clinic_id, case.patient_id))
+    except GatewayError as exc:
+        yield Wait(f"a record of the patient that can be read: {exc}", case.created_at, f"the clinic {clinic}")
+        return
+    if found is not None:
+        yield Wait(f"another record: {found.why}", found.since, f"the clinic {clinic} {found.remedy}")
 
 
 def _reviewer_waits(connection: Connection, case: Case) -> Iterator[Wait]:

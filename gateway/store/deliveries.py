@@ -201,9 +201,15 @@ def add_decision(
 
 
 def decisions(connection: Connection, case_id: str) -> list[Row[Any]]:
-    """Of one case, oldest first."""
-    query = select(decision).where(decision.c.case_id == case_id).order_by(decision.c.decided_at, decision.c.id)
-    return list(connection.execute(query).all())
+    """On the deliveries of one case, oldest first; not the many on what is read of it."""
+    query = select(decision).where(decision.c.case_id == case_id, decision.c.delivery_id.is_not(None))
+    return list(connection.execute(query.order_by(decision.c.decided_at, decision.c.id)).all())
+
+
+def last_decision(connection: Connection, delivery_id: str) -> Row[Any] | None:
+    """The latest on that delivery; None before the first."""
+    query = select(decision).where(decision.c.delivery_id == delivery_id)
+    return connection.execute(query.order_by(decision.c.decided_at.desc(), decision.c.id.desc()).limit(1)).first()
 
 
 def decisions_in(connection: Connection, case_id: str, states: Sequence[DeliveryState]) -> list[Row[Any]]:

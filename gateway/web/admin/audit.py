@@ -1,10 +1,12 @@
 """What the audit trail says of a case or a patient, for privacy officers. Each look is audited itself."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from flask import Response
 
+from gateway.domain.accounting_words import moment_in_words, purposes_in_words
 from gateway.domain.audit_record import Accounting
 from gateway.domain.errors import Invalid
 from gateway.services.accounting import accounting_of_case, accounting_of_patient
@@ -47,7 +49,8 @@ def show_disclosures(visit: Visit) -> Response:
     """What left, to whom, why and on which consents (45 CFR 164.528). Raises NotFound."""
     about = _about()
     found = _accounting(visit, about) if about.is_somebody else None
-    return visit.show("disclosures.html", about=about, accounting=found)
+    moment = partial(moment_in_words, time_zone=found.time_zone) if found else None
+    return visit.show("disclosures.html", about=about, accounting=found, moment=moment, purposes=purposes_in_words)
 
 
 def give_disclosures(visit: Visit) -> Response:

@@ -11,6 +11,6 @@ def show(visit: Visit) -> Response:
     return visit.show("home.html")
 
 
-def nothing(_visit: Visit, anything_else: str) -> Response:
+def nothing(visit: Visit, **_of_path: str) -> Response:
     """An address that nobody serves."""
-    raise NotFound(f"nothing is at this address of {len(anything_else)} characters")
+    raise NotFound(f"there is no such page; {visit.desk.path('/admin')} lists those that your roles allow")

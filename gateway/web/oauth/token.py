@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from flask import Response, g, jsonify, request
 
+from fhir_mappings.resource_types import RESOURCE_TYPES_OF_R4
 from gateway.domain.errors import Invalid, Throttled, Transient, Unauthenticated
 from gateway.domain.scopes import read_scopes
 from gateway.services.client_proof import NotProven, prove
@@ -41,7 +42,7 @@ def issue(edge: Edge) -> Response:
 
 
 def _issued(edge: Edge, form: Mapping[str, str]) -> IssuedToken:
-    wished = read_scopes(form.get("scope", ""))
+    wished = read_scopes(form.get("scope", ""), of_types=RESOURCE_TYPES_OF_R4)
     certificate = caller_certificate(edge)
     shown = read_credentials(edge, form, certificate)
     now, fetch = edge.now(), edge.admission.fetch_keys

@@ -17,15 +17,18 @@ from gateway.domain.delivery import Flow
 from gateway.domain.errors import NotFound
 from gateway.domain.party import DicomAddress, Identifier
 from gateway.domain.resource import StoredResource
-from gateway.services import delivery, recalling, review
+from gateway.services import delivery, listing, recalling, review
 from gateway.services.accounting import accounting_of_case
 from gateway.services.documents import approve
+from gateway.services.explaining import explain_to_person
 from gateway.services.intake import receive
+from gateway.services.listing.standstills import standstills
 from gateway.services.outside import Outside
 from gateway.services.recall import recall_lines
 from gateway.services.review_grant import Reading
 from gateway.services.review_view import Viewed
-from gateway.store import audit, cases, resources
+from gateway.services.story import case_story
+from gateway.store import audit, cases, deliveries, resources
 from tests.grants import read_grants
 from tests.integration.store.overlap import overlapping
 from tests.integration.store.stage import Json, Stage, update
@@ -133,7 +136,10 @@ def test_what_was_read_of_an_order_is_called_back_though_nothing_was_sent(stage:
     stage.post(update(consent, status="inactive"))
     [notice] = recall_lines(stage.core, limit=10)
     assert (notice.case_id, notice.delivery_id, notice.kind) == (order_id, "", "what was read of the order")
-    assert (notice.recipient, notice.what_left.partition(", ")[2]) == (stage.reviewer.name, "and 1 times since")
+    assert notice.recipient == stage.reviewer.name
+    first, last = [row.at for row in _trail(stage, order_id, "read.granted")]
+    moments = [f"{at:%Y-%m-%d %H:%M:%S} UTC" for at in (first, last)]
+    assert notice.what_left == f"granted 2 times, first at {moments[0]} and last at {moments[1]}"
     told = _told(stage, notice.id)
     assert (told["status"], told["payload"][0]["contentString"]) == ("in-progress", notice.request)
     assert told["about"] == [{"reference": f"Consent/{consent.id}"}, {"reference": f"ServiceRequest/{order_id}"}]
@@ -141,7 +147,7 @@ def test_what_was_read_of_an_order_is_called_back_though_nothing_was_sent(stage:
     [row] = _trail(stage, order_id, "recall.notice")
     assert (row.details["read"], row.details["party"]) == (order.name, stage.reviewer.id)
     disclosed = accounting_of_case(stage.core, order_id, since=None).disclosures
-    assert [one.is_recalled for one in disclosed] == [True, True]
+    assert {one.recalled_at for one in disclosed} == {notice.created_at}
 
     recalling.acknowledge(stage.core, notice.id, actor="coordinator")
     assert _told(stage, notice.id)["status"] == "completed"
@@ -154,7 +160,77 @@ def test_what_was_read_of_an_order_is_called_back_though_nothing_was_sent(stage:
     stage.post(_given_again(consent, 4))
     assert recall_lines(stage.core, limit=10) == []
     assert _told(stage, notice.id)["status"] == "stopped"
-    assert [one.is_recalled for one in accounting_of_case(stage.core, order_id, since=None).disclosures] == [False] * 3
+    assert [one.recalled_at for one in accounting_of_case(stage.core, order_id, since=None).disclosures] == [None] * 3
+
+
+def test_the_story_tells_of_reads_in_their_places_and_of_equal_ones_once(stage: Stage) -> None:
+    posted = stage.post(demo.clinic_bundle(stage.case_data(), b"%PDF-1.7 a pathology report"))
+    order_id = next(one.id for one in posted if one.type == "ServiceRequest")
+    [consent] = [one for one in posted if one.type == "Consent" and "disclose" in one.content["policy"][0]["uri"]]
+    reviewer = _Reviewer(stage)
+    [order] = reviewer.sees("ServiceRequest")
+    for _ in range(2):
+        stage.ahead += timedelta(minutes=1)
+        assert reviewer.reads(order.name)
+    last = _trail(stage, order_id, "read.granted")[-1].at
+    stage.post(update(consent, status="inactive"))
+    assert reviewer.reads(order.name) is None
+    stage.post(_given_again(consent, 2))
+    assert reviewer.reads(order.name)
+    what = f"consent decided for {order.name} to be read by {stage.reviewer.name} (read)"
+    told = [one for one in case_story(stage.core, order_id).stations if one.what == what]
+    assert [one.outcome for one in told] == ["permit", "deny", "permit"]
+    assert all(f"{consent.id}/{number}" in one.consents for number, one in enumerate(told, start=1))
+    rows = _trail(stage, order_id, "read.granted", "read.denied")
+    assert [one.at for one in told] == [rows[0].at, rows[3].at, rows[4].at]
+    asked = f"disclose-to-reviewer to {stage.reviewer.name} for TREAT: "
+    assert all(one.detail.startswith(asked) and one.detail != asked for one in told)
+    assert told[0].detail.endswith(f"; 3 times, the last at {last:%Y-%m-%d %H:%M:%S} UTC")
+    assert "times" not in told[1].detail + told[2].detail
+
+
+def test_the_story_tells_that_it_could_not_be_decided_whether_to_show(stage: Stage) -> None:
+    posted = stage.post(demo.clinic_bundle(stage.case_data(), b"%PDF-1.7 a pathology report"))
+    case_id = next(one.id for one in posted if one.type == "ServiceRequest")
+    now = stage.core.now()
+    with stage.core.database.write("test") as connection:
+        for minute in range(2):
+            deliveries.add_decision(
+                connection,
+                case_id=case_id,
+                delivery_id=None,
+                flow=Flow.DISCLOSE_TO_REVIEWER,
+                stage="read",
+                outcome="indeterminate",
+                reasons=["a consent could not be read"],
+                consents=[],
+                payload_sha256="0" * 64,
+                valid_until=None,
+                now=now + timedelta(minutes=minute),
+            )
+    [told] = [one for one in case_story(stage.core, case_id).stations if one.outcome == "indeterminate"]
+    assert (told.at, told.what) == (now, "consent decided for what a reviewer asked to read (read)")
+    last = now + timedelta(minutes=1)
+    assert told.detail == f"a consent could not be read; 2 times, the last at {last:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def test_a_case_that_was_read_can_be_shown_everywhere(stage: Stage) -> None:
+    """Decisions and grants of reads have no delivery."""
+    _, case_id, revocation = _arrived(stage)
+    reviewer = _Reviewer(stage)
+    assert reviewer.sees("ServiceRequest")
+    stage.post(revocation)
+    assert reviewer.sees("ServiceRequest") == []
+    told = case_story(stage.core, case_id)
+    assert {one.outcome for one in told.stations if "to be read by" in one.what} == {"permit", "deny"}
+    assert len([one for one in told.waits if "asked to delete" in one.what]) == len(recall_lines(stage.core, limit=9))
+    assert {one.case_id for one in standstills(stage.core)} == {case_id}
+    lines = listing.delivery_lines(stage.core, limit=9)
+    assert len(lines) == 2
+    for one in lines:
+        assert listing.delivery_view(stage.core, one.id).delivery.id == one.id
+    assert len(accounting_of_case(stage.core, case_id, since=None).disclosures) == 3
+    assert explain_to_person(stage.core, case_id, "node", moment="", actor="test").outcome == "deny"
 
 
 def test_a_consent_of_another_flow_calls_back_nothing_that_was_read(stage: Stage) -> None:
@@ -184,9 +260,9 @@ def _told(stage: Stage, recall_id: str) -> Json:
     return content
 
 
-def _trail(stage: Stage, case_id: str, action: str) -> Sequence[Any]:
+def _trail(stage: Stage, case_id: str, *actions: str) -> Sequence[Any]:
     with stage.core.database.read() as connection:
-        return audit.of_case(connection, case_id, actions=[action])
+        return audit.of_case(connection, case_id, actions=actions)
 
 
 def _check_order(stage: Stage, case_id: str, *, granted: int) -> None:

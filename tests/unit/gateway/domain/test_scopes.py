@@ -49,6 +49,14 @@ def test_what_is_no_scope_is_refused_and_not_repeated(text: str) -> None:
     assert text not in str(caught.value)
 
 
+def test_a_type_that_is_none_is_refused_where_the_types_are_known() -> None:
+    for text in ("system/Foo.r", "system/*.cruds system/Foo.r"):
+        with pytest.raises(Invalid, match="resource type of FHIR R4") as caught:
+            read_scopes(text, of_types=("Patient",))
+        assert (caught.value.at, "Foo" in str(caught.value)) == ("scope", False)
+    assert str(read_scopes("system/*.r system/Patient.c", of_types=("Patient",))) == "system/*.r system/Patient.c"
+
+
 @pytest.mark.parametrize(
     ("wished", "own", "both"),
     [

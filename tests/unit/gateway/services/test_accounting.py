@@ -7,14 +7,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
+from gateway.domain.accounting_words import moment_in_words, purposes_in_words, status_in_words
 from gateway.domain.audit_record import Accounting
+from gateway.domain.consent import TransferKind
 from gateway.domain.errors import NotFound
 from gateway.domain.record import Delivery
-from gateway.services import accounting, egress
+from gateway.services import accounting, egress, transferring
 from gateway.services.accounting import accounting_of_case, accounting_of_patient, six_years_before
 from gateway.services.accounting_csv import as_csv
+from gateway.services.transferring import NewTransfer
 from gateway.store import audit, tables
 from tests.core import START
+from tests.unit.gateway.services.consent_acts import move
 from tests.unit.gateway.services.scenery import DISCLOSE, Scenery
 
 
@@ -37,10 +41,10 @@ def test_what_was_granted_is_accounted_for_once_however_often_it_was_tried(scene
     [one] = _accounted(scenery).disclosures
     assert (one.granted_at, one.grants, one.recipient, one.country) == (START, 2, "board", "TR")
     assert one.what == f"images of a study, de-identified (delivery/{images.id})"
-    assert (one.purposes, one.case_id, one.is_recalled) == (("TREAT",), scenery.case.id, False)
+    assert (one.purposes, one.case_id, one.recalled_at, one.transfer) == (("TREAT",), scenery.case.id, None, "")
     assert len(one.consents) == 1
     assert "@" in one.address
-    assert (one.acknowledged_at, one.acknowledgement) == (scenery.clock(), "0x0000 1.2.3")
+    assert (one.acknowledged_at, one.acknowledgement) == (scenery.clock(), "stored (DICOM 0x0000) 1.2.3")
     assert len(one.evidence) == 3
 
 
@@ -70,9 +74,46 @@ def test_a_consent_that_was_taken_back_afterwards_is_told(scenery: Scenery) -> N
     consent_id = scenery.consent(DISCLOSE)
     images = scenery.images("1.1")
     assert egress.grant(scenery.core, images.id)
+    scenery.clock.forward(hours=1)
     scenery.consent(DISCLOSE, status="inactive", of=consent_id)
     [one] = _accounted(scenery).disclosures
-    assert (one.is_recalled, one.acknowledged_at) == (True, None)
+    assert (one.recalled_at, one.acknowledged_at) == (scenery.clock(), None)
+    [_, row] = csv.reader(io.StringIO(as_csv(_accounted(scenery))))
+    assert "2026-03-02T13:00:00+03:00" in row
+
+
+def test_who_is_responsible_and_what_it_went_abroad_on_are_told(scenery: Scenery) -> None:
+    move(scenery, "board", "DE")
+    scenery.consent(DISCLOSE)
+    images = scenery.images("1.1")
+    new = NewTransfer("ankara", "board", TransferKind.STANDARD_CONTRACTUAL_CLAUSES, "No. 7")
+    used = transferring.add(scenery.core, new, actor="test")
+    assert egress.grant(scenery.core, images.id)
+    transferring.end(scenery.core, used, actor="test")
+    for found in (_accounted(scenery), accounting_of_case(scenery.core, scenery.case.id, since=None)):
+        assert (found.custodian, found.time_zone) == ("ankara", "Europe/Istanbul")
+        [one] = found.disclosures
+        assert (one.country, one.transfer) == ("DE", f"{TransferKind.STANDARD_CONTRACTUAL_CLAUSES} No. 7 ({used})")
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("0x0000", "stored (DICOM 0x0000)"),
+        ("0xB007", "stored with a warning (DICOM 0xB007)"),
+        ("C-FIND", "found there when asked for (C-FIND)"),
+        ("HTTP 201", "stored (HTTP 201)"),
+        ("confirmed", "confirmed"),
+    ],
+)
+def test_what_the_other_side_answered_is_told_in_words(status: str, words: str) -> None:
+    assert status_in_words(status) == words
+
+
+def test_codes_and_times_are_told_in_words() -> None:
+    assert purposes_in_words(("COC", "TREAT")) == "coordination of care (COC) or treatment (TREAT)"
+    assert purposes_in_words(("ETREAT",)) == "ETREAT"
+    assert moment_in_words(START, "America/New_York") == "2026-03-02 04:00 -05:00"
 
 
 def test_it_survives_the_destruction_of_the_patient_and_of_the_rows_of_the_case(
@@ -114,5 +155,6 @@ def test_a_spreadsheet_executes_nothing_of_it(scenery: Scenery, images: Delivery
     [headings, row] = csv.reader(io.StringIO(as_csv(_accounted(scenery))))
     told = dict(zip(headings, row, strict=True))
     assert told["recipient"] == '\'=cmd|"/c calc"!A1'
-    assert told["date"] == "2026-03-02T09:00:00+00:00"
-    assert told["acknowledged"] == ""
+    assert (told["date"], told["custodian"]) == ("2026-03-02T12:00:00+03:00", "ankara")
+    assert told["purpose"] == "treatment (TREAT)"
+    assert (told["acknowledged"], told["recalled"]) == ("", "")

@@ -8,6 +8,7 @@ from gateway.domain.delivery import DeliveryState
 from gateway.domain.errors import Unprocessable
 from gateway.services import egress, merges
 from gateway.services.merges import MOST_RECORDS, person_of
+from gateway.services.story import case_story
 from tests.unit.gateway.services.consent_acts import consent, patient
 from tests.unit.gateway.services.scenery import DISCLOSE, Scenery
 
@@ -39,6 +40,29 @@ def test_the_survivor_may_say_it_as_well_also_when_it_comes_new(scenery: Scenery
     assert held.state is DeliveryState.HELD
     assert f"the clinic names Patient/{survivor} as the subject of the order" in held.waits_for
     assert egress.grant(scenery.core, delivery.id) is None
+
+
+def test_the_case_tells_that_it_waits_for_another_record_before_anything_has_come(scenery: Scenery) -> None:
+    scenery.clock.forward(hours=1)
+    survivor = patient(scenery)
+    _own(scenery, **_link("replaced-by", survivor))
+    merged_at = scenery.clock()
+    what = "another record: the patient's record was merged into another one"
+    assert scenery.waits()[what] == f"the clinic ankara names Patient/{survivor} as the subject of the order"
+    [wait] = [one for one in case_story(scenery.core, scenery.case.id).waits if one.what == what]
+    scenery.clock.forward(hours=1)
+    patient(scenery, of=survivor, **_link("replaces", scenery.case.patient_id))
+    assert (wait.since, what in scenery.waits()) == (merged_at, True)
+    _own(scenery)
+    patient(scenery, of=survivor)
+    assert what not in scenery.waits()
+
+
+def test_the_case_tells_that_its_record_is_not_active(scenery: Scenery) -> None:
+    _own(scenery, active=False)
+    assert scenery.waits()["another record: the patient's record is not active"] == (
+        "the clinic ankara makes it active, or orders under another one"
+    )
 
 
 def test_what_was_merged_by_mistake_is_parted_again(scenery: Scenery) -> None:

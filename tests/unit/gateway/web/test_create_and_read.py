@@ -113,6 +113,28 @@ def test_a_consent_that_has_ended_is_revived_only_by_who_has_seen_its_end(world:
     assert world.ask("PUT", address, active | {"status": ended}).status_code == 200
 
 
+def test_of_a_consent_with_an_identifier_that_is_taken_it_is_told_how_to_replace_it(world: World) -> None:
+    resource = _consent(world, "inactive") | {"identifier": [{"system": "urn:form", "value": "7"}]}
+    first = world.ask("POST", "/Consent", resource).get_json(force=True)["id"]
+    again = world.ask("POST", "/Consent", resource | {"dateTime": "2026-03-03"})
+    assert problem(again) == (409, "conflict", "")
+    assert (
+        f"PUT Consent/{first} with its version in If-Match, for one that is taken back with status inactive"
+        in again.text
+    )
+
+
+def test_what_r4_does_not_know_or_misses_is_named_by_its_element(world: World) -> None:
+    resource = _consent(world, "inactive")
+    named = world.ask("POST", "/Consent", resource | {"grantor": []})
+    assert problem(named) == (400, "invalid", "Consent.grantor")
+    assert "R4 knows no element grantor here" in named.text
+    del resource["category"]
+    missing = world.ask("POST", "/Consent", resource)
+    assert problem(missing) == (400, "invalid", "Consent.category")
+    assert "R4 requires this element" in missing.text
+
+
 def test_an_update_creates_nothing(world: World) -> None:
     assert problem(world.ask("PUT", "/Patient/mine", patient(id="mine")))[:2] == (404, "not-found")
     created = world.ask("POST", "/Patient", patient()).get_json(force=True)

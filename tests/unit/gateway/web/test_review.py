@@ -16,8 +16,8 @@ from gateway.domain.consent.vocabulary import CONFIDENTIALITY
 from gateway.domain.delivery import Flow
 from gateway.services import review_grant
 from gateway.services.review_view import Viewed
-from gateway.store import cases, deliveries, tables
-from tests.grants import read_grants
+from gateway.store import cases, tables
+from tests.grants import read_decisions, read_grants
 from tests.statements import executed
 from tests.unit.gateway.web.reviewing import DATA, TELLING, Review, Reviewed
 from tests.unit.gateway.web.support import World, bundle, patient, put
@@ -81,7 +81,7 @@ def test_each_resource_of_an_answer_was_decided_on_granted_and_recorded(world: W
     digest = hashlib.sha256(answer.data).hexdigest()
     with world.database.read() as connection:
         [grant] = read_grants(connection, reviewed.case.id)
-        [decision] = deliveries.decisions(connection, reviewed.case.id)
+        [decision] = read_decisions(connection, reviewed.case.id)
     assert (grant.payload_sha256, grant.subject) == (digest, "ServiceRequest/CS2222222222")
     assert (grant.party_id, grant.client_id) == (world.party_ids["reviewer"], "reviewer-client")
     assert (decision.stage, decision.outcome, decision.payload_sha256) == ("read", "permit", digest)

@@ -107,7 +107,9 @@ def test_a_client_gets_no_more_than_it_was_registered_for(world: World) -> None:
     }
 
 
-@pytest.mark.parametrize("scope", ["system/Patient.rs?identifier=4711", "patient/*.rs", "system/Patient.sr", "openid"])
+@pytest.mark.parametrize(
+    "scope", ["system/Patient.rs?identifier=4711", "patient/*.rs", "system/Patient.sr", "openid", "system/Foo.r"]
+)
 def test_a_wish_that_is_no_scope_of_ours_is_refused(world: World, scope: str) -> None:
     client_id, secret = world.credentials["clinic"]
     form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret, "scope": scope}
