@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.domain.errors import Invalid, Unprocessable
+from fhir_mappings.structure import unknown_element
+from gateway.domain.errors import Unprocessable
 
 _LEAVE_OUT = "it is not evaluated; leave it out"
 _EXTENSIONS = ("extension", "modifierExtension")
@@ -60,7 +61,7 @@ def check_elements(holder: dict[str, Any], reading: Reading, at: str) -> None:
         if name in reading.refused:
             raise Unprocessable(reading.refused[name], at=f"{at}.{name}")
         if name.removeprefix("_") not in reading.decided | reading.kept:
-            raise Invalid("there is an element that R4 does not know", at=at)
+            raise unknown_element(name, reading.decided | reading.kept, at=at)
 
 
 def refuse_extensions(resource: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@
 | businessStatus  | progress            | yes      | https://consilium.example/fhir/CodeSystem/consent-request            |
 | intent          | -                   | yes      | order                                                                |
 | code            | -                   | yes      | obtain-consent, of the same system                                   |
-| description     | what it has to say  | yes      | flow, recipient and purpose that the consent has to permit           |
+| description     | what it has to say  | yes      | flow, recipient, purpose; why those on file do not permit it         |
 | for             | case.patient_id     | yes      | Patient/id                                                           |
 | authoredOn      | since               | yes      | when the report was first held for it                                |
 | lastModified    | now                 | yes      |                                                                      |

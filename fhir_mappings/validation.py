@@ -25,6 +25,7 @@ from fhir_mappings.invariants import check_invariants
 from fhir_mappings.narrative import check_narrative
 from fhir_mappings.primitives import check_primitive
 from fhir_mappings.references import check_reference
+from fhir_mappings.structure import broken_structure, unknown_element
 from gateway.domain.errors import Invalid, Unprocessable
 
 _NOT_UNDERSTOOD = ("modifierExtension", "implicitRules")
@@ -56,12 +57,10 @@ def _check_by_class(resource: dict[str, Any], kind: str) -> None:
     try:
         model.model_validate(resource)
     except ValidationError as refusal:
-        # Messages and locations of pydantic may quote the input: only the kind of error and known names are kept.
-        first = refusal.errors(include_input=False, include_context=False, include_url=False)[0]
-        path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"])
-        raise Invalid(f"the resource does not have the structure of R4 ({first['type']})", at=kind + path) from None
+        raise broken_structure(refusal, resource) from None
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise Invalid("the resource does not have the structure of R4", at=kind) from None
+        remedy = f"compare it with https://hl7.org/fhir/R4/{kind.lower()}.html"
+        raise Invalid(f"the resource does not have the structure of R4: {remedy}", at=kind) from None
 
 
 def _check_resource(resource: object, path: str, within: Mapping[str, str]) -> None:
@@ -82,9 +81,10 @@ def _check_members(body: Mapping[str, Any], model: Any, path: str, contained: Ma
         name = key.removeprefix("_")
         element = elements.get(name)
         if element is None or (key != name and not element.primitive):
-            raise Invalid("there is an element that R4 does not know", at=path)
+            raise unknown_element(key, elements, at=path)
         if name in _NOT_UNDERSTOOD:
-            raise Unprocessable(f"{name} may change the meaning and is not understood here", at=f"{path}.{name}")
+            remedy = "may change the meaning and is not understood here; leave it out"
+            raise Unprocessable(f"{name} {remedy}", at=f"{path}.{name}")
         if isinstance(value, list) != element.is_list:
             raise Invalid("a repeating element is an array, any other one is not", at=f"{path}.{name}")
         companion = body.get(name if key != name else f"_{name}") if element.primitive else None

@@ -8,6 +8,7 @@ from gateway.cli.office import Office, pass_office
 from gateway.cli.output import json_option, print_json, print_list
 from gateway.cli.parameters import REASON, reason_option
 from gateway.services import consent_listing
+from gateway.services.listing.authorities import authority_lines
 from gateway.services.looking import record_look
 
 if TYPE_CHECKING:
@@ -24,6 +25,16 @@ _COLUMNS = {
     "period": "period",
     "stored_at": "stored",
     "client_id": "from",
+}
+_AUTHORITY_COLUMNS = {
+    "consent_id": "consent",
+    "holds": "holds",
+    "basis": "basis",
+    "valid_until": "ends before",
+    "recorded_by": "by",
+    "recorded_at": "recorded",
+    "withdrawn_by": "withdrawn by",
+    "withdrawn_at": "at",
 }
 
 
@@ -108,6 +119,17 @@ def record_authority(office: Office, consent_id: str, basis: str, last: str) -> 
 
     representation.record(office.core, consent_id, basis=basis, last=last, actor=office.actor)
     click.echo(f"the authority for consent {consent_id} is recorded")
+
+
+@authority.command("list")
+@click.option("--case", "case_id", metavar="ID", required=True, help="The case whose patient it is.")
+@json_option
+@pass_office
+def list_authorities(office: Office, case_id: str, is_json: bool) -> None:
+    """What is on record of representatives for the consents of the case's patient, also what is over."""
+    found = authority_lines(office.core, case_id)
+    record_look(office.core, "authority.list", actor=office.actor, case_id=case_id)
+    print_list(found, _AUTHORITY_COLUMNS, is_json=is_json)
 
 
 @authority.command("withdraw")

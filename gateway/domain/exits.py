@@ -247,7 +247,7 @@ EXITS = (
         ("gateway/cli/output.py",),
         commands=(
             *("case show", "study show", "delivery show", "document show", "quarantine show", "consent list"),
-            *("consent explain", "audit list", "audit patient"),
+            *("consent authority list", "consent explain", "audit list", "audit patient"),
         ),
     ),
     Exit(

@@ -1,5 +1,6 @@
 """A report that waits for a consent asks the clinic for it, by a Task that the clinic reads."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -24,12 +25,15 @@ def wants_consent(decision: Decision) -> bool:
 def decided(connection: Connection, case: Case, delivery: Delivery, decision: Decision, *, now: datetime) -> None:
     """In the transaction of a decision on a report: ask the clinic, or tell it that the consent is there.
 
-    Where the patient has said no, nobody is asked any more. A decision that could not be made changes nothing.
+    The request says why what is on file does not permit it: a consent that was taken back is no denial, and the clinic
+    may ask for another one. Where the patient has said no, by a consent that denies, nobody is asked any more. A
+    decision that could not be made changes nothing.
     """
     if delivery.kind.flow is not Flow.RETURN_TO_CLINIC or decision.outcome is Outcome.INDETERMINATE:
         return
     if wants_consent(decision):
-        _tell(connection, case, delivery, Progress.MISSING, now)
+        in_the_way = decision.reasons[1:]  # the first says that nothing permits it
+        _tell(connection, case, delivery, Progress.MISSING, now, in_the_way)
     elif decision.outcome is Outcome.PERMIT:
         _tell(connection, case, delivery, Progress.THERE, now)
     else:
@@ -42,15 +46,25 @@ def ended(connection: Connection, delivery: Delivery, *, now: datetime) -> None:
         _tell(connection, cases.by_id(connection, delivery.case_id), delivery, Progress.NOT_NEEDED, now)
 
 
-def _tell(connection: Connection, case: Case, delivery: Delivery, progress: Progress, now: datetime) -> None:
+def _tell(
+    connection: Connection,
+    case: Case,
+    delivery: Delivery,
+    progress: Progress,
+    now: datetime,
+    in_the_way: Sequence[str] = (),
+) -> None:
     """Write the Task where it says something else than before; one that was never asked is not answered."""
     found = resources.id_by_identifier(connection, case.clinic_id, "Task", Identifier(DELIVERY_SYSTEM, delivery.id))
-    current = resources.current(connection, case.clinic_id, "Task", found).content if found else None
-    status = current["status"] if current else None
-    if status == progress.status or (progress is not Progress.MISSING and status != Progress.MISSING.status):
+    current = resources.current(connection, case.clinic_id, "Task", found).content if found else {}
+    status = current.get("status")
+    if progress is not Progress.MISSING and status != Progress.MISSING.status:
+        return
+    wanted = f"A consent of the patient that permits {asked(connection, delivery)}; the report waits for it."
+    said = " ".join((wanted, *in_the_way))
+    if (status, current.get("description")) == (progress.status, said):
         return
     clinic = parties.party_by_id(connection, case.clinic_id)
-    wanted = f"A consent of the patient that permits {asked(connection, delivery)}; the report waits for it."
     since = datetime.fromisoformat(current["authoredOn"]) if current else now
-    task = consent_task(ConsentRequest(case, clinic, delivery.id, wanted, since), progress, now)
+    task = consent_task(ConsentRequest(case, clinic, delivery.id, said, since), progress, now)
     store_internal(connection, case.clinic_id, task | ({"id": found} if found else {}), now=now)

@@ -25,7 +25,7 @@ from gateway.domain.party import Identifier, Party
 from gateway.domain.record import Case
 from gateway.domain.resource import StoredResource
 from gateway.services.merges import Person, identifiers_of, person_of
-from gateway.services.patients import patient_of_case
+from gateway.services.patients import why_no_patient
 from gateway.services.provenances import told_of
 from gateway.services.recipients import recipient_named
 from gateway.store import authorities, deliveries, parties, resources, transfers
@@ -76,17 +76,22 @@ class Ground:
     foregone: Decision | None = None
 
     def standing_at(self, now: datetime) -> tuple[Consent, ...]:
-        """The consents with what people have recorded of representatives that holds at that moment."""
+        """The consents with what people have recorded of representatives, as far as it holds at that moment."""
         vouched = {one.consent_id for one in self.authorities if one.holds(now)}
-        return tuple(replace(one, is_authority_recorded=one.id in vouched) for one in self.consents)
+        ended = [(one.consent_id, end) for one in self.authorities if (end := one.ended(now)) is not None]
+        ends = dict(sorted(ended, key=lambda one: one[1].at))
+        return tuple(
+            replace(one, is_authority_recorded=one.id in vouched, authority_end=ends.get(one.id))
+            for one in self.consents
+        )
 
 
 def ground_of(connection: Connection, case: Case) -> Ground:
     """As it is in the current transaction, which has locked the case row."""
     try:
         person = person_of(connection, case.clinic_id, case.patient_id)
-        if why_not := _why_no_patient(connection, case, person):
-            return Ground(foregone=Decision(Outcome.DENY, (why_not,), (), None, ""))
+        if why_not := why_no_patient(connection, case, person):
+            return Ground(foregone=Decision(Outcome.DENY, (str(why_not),), (), None, ""))
         return _loaded(connection, case, person)
     except GatewayError as exc:
         reason = f"a consent could not be read ({type(exc).__name__}); nothing is sent until it can"
@@ -187,17 +192,6 @@ def _loaded(connection: Connection, case: Case, person: Person) -> Ground:
         identifiers=identifiers_of(connection, case.clinic_id, person),
         authorities=tuple(one for one in recorded if one.performers_sha256 == digests[one.consent_id]),
     )
-
-
-def _why_no_patient(connection: Connection, case: Case, person: Person) -> str:
-    """Why nothing leaves for the record that the case was ordered under; '' when it is a patient."""
-    if case.patient_id in person.merged_away:
-        into = " or ".join(f"Patient/{one}" for one in person.surviving)
-        remedy = f"the clinic names {into} as the subject of the order" if into else "the merges run in a circle"
-        return f"the patient's record was merged into another one: {remedy}"
-    if not patient_of_case(connection, case).is_active:
-        return "the patient's record is not active; the clinic makes it active, or orders under another one"
-    return ""
 
 
 def _until_authorities_end(decision: Decision, ground: Ground, now: datetime) -> Decision:

@@ -105,6 +105,12 @@ def who_can_permit(connection: Connection, case: Case, delivery: Delivery, decis
     return f"the clinic {clinic.name}, by a consent of the patient that permits {asked(connection, delivery)}"
 
 
+def transfer_used(decision: Decision) -> dict[str, str]:
+    """For an audit row: the id of the instrument on which what is permitted goes to another country, if it does."""
+    used = decision.transfer.instrument if decision.transfer is not None else None
+    return {} if used is None else {"transfer": used.id}
+
+
 def is_consented(decision: Decision) -> bool:
     """Whether a provision permitted something and none denied anything, whatever else stood against it."""
     taken = {step.effect for step in decision.steps if step.matched}

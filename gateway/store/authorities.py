@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
+from gateway.domain.consent import AuthorityEnd
 from gateway.domain.errors import NotFound
 from gateway.store.tables import consent_authority
 
@@ -38,7 +39,13 @@ class Authority:
 
     def holds(self, now: datetime) -> bool:
         """Whether it stands at that moment."""
-        return self.ends_at is None or now < self.ends_at
+        return self.ended(now) is None
+
+    def ended(self, now: datetime) -> AuthorityEnd | None:
+        """How it came to an end; None while it holds."""
+        if self.ends_at is None or now < self.ends_at:
+            return None
+        return AuthorityEnd(self.ends_at, is_withdrawn=self.ends_at == self.withdrawn_at)
 
 
 def add(connection: Connection, new: Authority) -> None:

@@ -91,13 +91,18 @@ def set_identifiers(connection: Connection, of: StoredResource, identifiers: Ite
     for identifier in dict.fromkeys(identifiers):
         holder = id_by_identifier(connection, of.party_id, of.type, identifier)
         if holder is not None:
-            raise Conflict(f"{of.type}/{holder} has this identifier already; update it, or create with If-None-Exist")
+            raise Conflict(f"{of.type}/{holder} has this identifier already; {_remedy(of.type, holder)}")
         row = {"resource_id": of.id, "party_id": of.party_id, "type": of.type}
         row |= {"system": identifier.system, "value": identifier.value}
         try:
             connection.execute(insert(resource_identifier).values(row))
         except IntegrityError:
             raise Transient(f"another {of.type} with the same identifier is being stored at this moment") from None
+
+
+def _remedy(resource_type: str, holder: str) -> str:
+    ended = ", for one that is taken back with status inactive" if resource_type == "Consent" else ""
+    return f"update it (PUT {resource_type}/{holder} with its version in If-Match{ended}), or create with If-None-Exist"
 
 
 def set_references(connection: Connection, resource_id: str, targets: Iterable[tuple[str, str]]) -> None:

@@ -9,6 +9,7 @@ from gateway.domain.consent.decision import Decision, Outcome, decide, indetermi
 from gateway.domain.consent.evaluate import Step
 from gateway.domain.consent.explanation import Explanation, Passage, explain
 from gateway.domain.consent.model import (
+    AuthorityEnd,
     Coding,
     Consent,
     ConsentVersion,
@@ -23,6 +24,7 @@ from gateway.domain.consent.request import DisclosureRequest, Item, Recipient
 from gateway.domain.consent.transfer import Transfer, TransferInstrument, TransferKind
 
 __all__ = [
+    "AuthorityEnd",
     "Coding",
     "Consent",
     "ConsentVersion",

@@ -85,9 +85,8 @@ def indeterminate(reason: str, payload_sha256: str) -> Decision:
 
 def _carried(decision: Decision, request: DisclosureRequest, changes_at: datetime) -> Decision:
     """What consents permit, where it may also leave the country; a denial of theirs stays as it is."""
-    transfer = transfer_between(
-        request.custodian_country, request.recipient.country, request.transfer_instruments, request.now
-    )
+    now, countries = request.now.astimezone(request.zone), (request.custodian_country, request.recipient.country)
+    transfer = transfer_between(*countries, request.transfer_instruments, now)
     if decision.outcome is not Outcome.PERMIT:
         return replace(decision, transfer=transfer)
     outcome = Outcome.PERMIT if transfer.is_permitted else Outcome.DENY

@@ -104,13 +104,21 @@ class Provision:
 
 
 @dataclass(frozen=True)
+class AuthorityEnd:
+    """Since when the authority that was recorded of a representative holds no longer: withdrawn, or run out."""
+
+    at: datetime
+    is_withdrawn: bool
+
+
+@dataclass(frozen=True)
 class Consent:
     """One version of a consent.
 
     `supersedes` holds ids of consents that a Provenance of revision says this one replaces. `is_by_representative` and
-    `is_authority_recorded`: somebody else than the patient agreed, and a person has recorded that they may. An
-    inactive consent needs no more than identity, status and what it replaces. `stored_at` is since when this version
-    is on file; None where that is not known.
+    `is_authority_recorded`: somebody else than the patient agreed, and a person has recorded that they may; where
+    that holds no longer, `authority_end` tells since when. An inactive consent needs no more than identity, status and
+    what it replaces. `stored_at` is since when this version is on file; None where that is not known.
     """
 
     id: str
@@ -126,6 +134,7 @@ class Consent:
     supersedes: frozenset[str] = frozenset()
     is_by_representative: bool = False
     is_authority_recorded: bool = False
+    authority_end: AuthorityEnd | None = None
     stored_at: datetime | None = None
 
     @property

@@ -62,7 +62,7 @@ def _alone(consent: Consent, owned: Match, request: DisclosureRequest) -> Standi
         return Standing(consent, why_not)
     begins_at = consent.date_time.begins_at(request.zone) if consent.date_time else DISTANT_PAST
     is_ahead = begins_at > request.now
-    doubt = _doubt(consent, owned) or ("it is dated after this moment" if is_ahead else "")
+    doubt = _doubt(consent, owned, request) or ("it is dated after this moment" if is_ahead else "")
     return Standing(consent, why_no_permit=doubt, changes_at=begins_at if is_ahead else FAR_FUTURE)
 
 
@@ -122,14 +122,22 @@ def _among(standing: Standing, kin: list[Standing], request: DisclosureRequest) 
     return replace(standing, why_no_permit=doubt)
 
 
-def _doubt(consent: Consent, owned: Match) -> str:
+def _doubt(consent: Consent, owned: Match, request: DisclosureRequest) -> str:
     if owned is UNKNOWN:
         return "whose consent it is cannot be resolved"
     if consent.is_by_representative and not consent.is_authority_recorded:
-        return "a representative gave it and nobody recorded their authority"
+        return f"a representative gave it and {_why_no_authority(consent, request)}"
     if not consent.has_signature_or_source:
         return "it has neither a signature nor a source document"
     return ""
+
+
+def _why_no_authority(consent: Consent, request: DisclosureRequest) -> str:
+    end = consent.authority_end
+    if end is None:
+        return "nobody recorded their authority"
+    how = "was withdrawn" if end.is_withdrawn else "ended"
+    return f"the authority recorded for them {how} at {end.at.astimezone(request.zone).isoformat()}"
 
 
 def _replaces(newer: Consent, older: Consent, request: DisclosureRequest) -> Match:

@@ -53,6 +53,8 @@ _SOURCES: dict[TransferKind, dict[str, str]] = {
     TransferKind.EXPLICIT_CONSENT: {GDPR: "art. 49(1)(a)", KVKK: "art. 9(6)(a)"},
 }
 
+_NONE = "none is on record for this recipient"
+
 
 @dataclass(frozen=True)
 class TransferInstrument:
@@ -104,10 +106,14 @@ class Transfer:
 def transfer_between(
     custodian_country: str, recipient_country: str, instruments: Iterable[TransferInstrument], now: datetime
 ) -> Transfer:
-    """Whether data may go from the one country to the other now. A country that is not known is another one."""
+    """Whether data may go from the one country to the other now, in whose zone it tells of instants.
+
+    A country that is not known is another one.
+    """
     if custodian_country and custodian_country == recipient_country:
         return Transfer(True, f"It stays in {custodian_country}.", None, FAR_FUTURE)
-    fitting = [one for one in instruments if not why_unfit(one.kind, custodian_country, recipient_country)]
+    recorded = tuple(instruments)
+    fitting = [one for one in recorded if not why_unfit(one.kind, custodian_country, recipient_country)]
     changes_at = min((_next_change(one, now) for one in fitting), default=FAR_FUTURE)
     way = f"{custodian_country or 'an unknown country'} to {recipient_country or 'an unknown country'}"
     in_force = [one for one in fitting if one.begin <= now < one.end]
@@ -115,8 +121,19 @@ def transfer_between(
         longest = min(in_force, key=lambda one: (-one.end.timestamp(), one.id))
         return Transfer(True, f"The transfer from {way} stands on {longest}.", longest, changes_at)
     needed = ", ".join(kind for kind in TransferKind if not why_unfit(kind, custodian_country, recipient_country))
-    why = f"The transfer from {way} needs an instrument in force, and none is on record for this recipient: {needed}."
+    idle = "; ".join(_why_idle(one, why_unfit(one.kind, custodian_country, recipient_country), now) for one in recorded)
+    found = f"none on record for this recipient is: {idle}. It takes one of" if idle else _NONE
+    why = f"The transfer from {way} needs an instrument in force, and {found}: {needed}."
     return Transfer(False, why, None, changes_at)
+
+
+def _why_idle(instrument: TransferInstrument, unfit: str, now: datetime) -> str:
+    """Why nothing stands now on one that is on record."""
+    if unfit:
+        return f"{instrument} cannot carry it, {unfit}"
+    if instrument.end <= now:
+        return f"{instrument} ended at {instrument.end.astimezone(now.tzinfo).isoformat()}"
+    return f"{instrument} begins at {instrument.begin.astimezone(now.tzinfo).isoformat()}"
 
 
 def why_unfit(kind: TransferKind, custodian_country: str, recipient_country: str) -> str:

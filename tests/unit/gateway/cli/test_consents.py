@@ -76,6 +76,27 @@ def test_recording_and_withdrawing_an_authority(scenery: Scenery) -> None:
     assert [action for _, action in actions(scenery)][-2:] == ["authority.record", "authority.withdraw"]
 
 
+def test_what_is_on_record_of_representatives_is_listed(scenery: Scenery) -> None:
+    given = consent(scenery, DISCLOSE, performer=[GUARDIAN])
+    asked = ("consent", "authority", "list", "--case", scenery.case.id)
+    assert json.loads(_said(*asked, "--json")) == []
+    _said("consent", "authority", "record", given, "--basis", "court order 7", "--until", "2027-03-31")
+    [line] = json.loads(_said(*asked, "--json"))
+    shown = {"consent_id": given, "basis": "court order 7", "holds": True, "valid_until": "2027-03-31T21:00:00+00:00"}
+    assert {key: line[key] for key in shown} == shown
+    assert (line["recorded_at"], line["withdrawn_by"], line["withdrawn_at"]) == ("2026-03-02T09:00:00+00:00", "", None)
+    other = {"identifier": GUARDIAN["identifier"] | {"value": "guardian-2"}}
+    consent(scenery, DISCLOSE, of=given, performer=[other])
+    assert [one["holds"] for one in json.loads(_said(*asked, "--json"))] == [False]
+    consent(scenery, DISCLOSE, of=given, performer=[GUARDIAN])
+    _said("consent", "authority", "withdraw", given)
+    [line] = json.loads(_said(*asked, "--json"))
+    assert (line["holds"], line["withdrawn_at"]) == (False, "2026-03-02T09:00:00+00:00")
+    assert given in _said(*asked)
+    assert actions(scenery)[-1][1] == "authority.list"
+    assert "no case" in _said("consent", "authority", "list", "--case", "nothing", exit_code=1)
+
+
 def test_a_transfer_is_added_listed_and_ended(scenery: Scenery) -> None:
     move(scenery, "board", "DE")
     between = ("--clinic", "ankara", "--to", "board", "--kind", "standard-contractual-clauses")

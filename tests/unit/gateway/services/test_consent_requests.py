@@ -12,10 +12,12 @@ from gateway.domain.party import Identifier
 from gateway.domain.record import Delivery
 from gateway.services import delivery_control, egress, recall, recalling, revoking
 from gateway.store import cases
-from tests.unit.gateway.services.consent_acts import actions, consent, of_clinic
+from tests.unit.gateway.services.consent_acts import actions, consent, instant, of_clinic
 from tests.unit.gateway.services.scenery import DISCLOSE, RETURN, Scenery
 
 OPTOUT = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTOUT"}]}
+
+WANTED = "A consent of the patient that permits return-to-clinic to ankara for COC or TREAT; the report waits for it."
 
 
 def _task(scenery: Scenery, delivery: Delivery) -> Any:
@@ -42,9 +44,7 @@ def test_the_clinic_is_asked_once_and_told_when_it_is_there(scenery: Scenery, wa
     assert _code(asked) == ("requested", "missing")
     assert asked["focus"] == asked["basedOn"][0] == {"reference": f"ServiceRequest/{scenery.case.id}"}
     assert asked["for"] == {"reference": f"Patient/{scenery.case.patient_id}"}
-    assert asked["description"] == (
-        "A consent of the patient that permits return-to-clinic to ankara for COC or TREAT; the report waits for it."
-    )
+    assert asked["description"] == WANTED
     egress.grant(scenery.core, waiting.id)
     assert _task(scenery, waiting) == asked
     scenery.clock.forward(hours=1)
@@ -65,6 +65,31 @@ def test_nobody_is_asked_when_the_patient_has_said_no(scenery: Scenery, waiting:
     consent(scenery, RETURN, policyRule=OPTOUT, without=("policy", "provision"))
     assert _code(_task(scenery, waiting)) == ("cancelled", "not-needed")
     assert scenery.delivery(waiting.id).state is DeliveryState.HELD
+
+
+def test_the_clinic_is_told_of_the_consent_that_was_taken_back(scenery: Scenery) -> None:
+    given = scenery.consent(RETURN)
+    scenery.clock.time = instant("2026-03-02T18:00:00Z")
+    scenery.consent(RETURN, status="inactive", of=given)
+    delivery = scenery.report()
+    assert egress.grant(scenery.core, delivery.id) is None
+    asked = _task(scenery, delivery)
+    assert _code(asked) == ("requested", "missing")
+    assert asked["description"] == (
+        f"{WANTED} Consent {given} version 2 does not count:"
+        " its status is inactive, not active, since 2026-03-02T21:00:00+03:00."
+    )
+
+
+def test_the_clinic_is_told_of_what_does_not_count_as_it_comes(scenery: Scenery, waiting: Delivery) -> None:
+    asked = _task(scenery, waiting)
+    given = scenery.consent(RETURN, status="proposed")
+    told = _task(scenery, waiting)
+    assert _code(told) == _code(asked)
+    assert told["description"].startswith(f"{WANTED} Consent {given} version 1 does not count: its status is proposed")
+    scenery.consent(RETURN, of=given)
+    assert _code(_task(scenery, waiting)) == ("completed", "there")
+    assert _task(scenery, waiting)["description"] == WANTED
 
 
 def test_images_ask_the_clinic_for_nothing(scenery: Scenery) -> None:

@@ -33,10 +33,13 @@ def test_withdrawing_it_holds_and_recalls(scenery: Scenery, given: str) -> None:
     representation.record(scenery.core, given, basis="guardianship", **BY)
     delivery = scenery.images("1.1")
     assert egress.grant(scenery.core, delivery.id) is not None
+    scenery.clock.time = instant("2026-03-02T18:00:00Z")
     representation.withdraw(scenery.core, given, **BY)
     assert scenery.delivery(delivery.id).state is DeliveryState.HELD
     assert [one.delivery_id for one in recall.recall_lines(scenery.core, limit=10)] == [delivery.id]
     assert ("cli:officer", "authority.withdraw") in actions(scenery)
+    withdrawn = "the authority recorded for them was withdrawn at 2026-03-02T21:00:00+03:00"
+    assert withdrawn in scenery.delivery(delivery.id).waits_for
     with pytest.raises(Conflict, match="no authority"):
         representation.withdraw(scenery.core, given, **BY)
 
@@ -62,6 +65,19 @@ def test_it_ends_with_its_last_day_and_the_decision_knows(scenery: Scenery, give
     assert granted.expires_at == instant("2026-03-04T00:00:00+03:00")
     scenery.clock.time = granted.expires_at
     assert egress.grant(scenery.core, delivery.id) is None
+    ended = "the authority recorded for them ended at 2026-03-04T00:00:00+03:00"
+    assert ended in scenery.delivery(delivery.id).waits_for
+
+
+def test_of_several_that_ended_the_last_is_told(scenery: Scenery, given: str) -> None:
+    representation.record(scenery.core, given, basis="guardianship", last="2026-03-03", **BY)
+    scenery.clock.time = instant("2026-03-05T09:00:00+03:00")
+    representation.record(scenery.core, given, basis="a later court order", **BY)
+    scenery.clock.time = instant("2026-03-06T09:00:00+03:00")
+    representation.withdraw(scenery.core, given, **BY)
+    delivery = scenery.images("1.1")
+    assert egress.grant(scenery.core, delivery.id) is None
+    assert "was withdrawn at 2026-03-06T09:00:00+03:00" in scenery.delivery(delivery.id).waits_for
 
 
 def test_what_says_nothing_is_refused(scenery: Scenery, given: str) -> None:

@@ -3,12 +3,13 @@
 What the keys mean is said at the top of decisions/world.toml.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from fhir_mappings.consent import consent_from_fhir
 from gateway.domain.consent import (
+    AuthorityEnd,
     Coding,
     Consent,
     Decision,
@@ -83,6 +84,9 @@ class Row:
         return "", False
 
 
+_ENDS = (("authority_withdrawn", True), ("authority_ran_out", False))
+
+
 def rows() -> list[Row]:
     """All of the table, in the order of files and lines."""
     return [Row(name, notation) for name, notation in ROWS]
@@ -93,7 +97,15 @@ def _consent(given: Notation, number: int) -> Consent:
     facts["supersedes"] = frozenset(given.get("supersedes", ()))
     facts["stored_at"] = datetime.fromisoformat(given["stored"]) if "stored" in given else None
     resource, version = given.get("whole") or _resource(given), given.get("version", 1)
-    return consent_from_fhir(resource, id=given.get("id", f"c{number}"), version=version, **facts)
+    consent = consent_from_fhir(resource, id=given.get("id", f"c{number}"), version=version, **facts)
+    return replace(consent, authority_end=_authority_end(given))
+
+
+def _authority_end(given: Notation) -> AuthorityEnd | None:
+    ends = [
+        AuthorityEnd(datetime.fromisoformat(given[key]), is_withdrawn) for key, is_withdrawn in _ENDS if key in given
+    ]
+    return ends[0] if ends else None
 
 
 def _resource(given: Notation) -> Notation:
