@@ -22,8 +22,8 @@ ANYWHERE = frozenset(
     """
     base64 binascii collections collections.abc contextlib contextvars copy csv dataclasses datetime decimal difflib
     email.utils enum errno functools gc hashlib heapq hmac http importlib.metadata importlib.resources io ipaddress
-    itertools json json.encoder logging math os pathlib platform random re secrets shlex signal stat struct sys threading time
-    tomllib traceback types typing unicodedata urllib.parse uuid warnings zlib zoneinfo
+    itertools json json.encoder logging math os pathlib platform random re secrets shlex signal stat struct sys
+    threading time tomllib traceback types typing unicodedata urllib.parse uuid warnings zlib zoneinfo
     cryptography cryptography.exceptions cryptography.hazmat.primitives.* joserfc joserfc.errors joserfc.jwk joserfc.jws
     markupsafe structlog
     """.split()  # noqa: SIM905 - a list of 70 lines reads worse
