@@ -48,7 +48,6 @@ PLACES: dict[str, tuple[str, ...]] = {
     "getpass": ("gateway/cli/office.py",),
     "gunicorn.app.base": ("gateway/app.py",),
     "gunicorn.glogging": ("gateway/web/server_log.py",),
-    "difflib": ("fhir_mappings/structure.py",),
     "gzip": ("gateway/store/portable.py",),
     "importlib": ("config/settings.py", "gateway/cli/checks.py", "gateway/cli/commands.py"),
     "jinja2": ("gateway/web/application.py", "workers/rendering/"),
