@@ -26,7 +26,7 @@ def test_nothing_leaves_after_its_consent_has_gone(
         for number in range(RACES):
             track.run(number)
     tally, laps = track.tally, RACES // len(Kind)
-    record_property("tally", tally)
+    record_property("tally", str(tally))
     assert sum(outcomes[Outcome.STOPPED] for outcomes in tally.outcomes.values()) > 0, tally
     for kind, outcomes in tally.outcomes.items():  # neither side wins always
         assert outcomes[Outcome.THROUGH] >= max(laps // 10, 1), tally
