@@ -15,13 +15,11 @@ from dicom_node.scp import NodeMetrics, Refusal
 from dicom_node.scu import echo
 from gateway.disk_figures import DiskFigures
 from gateway.domain.errors import Permanent, Transient
-from gateway.domain.party import DicomAddress, EndpointRole, Identifier, PartyKind
+from gateway.domain.party import DicomAddress
 from gateway.services.core import Core
-from gateway.services.registry import NewEndpoint, register_party
-from gateway.store.schema import upgrade
 from gateway.store.tables import audit
-from gateway.wiring import open_core, open_database
-from tests.integration.certificates import NOW, Authority
+from tests.integration.certificates import Authority
+from tests.integration.dicom_node.clinic import core_with_clinic
 from tests.integration.dicom_node.node import STRANGER, Node, running_node
 from tests.integration.dicom_node.test_hostile_clients import associated, connect
 from tests.peers.processes import LOOPBACK, free_port, wait_until
@@ -123,22 +121,7 @@ def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Core:
     monkeypatch.setenv("CONSILIUM_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("CONSILIUM_DICOM__HOST", LOOPBACK)
     monkeypatch.setenv("CONSILIUM_DICOM__PORT", str(free_port()))
-    settings = load_settings()
-    upgrade(open_database(settings))
-    opened = open_core(settings)
-    pacs = NewEndpoint("pacs", EndpointRole.PACS, dicom=DicomAddress(PACS, LOOPBACK, 104))
-    register_party(
-        opened.database,
-        kind=PartyKind.CLINIC,
-        name="ankara",
-        identifiers=[Identifier("urn:oid:1.2", "1")],
-        country="TR",
-        time_zone="Europe/Istanbul",
-        endpoints=[pacs],
-        actor="cli:test",
-        now=NOW,
-    )
-    return opened
+    return core_with_clinic(load_settings(), PACS)
 
 
 def rows(core: Core) -> list[Any]:

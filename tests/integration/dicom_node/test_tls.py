@@ -13,11 +13,9 @@ from dicom_node.scp import NodeMetrics, server_context
 from dicom_node.scu import Timeouts, diagnose, echo
 from gateway.disk_figures import DiskFigures
 from gateway.domain.errors import Permanent, Transient
-from gateway.domain.party import DicomAddress, EndpointRole, Identifier, PartyKind
-from gateway.services.registry import NewEndpoint, register_party
-from gateway.store.schema import upgrade
-from gateway.wiring import open_core, open_database
-from tests.integration.certificates import NOW, Authority
+from gateway.domain.party import DicomAddress
+from tests.integration.certificates import Authority
+from tests.integration.dicom_node.clinic import core_with_clinic
 from tests.integration.dicom_node.node import open_sender, running_node
 from tests.peers import dcmtk, generated
 from tests.peers.processes import LOOPBACK, free_port
@@ -125,20 +123,7 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path, authority: Authorit
 
 def test_the_settings_open_the_port(tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = _settings(tmp_path, authority, monkeypatch)
-    upgrade(open_database(settings))
-    core = open_core(settings)
-    pacs = NewEndpoint("pacs", EndpointRole.PACS, dicom=DicomAddress("PACS", LOOPBACK, 104))
-    register_party(
-        core.database,
-        kind=PartyKind.CLINIC,
-        name="ankara",
-        identifiers=[Identifier("urn:oid:1.2", "1")],
-        country="TR",
-        time_zone="Europe/Istanbul",
-        endpoints=[pacs],
-        actor="cli:test",
-        now=NOW,
-    )
+    core = core_with_clinic(settings, "PACS")
     node = open_node(settings, core, NodeMetrics(DiskFigures(settings.data_dir, 0)))
     try:
         echo(DicomAddress(US, LOOPBACK, settings.dicom.port), "PACS")
