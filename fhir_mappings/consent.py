@@ -6,8 +6,8 @@
 | scope | clinic | yes | `patient-privacy` counts; the other codes of consentscope are kept and ignored; else 422 |
 | category | clinic | yes | present; not decided on |
 | patient | clinic | yes | literal reference, identifier or both |
-| identifier | clinic | no | unique in the clinic; of two with one identifier the later dateTime would supersede |
-| dateTime | clinic | no | needed to tell which of two with one identifier is newer |
+| identifier | clinic | no | one Consent of the clinic has it, a second is 409; the decision guards itself (`standing`) |
+| dateTime | clinic | no | permits nothing before it |
 | performer | clinic | no | a RelatedPerson or another Patient without the patient: a representative |
 | organization | clinic | no | not decided on: the custodian is the party that owns the case |
 | source[x] | clinic | no | the signed document; without it (and without a signature) the consent does not count |

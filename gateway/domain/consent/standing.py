@@ -141,7 +141,10 @@ def _why_no_authority(consent: Consent, request: DisclosureRequest) -> str:
 
 
 def _replaces(newer: Consent, older: Consent, request: DisclosureRequest) -> Match:
-    """By a Provenance of revision, or by the same identifier and a later date; UNKNOWN where the two contradict."""
+    """By a Provenance of revision, or by the same identifier and a later date; UNKNOWN where the two contradict.
+
+    The store lets one consent of a clinic have an identifier; that it did is not known here, and nothing rests on it.
+    """
     is_said, is_denied = older.id in newer.supersedes, newer.id in older.supersedes
     if is_said or is_denied:
         return UNKNOWN if is_said and is_denied else YES if is_said else NO
