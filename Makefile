@@ -17,7 +17,7 @@ TOWNS ?= $(shell echo $$((2 * $$(nproc))))
 # Empty: Python keeps its bytecode. Else every program of every test compiles all that it imports.
 export PYTHONDONTWRITEBYTECODE :=
 MAKEFLAGS += --jobs=2
-PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
+PYTEST_ARGS ?= -n 5 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
 help: ## Show this list
