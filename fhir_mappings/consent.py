@@ -8,10 +8,10 @@
 | patient | clinic | yes | literal reference, identifier or both |
 | identifier | clinic | no | one Consent of the clinic has it, a second is 409; the decision guards itself (`standing`) |
 | dateTime | clinic | no | permits nothing before it |
-| performer | clinic | no | a RelatedPerson or another Patient without the patient: a representative |
-| organization | clinic | no | not decided on: the custodian is the party that owns the case |
+| performer | clinic | no | neither the patient nor a grantee (`organization`, the recipients): a representative |
+| organization | clinic | no | a grantee; else not decided on: the custodian is the party that owns the case |
 | source[x] | clinic | no | the signed document; without it (and without a signature) the consent does not count |
-| policy.uri, policyRule | clinic | one known | our form of a flow, IHE PCF, OPTIN, OPTOUT; every other URI is refused |
+| policy.uri, policyRule | clinic | one known | our form of a flow, IHE PCF, OPTIN, OPTOUT; whatever else is refused |
 | policy.authority | clinic | no | not decided on: the policy is known by its URI |
 | verification | clinic | no | `verified` false: 422 |
 | provision | clinic | no | see `fhir_mappings.consent_provision` |
@@ -20,10 +20,12 @@
 | text, language, meta, extension of the Consent | clinic | no | kept, not decided on; an extension that holds R5: 422 |
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from fhir_mappings.consent_elements import identifiers, moment, objects, party, single
+from fhir_mappings.consent_elements import identifiers, moment, objects, party, refuse_words, single
+from fhir_mappings.consent_parties import is_same_party, performers
 from fhir_mappings.consent_provision import read_provision
 from fhir_mappings.consent_reading import CONSENT, POLICY, VERIFICATION, check_elements, refuse_extensions
 from fhir_mappings.references import target_type
@@ -34,7 +36,7 @@ from gateway.domain.errors import Invalid, Unprocessable
 _STATUSES = frozenset({"draft", "proposed", "active", "rejected", "inactive", "entered-in-error"})
 _OTHER_SCOPES = frozenset({"adr", "research", "treatment"})
 _GRANTEES = frozenset({"Organization", "Practitioner", "PractitionerRole"})
-"""Consent.performer is the grantor or the grantee; these can only be the grantee."""
+"""Consent.performer is the grantor or the grantee; nobody else can be the grantee."""
 
 
 def consent_from_fhir(
@@ -60,6 +62,7 @@ def consent_from_fhir(
     status, scope = _status(resource), _scope(resource)
     policy, patient = _policy(resource), _patient(resource)
     read_rules = _decided_provision if status == "active" else _legible_provision
+    provision = read_rules(resource, policy) if Coding(CONSENT_SCOPE, PATIENT_PRIVACY) in scope else None
     return Consent(
         id=id,
         version=version,
@@ -70,9 +73,9 @@ def consent_from_fhir(
         has_signature_or_source=is_signed or _has_source(resource),
         identifiers=identifiers(resource, "Consent"),
         date_time=moment(resource.get("dateTime"), "Consent.dateTime"),
-        provision=read_rules(resource, policy) if Coding(CONSENT_SCOPE, PATIENT_PRIVACY) in scope else None,
+        provision=provision,
         supersedes=supersedes,
-        is_by_representative=_is_by_representative(resource, patient),
+        is_by_representative=_is_by_representative(resource, patient, provision),
         is_authority_recorded=is_authority_recorded,
         stored_at=stored_at,
     )
@@ -123,7 +126,8 @@ def _policy_rule(resource: dict[str, Any]) -> PolicyRule:
     codings = [one for _, one in objects(single(resource, "policyRule", at), "coding", at)]
     codes = {one.get("code") for one in codings if one.get("system") == ACT_CODE}
     known = [rule for rule in (PolicyRule.OPTIN, PolicyRule.OPTOUT) if rule in codes]
-    return known[0] if len(known) == 1 else PolicyRule.OTHER
+    is_alone = all(one.get("system") == ACT_CODE for one in codings) and len(codes) == 1
+    return known[0] if known and is_alone else PolicyRule.OTHER
 
 
 def _refuse_unread(resource: dict[str, Any]) -> None:
@@ -139,14 +143,17 @@ def _refuse_unread(resource: dict[str, Any]) -> None:
 
 def _refuse_unknown(policy: Policy) -> None:
     if policy.rule is PolicyRule.OTHER:
-        raise Unprocessable(f"the rule is not known; send {ACT_CODE}#OPTIN or #OPTOUT", at="Consent.policyRule")
+        remedy = f"send {ACT_CODE}#OPTIN or #OPTOUT and no other coding"
+        raise Unprocessable(f"the rule is not known, or not alone; {remedy}", at="Consent.policyRule")
     if not policy.is_known:
         remedy = f"send a policyRule OPTIN or OPTOUT or one of: {', '.join((*FLOW_POLICIES, *sorted(PCF_POLICIES)))}"
         raise Unprocessable(f"no policy is known; {remedy}", at="Consent.policy")
 
 
 def _refuse_unknown_beside(resource: dict[str, Any]) -> None:
-    """A policy that is not known might limit what the known one says."""
+    """A policy that is not known, or words beside the rule, might limit what the known one says."""
+    if "policyRule" in resource:
+        refuse_words(resource["policyRule"], "Consent.policyRule")
     for at, one in objects(resource, "policy", "Consent"):
         if "uri" in one and one["uri"] not in FLOW_POLICIES and one["uri"] not in PCF_POLICIES:
             remedy = "leave it out, or name the law as its authority"
@@ -202,15 +209,22 @@ def _has_source(resource: dict[str, Any]) -> bool:
     return False
 
 
-def _is_by_representative(resource: dict[str, Any], patient: PartyReference) -> bool:
-    performers = [(one, party(one, at)) for at, one in objects(resource, "performer", "Consent")]
-    if any(_is_same(named, patient) for _, named in performers):
+def _is_by_representative(resource: dict[str, Any], patient: PartyReference, provision: Provision | None) -> bool:
+    """R4: the performer is the grantor or the grantee. Whoever is neither the patient nor named as a grantee gave it."""
+    named = performers(resource)
+    if any(is_same_party(one, patient) for one in named):
         return False
-    types = [target_type(named.reference) or str(one.get("type", "")) for one, named in performers]
-    return any(one not in _GRANTEES for one in types)
+    organizations = [party(one, at) for at, one in objects(resource, "organization", "Consent")]
+    grantees = (*organizations, *(_recipients(provision) if provision else ()))
+    pairs = zip(resource.get("performer", ()), named, strict=True)
+    return not all(_may_be_given_to(one) and any(is_same_party(who, to) for to in grantees) for one, who in pairs)
 
 
-def _is_same(one: PartyReference, other: PartyReference) -> bool:
-    if one.reference and other.reference:
-        return one.reference == other.reference
-    return one.identifier is not None and one.identifier == other.identifier
+def _may_be_given_to(performer: dict[str, Any]) -> bool:
+    return (target_type(str(performer.get("reference", ""))) or performer.get("type")) in _GRANTEES
+
+
+def _recipients(provision: Provision) -> Iterator[PartyReference]:
+    yield from provision.recipients
+    for inner in provision.provisions:
+        yield from _recipients(inner)

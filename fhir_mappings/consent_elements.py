@@ -4,7 +4,7 @@ from typing import Any
 
 from fhir_mappings.links import read_identifier
 from gateway.domain.consent import Moment, PartyReference, Period
-from gateway.domain.errors import Invalid
+from gateway.domain.errors import Invalid, Unprocessable
 from gateway.domain.party import Identifier
 
 
@@ -27,6 +27,15 @@ def objects(
     if not isinstance(found, list) or not found or not all(isinstance(one, dict) and one for one in found):
         raise Invalid("an array of JSON objects, none empty, is needed here", at=path)
     return tuple((f"{path}[{index}]", one) for index, one in enumerate(found))
+
+
+def refuse_words(concept: dict[str, Any], at: str) -> None:
+    """Raise Unprocessable for a text that says anything else than the codes beside it: it might limit them."""
+    text = concept.get("text")
+    said = {str(one.get(name)).casefold() for _, one in objects(concept, "coding", at) for name in ("code", "display")}
+    if text is not None and str(text).strip().casefold() not in said:
+        remedy = "leave it out, or send the display of the code"
+        raise Unprocessable(f"what is said in words is not evaluated; {remedy}", at=f"{at}.text")
 
 
 def identifiers(holder: dict[str, Any], at: str) -> frozenset[Identifier]:

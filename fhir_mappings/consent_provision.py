@@ -7,8 +7,8 @@ A permit has to be exact: whatever in it cannot be resolved is refused. A denial
 | type | clinic | nested: yes | at the root optional (R4 core: from policyRule; IHE PCF: stated) |
 | period | clinic | no | plain dates are read in the custodian's time zone when it is decided |
 | actor.role | clinic | yes | v3-ParticipationType IRCP, nothing else |
-| actor.reference | clinic | yes | literal, identifier (system and value), or both |
-| action | clinic | no | consentaction |
+| actor.reference | clinic | yes | literal, identifier (system and value), or both; `type` of a permit: who can receive |
+| action | clinic | no | consentaction; of a permit nothing beside it |
 | purpose | clinic | no | v3-ActReason; a permit names one, here or in a provision around it |
 | class | clinic | no | a resource type of R4 |
 | code | clinic | no | compared exactly, no subsumption |
@@ -16,11 +16,12 @@ A permit has to be exact: whatever in it cannot be resolved is refused. A denial
 | data | clinic | no | meaning `instance` with a literal reference |
 | securityLabel | clinic | no | how it is compared: `gateway.domain.consent.labels`; a permit by unknown levels: 422 |
 | other meanings of data, extension, modifierExtension | - | - | 422 |
+| text of a concept | clinic | no | of a permit what the code or its display says, else 422 |
 """
 
 from typing import Any
 
-from fhir_mappings.consent_elements import objects, party, period, single
+from fhir_mappings.consent_elements import objects, party, period, refuse_words, single
 from fhir_mappings.consent_reading import ACTOR, DATA, PROVISION, check_elements
 from fhir_mappings.references import target_type
 from fhir_mappings.resource_types import RESOURCE_TYPES_OF_R4
@@ -39,6 +40,7 @@ from gateway.domain.consent.vocabulary import (
 from gateway.domain.errors import Invalid, Unprocessable
 
 _DEEPEST = 8
+_RECIPIENTS = ("Organization", "Practitioner", "PractitionerRole", "CareTeam", "Group")
 
 
 def read_provision(provision: dict[str, Any], at: str, *, implied: Effect | None, depth: int = 0) -> Provision:
@@ -56,7 +58,7 @@ def read_provision(provision: dict[str, Any], at: str, *, implied: Effect | None
         actions=frozenset(_action(one, path, is_exact) for path, one in objects(provision, "action", at)),
         purposes=frozenset(_purpose(one, path, is_exact) for path, one in objects(provision, "purpose", at)),
         classes=frozenset(_class(one, path) for path, one in objects(provision, "class", at)),
-        codes=tuple(_concept(one, path) for path, one in objects(provision, "code", at)),
+        codes=tuple(_concept(one, path, is_exact) for path, one in objects(provision, "code", at)),
         data_period=period(provision, "dataPeriod", at),
         labels=frozenset(_label(one, path, is_exact) for path, one in objects(provision, "securityLabel", at)),
         data=frozenset(_datum(one, path) for path, one in objects(provision, "data", at)),
@@ -79,17 +81,39 @@ def _recipient(actor: dict[str, Any], at: str, is_exact: bool) -> PartyReference
     if Coding(PARTICIPATION_TYPE, INFORMATION_RECIPIENT) not in roles:
         remedy = f"send {PARTICIPATION_TYPE}#{INFORMATION_RECIPIENT}"
         raise Unprocessable(f"only information recipients are evaluated; {remedy}", at=f"{at}.role")
-    named = party(single(actor, "reference", f"{at}.reference"), f"{at}.reference")
-    if is_exact and named == PartyReference():
-        remedy = "send a literal reference, or an identifier with system and value"
-        raise Unprocessable(f"whom the permit names cannot be resolved; {remedy}", at=f"{at}.reference")
+    reference = single(actor, "reference", f"{at}.reference")
+    named = party(reference, f"{at}.reference")
+    if is_exact:
+        _check_exact(actor["role"], roles, f"{at}.role")
+        _check_kind(reference, named, f"{at}.reference")
     return named
+
+
+def _check_kind(reference: dict[str, Any], named: PartyReference, at: str) -> None:
+    """Whom a permit names has to be told, and to be of a kind that something can be sent to."""
+    if named == PartyReference():
+        remedy = "send a literal reference, or an identifier with system and value"
+        raise Unprocessable(f"whom the permit names cannot be resolved; {remedy}", at=at)
+    of_literal, stated = target_type(named.reference), reference.get("type")
+    if stated is not None and of_literal and stated != of_literal:
+        raise Unprocessable("the type is not that of the reference; leave it out", at=f"{at}.type")
+    if stated is not None and stated not in _RECIPIENTS:
+        raise Unprocessable(f"no recipient is of this type; send one of {', '.join(_RECIPIENTS)}", at=f"{at}.type")
+
+
+def _check_exact(concept: dict[str, Any], codings: frozenset[Coding], at: str) -> None:
+    """Beside the one code that is known nothing may stand that could limit it."""
+    refuse_words(concept, at)
+    if len(codings) > 1:
+        raise Unprocessable("a code beside the one that is known is not evaluated; send that one alone", at=at)
 
 
 def _action(concept: dict[str, Any], at: str, is_exact: bool) -> Coding:
     codings = _codings(concept, at)
     known = codings & {Coding(CONSENT_ACTION, code) for code in CONSENT_ACTIONS}
     if len(known) == 1:
+        if is_exact:
+            _check_exact(concept, codings, at)
         return next(iter(known))
     if is_exact:
         raise Unprocessable(f"the action is not known; send one code of {CONSENT_ACTION}", at=at)
@@ -120,10 +144,12 @@ def _class(coding: dict[str, Any], at: str) -> str:
     return code
 
 
-def _concept(concept: dict[str, Any], at: str) -> frozenset[Coding]:
+def _concept(concept: dict[str, Any], at: str, is_exact: bool) -> frozenset[Coding]:
     codings = _codings(concept, at)
     if not codings or any(not one.system or not one.code for one in codings):
         raise Unprocessable("a code in words is not evaluated; send codings with system and code", at=at)
+    if is_exact:
+        refuse_words(concept, at)
     return codings
 
 

@@ -16,6 +16,7 @@ from tests.unit.fhir_mappings.consent_examples import (
 
 ROOT = "Consent.provision"
 CHILD = "Consent.provision.provision[0]"
+OPTIN = concept("v3-ActCode", "OPTIN")
 OPTOUT = concept("v3-ActCode", "OPTOUT")
 Change = Callable[[Resource], object]
 

@@ -188,9 +188,11 @@ def test_the_source_as_an_attachment(attachment: Resource, has_source: bool) -> 
         ([{"reference": "Patient/p2"}], True),
         ([{"reference": "RelatedPerson/mother"}], True),
         ([{"reference": "RelatedPerson/mother"}, {"reference": "Patient/p1"}], False),
-        ([{"reference": "Organization/clinic"}], False),
-        ([{"reference": "Practitioner/witness"}], False),
-        ([{"type": "PractitionerRole", "identifier": CLINIC}], False),
+        ([{"reference": "Organization/youth-welfare"}], True),
+        ([{"reference": "Practitioner/witness"}], True),
+        ([{"type": "Organization", "identifier": CLINIC}], False),
+        ([{"type": "Practitioner", "identifier": REVIEWER}], False),
+        ([{"type": "Practitioner", "identifier": REVIEWER}, {"reference": "Organization/youth-welfare"}], True),
         ([{"reference": "Practitioner/witness"}, {"reference": "RelatedPerson/mother"}], True),
         ([{"display": "the mother"}], True),
     ],
@@ -300,9 +302,9 @@ def test_a_dissent_by_policy_rule_may_be_inexact() -> None:
     assert decide([read(dissent), permit], asked_).outcome is Outcome.DENY
 
 
-def test_an_action_is_taken_from_the_system_that_is_known() -> None:
+def test_the_action_of_a_denial_is_taken_from_the_system_that_is_known() -> None:
     both = {"coding": [{"system": "urn:local", "code": "share"}, coding("consentaction", "disclose")]}
-    root = read(changed(nested(action=[both]))).provision
+    root = read(changed(nested(type="deny", action=[both]))).provision
     assert root is not None
     assert root.provisions[0].actions == {Coding(CONSENT_ACTION, "disclose")}
 
