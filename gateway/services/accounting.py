@@ -122,7 +122,7 @@ def _disclosure(
         recipient=first.told("to"),
         endpoint=first.told("endpoint"),
         address=first.told("address") or (endpoint.where if endpoint else ""),
-        country=countries.get(endpoint.party_id, "") if endpoint else "",
+        country=countries.get(endpoint.party_id if endpoint else first.told("party"), ""),
         what=f"{_KINDS.get(first.told('kind'), first.told('kind') or 'what was asked for')} ({first.subject})",
         purposes=first.listed("purposes"),
         consents=tuple(dict.fromkeys(consent for one in grants for consent in one.listed("consents"))),

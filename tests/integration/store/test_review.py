@@ -147,6 +147,7 @@ def test_what_was_read_of_an_order_is_called_back_though_nothing_was_sent(stage:
     [row] = _trail(stage, order_id, "recall.notice")
     assert (row.details["read"], row.details["party"]) == (order.name, stage.reviewer.id)
     disclosed = accounting_of_case(stage.core, order_id, since=None).disclosures
+    assert {one.country for one in disclosed} == {stage.reviewer.country}
     assert {one.recalled_at for one in disclosed} == {notice.created_at}
 
     recalling.acknowledge(stage.core, notice.id, actor="coordinator")
