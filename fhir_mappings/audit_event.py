@@ -14,7 +14,7 @@ https://hl7.org/fhir/R4/auditevent.html, https://profiles.ihe.net/ITI/BALP/
 | agent | record.actor, details.address, .to | yes | who asked, this gateway, a recipient; altId is the actor |
 | source | site | yes | this gateway |
 | entity (patient) | record.patient_id | no | Patient/id of this server |
-| entity (data) | record.subject, other details | no | ids and codes as details |
+| entity (data) | record.subject, other details | no | ids and codes as details, and reasons as typed |
 | entity (query) | record.subject, details.by | search | type and names of parameters: values are not kept |
 | entity (consent) | details.consents | no | Consent/id/_history/version |
 """

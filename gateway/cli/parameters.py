@@ -66,5 +66,5 @@ reason_option: Callable[..., Any] = click.option(
     "--reason",
     required=True,
     type=REASON,
-    help="Why, in at most 200 characters. Kept in the audit trail and exported as typed: name nobody.",
+    help="Why, in at most 200 characters. Kept for good in the audit trail, exported as typed: name nobody.",
 )

@@ -12,7 +12,8 @@ from gateway.domain.moments import require_aware
 class AuditRecord:
     """Who did what when, with which outcome (`success`, `failure`, `denied`, ...), about whom and what.
 
-    `patient_id` and `case_id` are ids of this gateway, '' where it is about none; `details` hold ids and codes.
+    `patient_id` and `case_id` are ids of this gateway, '' where it is about none; `details` hold ids and codes,
+    and the reason that a person typed, which must name nobody.
     """
 
     id: int

@@ -181,7 +181,7 @@ EXITS = (
         "audit rows as AuditEvents, by syslog over TLS",
         "the operator's collector",
         Ground.NOBODY,
-        "ids and codes, as the rows themselves (services.audit_export)",
+        "ids and codes, and reasons as a person typed them, which must name nobody (services.audit_export)",
         ("workers/syslog/",),
     ),
     Exit(

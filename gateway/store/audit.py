@@ -42,6 +42,7 @@ def record(
     details: Mapping[str, Any] | None = None,
 ) -> None:
     """Add one row to the current transaction. `subject` and `details` hold ids and codes, never patient data.
+    The reason that a person typed is free text: whoever types it is told to name nobody.
 
     `patient_id` is the id of the patient's FHIR resource; where it is left out, that of the case's patient.
     """
