@@ -264,7 +264,7 @@ def test_quarantine_shows_both_values_and_records_who_looked(stores: Database) -
         assert audit_chain.verify(connection).unsealed == 2
 
 
-def test_the_audit_chain_is_verified(stores: Database) -> None:
+def test_the_audit_chain_is_verified(stores: Database, data_folder: Path) -> None:
     run(*CLINIC, *PACS)
     with stores.write("test") as connection:
         audit_chain.seal(connection, now=NOW)
@@ -274,6 +274,8 @@ def test_the_audit_chain_is_verified(stores: Database) -> None:
         "oldest_unsealed_at": None,
         "broken_at": None,
         "damages": [],
+        "anchors": 0,
+        "anchor_folder": str(data_folder / "anchors"),
     }
     assert shown("audit", "verify") == whole
     with tampering(stores) as connection:
