@@ -269,6 +269,37 @@ def test_the_database_itself_refuses_to_change_the_trail(database: Database, tab
     assert _verified(database) == _whole(sealed=1, unsealed=0)
 
 
+_ROW = "at, 'forged', action, outcome, case_id, subject, details, patient_id FROM audit WHERE id = 2"
+_NAMES = "at, actor, action, outcome, case_id, subject, details, patient_id"
+_SEAL = "'forged', sealed_at, form FROM audit_seal WHERE position = 2"
+_SEAL_NAMES = "position, audit_id, sha256, sealed_at, form"
+_CLASHES = {
+    "row": (f"audit (id, {_NAMES}) SELECT id, {_ROW}", "(id) DO UPDATE SET actor = 'forged'"),
+    "rowid": (f"audit (rowid, {_NAMES}) SELECT id, {_ROW}", ""),
+    "seal": (f"audit_seal ({_SEAL_NAMES}) SELECT 2, 3, {_SEAL}", "(position) DO UPDATE SET sha256 = 'forged'"),
+    "sealed-row": (f"audit_seal ({_SEAL_NAMES}) SELECT 3, 2, {_SEAL}", "(audit_id) DO UPDATE SET sha256 = 'forged'"),
+}
+"""What has a key of something that is there, and what PostgreSQL may be told to do then."""
+
+
+@pytest.mark.parametrize("clash", _CLASHES)
+def test_no_insert_takes_the_place_of_what_is_there(database: Database, clash: str) -> None:
+    """`REPLACE` deletes, and fires no trigger of DELETE (https://sqlite.org/lang_conflict.html)."""
+    _record(database, 3)
+    _seal(database, limit=2)
+    values, instead = _CLASHES[clash]
+    if database.is_sqlite:
+        forgeries = [f"{take} INTO {values}" for take in ("REPLACE", "INSERT OR REPLACE", "INSERT OR IGNORE", "INSERT")]
+    else:
+        forgeries = [f"INSERT INTO {values} ON CONFLICT {instead}"] if instead else []
+    for forgery in forgeries:
+        with pytest.raises(IntegrityError, match="the audit trail only grows"), database.write("test") as connection:
+            connection.exec_driver_sql(forgery)
+    assert _verified(database) == Verification(2, 1, NOW + timedelta(seconds=2), broken_at=None, damages=())
+    _record(database, 1)
+    assert _seal(database) == 2
+
+
 def _lose_row_2(database: Database) -> None:
     """Although a seal, or the tail, refers to it: on SQLite where the keys are not enforced."""
     if database.is_sqlite:
