@@ -17,7 +17,9 @@ from tests.tampering import tampering
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ROWS, SEALS = tables.audit, tables.audit_seal
-CHANGED, REORDERED = "the row was changed", "the row stands in another order than it was sealed in"
+CHANGED = "the row or its seal was changed, or seals beside it were made anew"
+SEAL_CHANGED = "the seal of this row was changed, and the row was not"
+REORDERED = "the row stands in another order than it was sealed in"
 
 
 def _record(database: Database, count: int) -> None:
@@ -111,7 +113,66 @@ def test_a_sealer_of_the_version_before_breaks_nothing_beside_a_newer_writer(dat
     assert _verified(database) == _whole(sealed=4, unsealed=0)
     with tampering(database) as connection:
         connection.execute(update(SEALS).where(SEALS.c.position == 4).values(form=None))
-    assert _verified(database).damages == (Damage(4, 4, CHANGED),)
+    assert _verified(database).damages == (Damage(4, 4, SEAL_CHANGED),)
+
+
+@pytest.mark.parametrize("altered", [(2,), (2, 3), (2, 4), (5,)], ids=str)
+def test_a_seal_that_was_altered_is_named_and_no_row_behind_it(database: Database, altered: tuple[int, ...]) -> None:
+    """The seals behind it are those of the digests that their rows make; behind the last one there is none to tell."""
+    _record(database, 5)
+    _seal(database)
+    for position in altered:
+        with tampering(database) as connection:
+            connection.execute(update(SEALS).where(SEALS.c.position == position).values(sha256=f"{position:064}"))
+    found = _verified(database)
+    what = CHANGED if altered == (5,) else SEAL_CHANGED
+    assert found.damages == tuple(Damage(one, one, what) for one in altered)
+    assert (found.sealed, found.broken_at) == (altered[0] - 1, altered[0])
+
+
+def test_where_seals_of_old_and_new_meet_is_all_that_the_chain_shows(database: Database) -> None:
+    """A row was changed and sealed anew: row 3 does not fit, and nothing in the chain says which side was forged."""
+    _record(database, 4)
+    with tampering(database) as connection:
+        forged = connection.execute(select(ROWS.c.actor).where(ROWS.c.id == 2)).scalar_one()
+        connection.execute(update(ROWS).where(ROWS.c.id == 2).values(actor="forged"))
+        audit_chain.seal(connection, now=NOW)
+        connection.execute(delete(SEALS).where(SEALS.c.position > 2))
+        sealed = connection.execute(select(SEALS)).mappings().all()
+        connection.execute(delete(SEALS))
+        connection.execute(update(ROWS).where(ROWS.c.id == 2).values(actor=forged))
+        connection.execute(insert(tables.audit_tail), [{"audit_id": number} for number in range(1, 5)])
+    _seal(database)
+    with tampering(database) as connection:
+        connection.execute(update(ROWS).where(ROWS.c.id == 2).values(actor="forged"))
+        connection.execute(update(SEALS).where(SEALS.c.position == 2).values(sha256=sealed[1]["sha256"]))
+    assert _verified(database).damages == (Damage(3, 3, CHANGED),)
+
+
+def test_the_time_of_a_seal_is_in_the_chain(database: Database) -> None:
+    _record(database, 3)
+    _seal(database)
+    with tampering(database) as connection:
+        later = NOW + timedelta(microseconds=1)
+        connection.execute(update(SEALS).where(SEALS.c.position == 2).values(sealed_at=later))
+    assert _verified(database).damages == (Damage(2, 2, CHANGED),)
+
+
+def test_seals_of_the_version_before_hold_without_their_time(database: Database) -> None:
+    """Form 2, which has the patient: the time of sealing was not part of it."""
+    _record(database, 2)
+    digest = "0" * 64
+    with database.write("test") as connection:
+        for row in connection.execute(select(ROWS).order_by(ROWS.c.id)).all():
+            known = [row.id, row.at.isoformat(), row.actor, row.action, row.outcome, row.case_id, row.subject]
+            canonical = json.dumps([*known, row.details, row.patient_id], sort_keys=True, separators=(",", ":"))
+            digest = hashlib.sha256((digest + canonical).encode()).hexdigest()
+            seal = {"position": row.id, "audit_id": row.id, "sha256": digest, "sealed_at": NOW, "form": 2}
+            connection.execute(insert(SEALS).values(seal))
+        connection.execute(delete(tables.audit_tail))
+    _record(database, 2)
+    _seal(database)
+    assert _verified(database) == _whole(sealed=4, unsealed=0)
 
 
 def test_every_damage_is_named_not_the_first_alone(database: Database) -> None:
