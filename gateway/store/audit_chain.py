@@ -14,11 +14,11 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select
 
 from gateway.domain.audit_proof import Anchor, Damage, Verification
 from gateway.store.audit_digest import GENESIS, WITH_TIME, digest
-from gateway.store.audit_walk import Walk
+from gateway.store.audit_walk import Walk, is_digestible
+from gateway.store.strange_rows import AT_ONCE, every_row, one_value
 from gateway.store.tables import audit, audit_seal, audit_tail
 from gateway.store.turns import take_turn
 
-_PART = 1000
 _MOST_NAMED = 100
 _HAS_TAIL = select(audit_tail.c.audit_id).limit(1)
 _LAST_SEAL = select(audit_seal).order_by(audit_seal.c.position.desc()).limit(1)
@@ -32,7 +32,13 @@ _OF_SEAL = (
     audit_seal.c.audit_id.label("sealed_id"),
     audit_seal.c.sealed_at,
 )
-SEALED = select(audit, *_OF_SEAL).outerjoin(audit, audit.c.id == audit_seal.c.audit_id).order_by(audit_seal.c.position)
+SEALED = select(audit, *_OF_SEAL).outerjoin(audit, audit.c.id == audit_seal.c.audit_id)
+_WAITING = (
+    select(audit, audit_tail.c.audit_id.label("waiting"))
+    .outerjoin(audit_seal, audit_seal.c.audit_id == audit.c.id)
+    .outerjoin(audit_tail, audit_tail.c.audit_id == audit.c.id)
+    .where(audit_seal.c.audit_id.is_(None))
+)
 
 
 def seal(connection: Connection, *, now: datetime, limit: int = 1000) -> int:
@@ -70,7 +76,8 @@ def head(connection: Connection, *, now: datetime) -> Anchor | None:
 
 def sealed_after(connection: Connection, position: int, limit: int) -> list[Row[Any]]:
     """The next rows of the chain, each with its `position` and `sha256`."""
-    return list(connection.execute(SEALED.where(audit_seal.c.position > position).limit(limit)).all())
+    behind = SEALED.where(audit_seal.c.position > position).order_by(audit_seal.c.position)
+    return list(connection.execute(behind.limit(limit)).all())
 
 
 def verify(
@@ -83,38 +90,45 @@ def verify(
     awaited: dict[int, list[Anchor]] = {}
     for anchor in sorted(anchors, key=lambda one: (one.position, one.at)):
         awaited.setdefault(anchor.position, []).append(anchor)
-    with connection.execute(
-        SEALED.execution_options(yield_per=_PART)
-    ) as rows:  # PostgreSQL holds a cursor till its end
-        for row in rows:
-            walk.step(row)
-            if awaited:
-                for anchor in awaited.pop(row.position, ()):
-                    walk.compare(row, anchor)
-            if walk.count % _PART == 0:
-                advance(_PART)
-            if len(walk.found) >= _MOST_NAMED:
-                break
+    for position, row in every_row(connection, SEALED, audit_seal.c.position):
+        if row is None:
+            walk.pass_over(position, *_seal_alone(connection, position))
         else:
-            walk.end(one for of_position in awaited.values() for one in of_position)
+            walk.step(row)
+        for anchor in awaited.pop(position, ()) if awaited else ():
+            walk.compare(anchor)
+        if walk.count % AT_ONCE == 0:
+            advance(AT_ONCE)
+        if len(walk.found) >= _MOST_NAMED:
+            break
+    else:
+        walk.end(one for of_position in awaited.values() for one in of_position)
     unsealed, oldest_at, lost = _unsealed(connection)
     damages = tuple(walk.damages() + lost)
     broken_at = damages[0].audit_id if damages else None
     return Verification(walk.good, unsealed, oldest_at, broken_at, damages)
 
 
+def _seal_alone(connection: Connection, position: int) -> tuple[int, str | None]:
+    """Of which row it is, and its digest, or None for one that cannot be read."""
+    is_it = audit_seal.c.position == position
+    audit_id = connection.execute(select(audit_seal.c.audit_id).where(is_it)).scalar_one()
+    return audit_id, one_value(connection, select(audit_seal.c.sha256).where(is_it))
+
+
 def _unsealed(connection: Connection) -> tuple[int, datetime | None, list[Damage]]:
-    """How many rows no seal covers, since when, and those among them that no sealer would come to."""
-    outside = select(audit.c.id, audit.c.at, audit_tail.c.audit_id.label("waiting"))
-    outside = outside.outerjoin(audit_seal, audit_seal.c.audit_id == audit.c.id)
-    outside = outside.outerjoin(audit_tail, audit_tail.c.audit_id == audit.c.id)
-    left = outside.where(audit_seal.c.audit_id.is_(None)).subquery()
-    count, oldest_at = connection.execute(select(func.count(), func.min(left.c.at)).select_from(left)).one()
-    unknown = select(left.c.id).where(left.c.waiting.is_(None)).order_by(left.c.id).limit(_MOST_NAMED)
-    lost = [
-        Damage(one, None, "the row has no seal, and waits for none") for one in connection.execute(unknown).scalars()
-    ]
+    """How many rows no seal covers, since when, and those among them that no sealer would come to, or could seal."""
+    count, oldest_at, lost = 0, None, list[Damage]()
+    for audit_id, row in every_row(connection, _WAITING, audit.c.id):
+        count += 1
+        if row is None or not is_digestible(row):
+            what = "the row was changed: what it holds cannot be read"
+        else:
+            oldest_at = min(oldest_at or row.at, row.at)
+            what = "" if row.waiting is not None else "the row has no seal, and waits for none"
+        if what and len(lost) < _MOST_NAMED:
+            lost.append(Damage(audit_id, None, what))
     gone = select(audit_tail.c.audit_id).outerjoin(audit, audit.c.id == audit_tail.c.audit_id)
     gone = gone.where(audit.c.id.is_(None)).order_by(audit_tail.c.audit_id).limit(_MOST_NAMED)
-    lost += [Damage(one, None, "the row is gone before it was sealed") for one in connection.execute(gone).scalars()]
-    return int(count), oldest_at, lost
+    found = [Damage(one, None, "the row is gone before it was sealed") for one in connection.execute(gone).scalars()]
+    return count, oldest_at, lost + found

@@ -18,6 +18,8 @@ from gateway.store.audit_digest import DIGESTED, FORMS, GENESIS, digest
 
 _CHANGED = "the row or its seal was changed, or seals beside it were made anew"
 _SEAL_CHANGED = "the seal of this row was changed, and the row was not"
+_UNREADABLE = "the row or its seal was changed: what it holds cannot be read"
+_UNTOLD = "the seal before this one cannot be read, so that nothing tells whether the row was changed"
 _REORDERED = "the row stands in another order than it was sealed in"
 
 
@@ -26,7 +28,7 @@ class _Mismatch:
     """A seal that is not that of its row behind the seal before; `is_of_seal` once seals behind it have shown so."""
 
     row: Row[Any]
-    previous: str
+    previous: str | None
     is_of_seal: bool = False
 
 
@@ -37,8 +39,9 @@ class Walk:
         self.count = 0
         self.good = 0
         self.found: list[Damage | _Mismatch] = []
-        self._previous = GENESIS
+        self._previous: str | None = GENESIS
         self._position = 0
+        self._sealed_id = 0
         self._doubted: list[_Mismatch] = []
         self._otherwise = ""
         """What the seal before would be, had only the digests of the doubted seals been changed."""
@@ -46,20 +49,41 @@ class Walk:
     def step(self, row: Row[Any]) -> None:
         """The next seal with its row: the columns of `audit`, and those of `audit_chain.SEALED` behind them."""
         position, sha256, form, sealed_id, sealed_at = row[DIGESTED:]
-        self.count += 1
-        if position != self._position + 1:
-            missing = f"seals {self._position + 1} to {position - 1} are missing before the seal of this row"
-            self._damaged(Damage(sealed_id, position, missing))
-        elif row[0] is None:
-            self._damaged(Damage(sealed_id, position, "the row is gone; its seal is there"))
+        if not self._misses_seals(position, sealed_id):
+            self._look(row, sha256, form, sealed_id, sealed_at)
+        self._stepped(position, sealed_id, sha256)
+
+    def _look(self, row: Row[Any], sha256: str, form: int | None, sealed_id: int, sealed_at: Any) -> None:
+        """Whether the seal is that of its row behind the seal before."""
+        if row[0] is None:
+            self._damaged(Damage(sealed_id, self._position + 1, "the row is gone; its seal is there"))
+        elif self._previous is None:
+            self._damaged(Damage(sealed_id, self._position + 1, _UNTOLD))
         else:
-            made = digest(self._previous, row, form, sealed_at)
-            if made == sha256:
+            made = _made(self._previous, row, form, sealed_at)
+            if made and made == sha256:
                 self._doubted = []
             else:
                 self._doubt(row, made)
+
+    def pass_over(self, position: int, sealed_id: int, sha256: str | None) -> None:
+        """The next seal, where it or its row cannot be read; `sha256` is None where that cannot be read either."""
+        self._misses_seals(position, sealed_id)
+        self._damaged(Damage(sealed_id, position, _UNREADABLE))
+        self._stepped(position, sealed_id, sha256)
+
+    def _misses_seals(self, position: int, sealed_id: int) -> bool:
+        """Whether there is a gap before this seal, which is a damage; what is behind it has nothing to fit to."""
+        if position == self._position + 1:
+            return False
+        missing = f"seals {self._position + 1} to {position - 1} are missing before the seal of this row"
+        self._damaged(Damage(sealed_id, position, missing))
+        return True
+
+    def _stepped(self, position: int, sealed_id: int, sha256: str | None) -> None:
+        self.count += 1
         self.good += not self.found
-        self._position, self._previous = position, sha256
+        self._position, self._sealed_id, self._previous = position, sealed_id, sha256
 
     def _damaged(self, damage: Damage) -> None:
         self.found.append(damage)
@@ -68,8 +92,8 @@ class Walk:
     def _doubt(self, row: Row[Any], made: str) -> None:
         """A seal that does not fit; `made` is what it would be. Or it does fit, to what the one before should be."""
         if self._doubted:
-            made = digest(self._otherwise, row, row.form, row.sealed_at)
-        if self._doubted and made == row.sha256:
+            made = _made(self._otherwise, row, row.form, row.sealed_at)
+        if self._doubted and made and made == row.sha256:
             for one in self._doubted:
                 one.is_of_seal = True
             self._doubted = []
@@ -79,11 +103,11 @@ class Walk:
         self._doubted.append(mismatch)
         self._otherwise = made
 
-    def compare(self, row: Row[Any], anchor: Anchor) -> None:
-        """What an anchor says of this place of the chain."""
-        if (row.sha256, row.sealed_id) != (anchor.sha256, anchor.audit_id):
+    def compare(self, anchor: Anchor) -> None:
+        """What an anchor says of the seal that was the last one so far."""
+        if (self._previous, self._sealed_id) != (anchor.sha256, anchor.audit_id):
             what = f"the anchor of {anchor.at.isoformat()} has another seal here: rows up to it were written anew"
-            self.found.append(Damage(row.sealed_id, row.position, what))
+            self.found.append(Damage(self._sealed_id, self._position, what))
 
     def end(self, awaited: Iterable[Anchor]) -> None:
         """No more seals: an anchor of a later one tells that the end was cut off."""
@@ -114,5 +138,19 @@ def _is_reordered(of: _Mismatch, among: Collection[_Mismatch]) -> bool:
     return is_moved or any(_fits(of.previous, one.row, of.row, of.row.form) for one in among if one is not of)
 
 
-def _fits(previous: str, row: Row[Any], seal: Row[Any], form: int | None) -> bool:
-    return bool(digest(previous, row, form, seal.sealed_at) == seal.sha256)
+def _fits(previous: str | None, row: Row[Any], seal: Row[Any], form: int | None) -> bool:
+    made = _made(previous, row, form, seal.sealed_at)
+    return bool(made and made == seal.sha256)
+
+
+def _made(previous: Any, row: Row[Any], form: Any, sealed_at: Any) -> str:
+    """The digest; '' of what was changed to something that has none. A changed row may hold anything."""
+    try:
+        return digest(previous, row, form, sealed_at)
+    except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError):
+        return ""
+
+
+def is_digestible(row: Row[Any]) -> bool:
+    """Whether a row that waits for its seal can have one."""
+    return bool(_made(GENESIS, row, None, None))
