@@ -99,6 +99,7 @@ def _shown(number: int, patient: int) -> Values:
 
 
 def _viewed(number: int, _patient: int) -> Values:
+    """As a version before recorded a list: one row, with all cases in its details."""
     seen = [case_id((number + one) % PATIENTS, 0) for one in range(10)]
     return {"actor": "user:coordinator", "action": "page.view", "subject": "page/cases", "details": {"cases": seen}}
 

@@ -8,6 +8,8 @@ _OF_STUDIES = text("action IN ('study.matched', 'study.late', 'study.left-out')"
 """Asked for of every closed case (`audit.last_in_closed_cases`, which names them in this order)."""
 _OF_SETTINGS = text("action = 'settings.changed'")
 """Asked for by every program as it starts (`audit.newest_settings`)."""
+VIEWS_OF_BEFORE = text("action = 'page.view' AND coalesce(case_id, '') = ''")
+"""Lists that were shown: a version before named all the cases in the details of one row (`audit.of_patient`)."""
 
 audit = Table(
     "audit",
@@ -25,6 +27,7 @@ audit = Table(
     Index(None, "case_id"),
     Index(None, "case_id", "subject", sqlite_where=_OF_STUDIES, postgresql_where=_OF_STUDIES),
     Index(None, "subject", sqlite_where=_OF_SETTINGS, postgresql_where=_OF_SETTINGS),
+    Index(None, "action", sqlite_where=VIEWS_OF_BEFORE, postgresql_where=VIEWS_OF_BEFORE),
     sqlite_autoincrement=True,
 )
 audit_tail = Table(
