@@ -69,7 +69,10 @@ PLACES: dict[str, tuple[str, ...]] = {
     "queue": ("dicom_node/scp/refusals.py",),
     "rich.*": ("gateway/cli/",),
     "segno": ("gateway/web/people/",),
-    "shutil": ("dicom_node/scp/", "gateway/disk_figures.py", "gateway/cli/checks.py", "gateway/store/"),
+    "shutil": (
+        *("dicom_node/scp/", "gateway/disk_figures.py", "gateway/cli/checks.py", "gateway/cli/output.py"),
+        "gateway/store/",
+    ),
     "sqlalchemy.*": ("gateway/",),
     "sqlite3": ("gateway/store/engine.py",),
     "ssl": ("dicom_node/", "gateway/", "workers/"),

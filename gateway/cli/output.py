@@ -1,6 +1,7 @@
 """How the commands answer: a table or labelled lines for people, `--json` for programs."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
@@ -60,16 +61,14 @@ def print_page(rows: Sequence[object], columns: Mapping[str, str], *, limit: int
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, whole: Collection[str] = ()) -> None:
-    """Aligned columns; those with a heading in `whole` are never wrapped."""
-    from rich.table import Table  # a help or an answer in JSON needs none of it
-    from rich.text import Text
+    """Aligned columns; those with a heading in `whole` are never folded, and no word is ever broken."""
+    from gateway.cli.table import table_lines  # a help or an answer in JSON needs none of it
 
-    table = Table(box=None, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold", no_wrap=heading in whole)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console().print(table)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL
+    heading, *lines = table_lines(headings, rows, width=width, whole=whole)
+    click.secho(heading, bold=True)
+    if lines:
+        click.echo("\n".join(lines))
 
 
 def print_fields(fields: Mapping[str, object], *, indent: int = 0) -> None:
