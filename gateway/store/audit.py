@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     Connection,
@@ -23,9 +23,11 @@ from sqlalchemy import (
 from gateway.domain.audit_record import AuditRecord
 from gateway.domain.case import CaseState
 from gateway.domain.errors import NotFound
-from gateway.domain.record import Delivery
 from gateway.store.tables import VIEWS_OF_BEFORE, audit, audit_tail, resource
 from gateway.store.tables import case as cases
+
+if TYPE_CHECKING:
+    from gateway.domain.record import Delivery  # `audit patient` answers without it
 
 CASE_RESTORED = "case.restored"
 """The action that says: the case came from a backup, and what happened to it since is not known."""
@@ -84,7 +86,7 @@ def record_of_case(
 
 def record_of_delivery(
     connection: Connection,
-    of: Delivery,
+    of: "Delivery",
     action: str,
     *,
     at: datetime,

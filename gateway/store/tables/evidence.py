@@ -2,7 +2,7 @@
 
 from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, SmallInteger, String, Table, Text, text
 
-from gateway.store.tables.columns import Instant, Serial, metadata, own_id
+from gateway.store.tables.columns import Instant, Serial, metadata, own_id, partial_index
 
 _OF_STUDIES = text("action IN ('study.matched', 'study.late', 'study.left-out')")
 """Asked for of every closed case (`audit.last_in_closed_cases`, which names them in this order)."""
@@ -25,9 +25,9 @@ audit = Table(
     Column("patient_id", String(64)),  # None also for what the previous version wrote; its case says whose it is
     Index(None, "patient_id", "id"),
     Index(None, "case_id"),
-    Index(None, "case_id", "subject", sqlite_where=_OF_STUDIES, postgresql_where=_OF_STUDIES),
-    Index(None, "subject", sqlite_where=_OF_SETTINGS, postgresql_where=_OF_SETTINGS),
-    Index(None, "action", sqlite_where=VIEWS_OF_BEFORE, postgresql_where=VIEWS_OF_BEFORE),
+    partial_index(None, "case_id", "subject", where=_OF_STUDIES),
+    partial_index(None, "subject", where=_OF_SETTINGS),
+    partial_index(None, "action", where=VIEWS_OF_BEFORE),
     sqlite_autoincrement=True,
 )
 audit_tail = Table(
