@@ -49,6 +49,7 @@ _ABOUT_NOBODY = frozenset(("metadata",))
 """Paths that an EHR is asked for without a grant."""
 _ASKS = {
     "dicom_node/scu/": ("send_c_find", "before_send"),
+    "dicom_node/scu/sender.py": ("send_c_store", "before_send"),
     "workers/ehr/client.py": ("exchange", "self._before_send"),
 }
 """Adapter -> the call that lets something out, and what it has to call just before."""
@@ -162,19 +163,35 @@ def _hands_permission(call: ast.Call) -> bool:
     """`before_send=partial(....permission.require, payload)`."""
     handed = next((one.value for one in call.keywords if one.arg == "before_send"), None)
     is_partial = isinstance(handed, ast.Call) and spelt(handed.func) == "partial" and len(handed.args) == 2
-    return is_partial and isinstance(handed, ast.Call) and _is_requirement(handed.args[0])
+    return is_partial and isinstance(handed, ast.Call) and _is_of_permission("require", handed.args[0])
 
 
-def _is_requirement(node: ast.expr) -> bool:
-    return spelt(node).rpartition(".")[2] == "require" and "permission" in spelt(node).split(".")
+def _is_of_permission(method: str, node: ast.expr) -> bool:
+    return spelt(node).rpartition(".")[2] == method and "permission" in spelt(node).split(".")
 
 
 def _is_just_asked(function: _Function, call: ast.Call) -> bool:
-    """Every way to the call passes `permission.require(...)`, after whatever left before it."""
-    return _passes_before(function, call, lambda one: isinstance(one, ast.Call) and _is_requirement(one.func))
+    """Every way to the call passes `permission.require(...)`, after whatever left before it.
+
+    Or it passes `leave = permission.ask(...)`, and the call is handed the very answer: `before_send=leave`.
+    """
+    handed = next((one.value for one in call.keywords if one.arg == "before_send"), None)
+    return _passes_before(function, call, partial(_is_call_of_permission, "require")) or (
+        isinstance(handed, ast.Name) and _passes_before(function, call, partial(_is_question, handed.id))
+    )
 
 
-def _passes_before(function: _Function, call: ast.Call, is_asking: Callable[[ast.expr], bool]) -> bool:
+def _is_question(answer: str, node: ast.AST) -> bool:
+    """`answer = ....permission.ask(...)`."""
+    is_named = isinstance(node, ast.Assign) and [spelt(one) for one in node.targets] == [answer]
+    return is_named and isinstance(node, ast.Assign) and _is_call_of_permission("ask", node.value)
+
+
+def _is_call_of_permission(method: str, node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and _is_of_permission(method, node.func)
+
+
+def _passes_before(function: _Function, call: ast.Call, is_asking: Callable[[ast.AST], bool]) -> bool:
     """A statement that stands before the call, in a block around it and in the same round of a loop, asks."""
     inner: ast.AST = call
     for outer in function.above(call):
@@ -182,7 +199,7 @@ def _passes_before(function: _Function, call: ast.Call, is_asking: Callable[[ast
             if inner in block:
                 before = block[: block.index(inner)]
                 for statement in reversed(before):
-                    if isinstance(statement, ast.Expr) and is_asking(statement.value):
+                    if is_asking(statement.value if isinstance(statement, ast.Expr) else statement):
                         return True
                     if _leaves(statement):
                         return False
@@ -223,7 +240,7 @@ def _is_asked_before(function: _Function, call: ast.Call, asking: str) -> bool:
     return is_asked or _is_asked_unless_about_nobody(function, asking)
 
 
-def _is_call_of(name: str, node: ast.expr) -> bool:
+def _is_call_of(name: str, node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and spelt(node.func) == name
 
 

@@ -1,8 +1,8 @@
 """What part of sending a study of 400 slices the checks are: the decision with its record and grant, and 400 looks.
 
 Slices of 512 kB go to DCMTK's storescp over one association; SQLite and PostgreSQL sync as in production.
-Beside the whole time of the sending stands the time spent in `egress.grant` and in `Permission.require`, which is asked
-before every slice.
+Beside the whole time of the sending stands the time spent in `egress.grant` and in `Permission.ask`, which asks before
+every slice, and in waiting for its answer.
 """
 
 import tempfile
@@ -23,7 +23,7 @@ from gateway.domain.work import JobKind
 from gateway.services import delivery as sending
 from gateway.services import egress
 from gateway.services.outside import Outside
-from gateway.services.sending import Permission
+from gateway.services.sending import Leave, Permission
 from gateway.services.work import run_job
 from gateway.store import outbox
 from gateway.store.engine import Database
@@ -96,7 +96,8 @@ def _round(url_of: Callable[[Path], str]) -> tuple[float, float]:
             spent, begin = _Spent(), time.perf_counter()
             with (
                 patch.object(egress, "grant", spent.on(egress.grant)),
-                patch.object(Permission, "require", spent.on(Permission.require)),
+                patch.object(Permission, "ask", spent.on(Permission.ask)),
+                patch.object(Leave, "__call__", spent.on(Leave.__call__)),
             ):
                 run_job(scenery.core, job.id, handlers)
             whole = time.perf_counter() - begin

@@ -41,7 +41,8 @@ class _Node:
             raise self.holds
         return frozenset(self.holds)
 
-    def send(self, _content: bytes) -> int:
+    def send(self, _content: bytes, *, before_send: Callable[[], None] = lambda: None) -> int:
+        before_send()
         self.log.append("store")
         answer = self.answers.pop(0)
         if isinstance(answer, GatewayError):
