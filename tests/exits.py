@@ -161,9 +161,13 @@ def _unasked(function: _Function, node: ast.Attribute, call: ast.Call | None, *,
 
 def _hands_permission(call: ast.Call) -> bool:
     """`before_send=partial(....permission.require, payload)`."""
-    handed = next((one.value for one in call.keywords if one.arg == "before_send"), None)
+    handed = _handed(call)
     is_partial = isinstance(handed, ast.Call) and spelt(handed.func) == "partial" and len(handed.args) == 2
     return is_partial and isinstance(handed, ast.Call) and _is_of_permission("require", handed.args[0])
+
+
+def _handed(call: ast.Call) -> ast.expr | None:
+    return next((one.value for one in call.keywords if one.arg == "before_send"), None)
 
 
 def _is_of_permission(method: str, node: ast.expr) -> bool:
@@ -171,24 +175,13 @@ def _is_of_permission(method: str, node: ast.expr) -> bool:
 
 
 def _is_just_asked(function: _Function, call: ast.Call) -> bool:
-    """Every way to the call passes `permission.require(...)`, after whatever left before it.
-
-    Or it passes `leave = permission.ask(...)`, and the call is handed the very answer: `before_send=leave`.
-    """
-    handed = next((one.value for one in call.keywords if one.arg == "before_send"), None)
-    return _passes_before(function, call, partial(_is_call_of_permission, "require")) or (
-        isinstance(handed, ast.Name) and _passes_before(function, call, partial(_is_question, handed.id))
-    )
+    """Every way to it passes `permission.require(...)`, or `leave = permission.ask(...)` where `before_send=leave`."""
+    return _passes_before(function, call, partial(_is_asking, getattr(_handed(call), "id", "")))
 
 
-def _is_question(answer: str, node: ast.AST) -> bool:
-    """`answer = ....permission.ask(...)`."""
-    is_named = isinstance(node, ast.Assign) and [spelt(one) for one in node.targets] == [answer]
-    return is_named and isinstance(node, ast.Assign) and _is_call_of_permission("ask", node.value)
-
-
-def _is_call_of_permission(method: str, node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and _is_of_permission(method, node.func)
+def _is_asking(answer: str, node: ast.AST) -> bool:
+    asking = node.value if isinstance(node, ast.Assign) and [spelt(one) for one in node.targets] == [answer] else node
+    return isinstance(asking, ast.Call) and _is_of_permission("require" if asking is node else "ask", asking.func)
 
 
 def _passes_before(function: _Function, call: ast.Call, is_asking: Callable[[ast.AST], bool]) -> bool:

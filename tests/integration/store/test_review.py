@@ -45,7 +45,7 @@ class _Node:
     def open(self, address: DicomAddress, contexts: frozenset[tuple[str, str]]) -> "Iterator[_Node]":
         yield self
 
-    def send(self, content: bytes, *, before_send: Callable[[], None]) -> int:
+    def send(self, content: bytes, *, before_send: Callable[[], None] = lambda: None) -> int:
         before_send()
         self.received.append(dcmread(BytesIO(content)))
         return 0x0000

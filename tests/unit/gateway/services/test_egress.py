@@ -72,7 +72,7 @@ class _Node:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def send(self, content: bytes, *, before_send: Callable[[], None]) -> int:
+    def send(self, content: bytes, *, before_send: Callable[[], None] = lambda: None) -> int:
         before_send()
         self.received.append(content)
         return 0x0000
