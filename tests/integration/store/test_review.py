@@ -1,6 +1,6 @@
 """What a reviewer is shown is what has arrived at their node; a revocation is wholly before an answer or after it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -45,7 +45,8 @@ class _Node:
     def open(self, address: DicomAddress, contexts: frozenset[tuple[str, str]]) -> "Iterator[_Node]":
         yield self
 
-    def send(self, content: bytes) -> int:
+    def send(self, content: bytes, *, before_send: Callable[[], None] = lambda: None) -> int:
+        before_send()
         self.received.append(dcmread(BytesIO(content)))
         return 0x0000
 
