@@ -18,6 +18,6 @@ def refusal_recorded(visit: Visit, by: str, wrong: str) -> Iterator[None]:
         yield
     except (Unauthenticated, Invalid):
         record = partial(record_refused_attempt, visit.desk.core, by, wrong, visit.visitor)
-        visit.edge.admission.denials.leave(record, visit.visitor.address)
+        visit.edge.admission.denials.leave(record, visit.visitor.address, now=visit.desk.core.now())
         g.is_refusal_recorded = True
         raise
