@@ -1,6 +1,5 @@
 """Whoever was turned away leaves an audit row, with what is known of them and of what they asked for."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +8,7 @@ from typing import Any
 from gateway.domain.addresses import check_ae_title
 from gateway.domain.caller import Caller
 from gateway.domain.errors import Invalid
+from gateway.domain.ids import OWN_ID
 from gateway.domain.party import Endpoint
 from gateway.services.event_ids import EVENT_ID
 from gateway.services.resource_rules import READABLE
@@ -16,8 +16,6 @@ from gateway.store import audit, parties
 from gateway.store.engine import Database
 
 EDGE, NODE = "web", "dicom-node"
-_OWN_ID = re.compile(r"[a-z2-7]{16}")
-"""Ids as this gateway makes them (`domain.ids`); those of audit rows are `EVENT_ID`."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def of_caller(caller: Caller, *, reason: str, resource_type: str, resource_id: s
     another system.
     """
     known_type = resource_type if resource_type in READABLE else ""
-    is_own = known_type and (EVENT_ID if known_type == "AuditEvent" else _OWN_ID).fullmatch(resource_id)
+    is_own = known_type and (EVENT_ID if known_type == "AuditEvent" else OWN_ID).fullmatch(resource_id)
     subject = f"{known_type}/{resource_id}" if is_own else known_type
     return Denial("fhir.denied", reason, caller.address, subject, caller.client_id, caller.party.id)
 
