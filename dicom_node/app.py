@@ -75,17 +75,17 @@ def open_node(settings: Settings, core: Core, metrics: NodeMetrics, limit: Denia
 
 
 def _remember(core: Core, limit: DenialLimit, refusal: Refusal) -> None:
-    now, address = core.now(), counted(address_of(refusal.host))
-    limit.sum_up(core.database, actor=NODE, now=now)
+    address = counted(address_of(refusal.host))
+    limit.sum_up(core.database, actor=NODE, now=core.now())
     record = partial(
         record_association_denial,
         core.database,
         reason=refusal.reason,
         address=address,
         calling_ae_title=refusal.calling_ae_title,
-        now=now,
+        now=refusal.at,
     )
-    limit.leave(record, address, now=now)
+    limit.leave(record, address, now=refusal.at)
 
 
 def _node_settings(settings: Settings) -> NodeSettings:
