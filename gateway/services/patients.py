@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from fhir_mappings.patient import patient_from_fhir
 from gateway.domain.case import PatientRecord
 from gateway.domain.record import Case
-from gateway.services.merges import Person, merged_away_at, person_of
+from gateway.services.merges import Person, merged_away_at, person_of, said_since
 from gateway.store import resources
 
 
@@ -34,7 +34,10 @@ def why_no_patient(connection: Connection, case: Case, person: Person) -> NoPati
     stored = resources.current(connection, case.clinic_id, "Patient", case.patient_id)
     if not patient_from_fhir(stored.content, is_valid=True).is_active:
         remedy = "makes it active, or orders under another one"
-        return NoPatient("the patient's record is not active", stored.stored_at, remedy)
+        inactive_since = said_since(
+            connection, stored, lambda said: not patient_from_fhir(said, is_valid=True).is_active
+        )
+        return NoPatient("the patient's record is not active", inactive_since or stored.stored_at, remedy)
     return None
 
 
