@@ -33,7 +33,7 @@ class Refusals:
             log.warning("refusal_unrecorded", reason=refusal.reason, host=refusal.host)
 
     def stop(self, timeout_s: float) -> None:
-        """Returns when all that was added is kept, at the latest after twice that time; the log has how many are not."""
+        """Returns when all is kept, at the latest after twice that time; the log has how many are not."""
         with suppress(queue.Full):
             self._waiting.put(None, timeout=timeout_s)
         self._thread.join(timeout_s)

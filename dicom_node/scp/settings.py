@@ -66,8 +66,8 @@ CallerFinder = Callable[[str], Endpoint | None]
 class Refusal:
     """Somebody was not let in; `reason` is one of a few codes of ours.
 
-    `calling_ae_title` is what the caller says of itself, '' where it did not come so far. Nobody has checked it. `at` is
-    when it happened, however much later it is kept.
+    `calling_ae_title` is what the caller says of itself, '' where it did not come so far. Nobody has checked it.
+    `at` is when it happened, however much later it is kept.
     """
 
     reason: str
