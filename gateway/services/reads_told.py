@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from gateway.domain.consent import Outcome
+from gateway.domain.moments import utc_in_words
 from gateway.domain.record import Case
 from gateway.domain.story import Station
 from gateway.store import reads
@@ -28,4 +29,4 @@ def read_stations(connection: Connection, case: Case) -> Iterator[Station]:
 
 
 def _again(times: int, last_at: datetime) -> str:
-    return f"; {times} times, the last at {last_at:%Y-%m-%d %H:%M:%S} UTC" if times > 1 else ""
+    return f"; {times} times, the last at {utc_in_words(last_at)}" if times > 1 else ""
