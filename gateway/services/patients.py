@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -32,13 +33,15 @@ def why_no_patient(connection: Connection, case: Case, person: Person) -> NoPati
         since = merged_away_at(connection, case.clinic_id, case.patient_id)
         return NoPatient("the patient's record was merged into another one", since, remedy)
     stored = resources.current(connection, case.clinic_id, "Patient", case.patient_id)
-    if not patient_from_fhir(stored.content, is_valid=True).is_active:
+    if _is_inactive(stored.content):
         remedy = "makes it active, or orders under another one"
-        inactive_since = said_since(
-            connection, stored, lambda said: not patient_from_fhir(said, is_valid=True).is_active
-        )
+        inactive_since = said_since(connection, stored, _is_inactive)
         return NoPatient("the patient's record is not active", inactive_since or stored.stored_at, remedy)
     return None
+
+
+def _is_inactive(content: dict[str, Any]) -> bool:
+    return not patient_from_fhir(content, is_valid=True).is_active
 
 
 def patient_of_case(connection: Connection, case: Case) -> PatientRecord:
