@@ -8,7 +8,7 @@ from threading import Barrier
 
 import pytest
 
-from gateway.domain.errors import GatewayError, Throttled, Unauthenticated
+from gateway.domain.errors import GatewayError, Throttled
 from gateway.domain.people import Role, RoleGrant, Vouched
 from gateway.services.core import Core
 from gateway.services.listing.standstills import standstills
@@ -66,7 +66,7 @@ def test_attempts_at_once_are_all_counted(core: Core) -> None:
     def attempt() -> object:
         return sign_in.check_password(core, POLICY, name="nobody", password="wrong", visitor=HERE)
 
-    assert at_once(attempt) == [Throttled.__name__] * (AT_ONCE - 4) + [Unauthenticated.__name__] * 4
+    assert at_once(attempt) == [sign_in.NotRight.__name__] * 4 + [Throttled.__name__] * (AT_ONCE - 4)
 
 
 def test_attempts_at_different_people_do_not_wait_for_each_other(core: Core) -> None:
