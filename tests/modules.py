@@ -39,6 +39,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "authlib.oauth2.auth": ("gateway/openid/",),
     "authlib.oauth2.client": ("gateway/openid/",),
     "authlib.oidc.core": ("gateway/openid/",),
+    "atexit": ("gateway/app.py",),
     "click": ("gateway/cli/",),
     "concurrent.futures": ("workers/",),
     "ctypes": ("gateway/supervisor.py",),
