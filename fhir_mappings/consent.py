@@ -59,8 +59,8 @@ def consent_from_fhir(
         Invalid: it is not a Consent of R4.
         Unprocessable: it is, and says something that the decision cannot evaluate; the message says what to send.
     """
-    status, scope = _status(resource), _scope(resource)
-    policy, patient = _policy(resource), _patient(resource)
+    status, scope = status_of(resource), scope_of(resource)
+    policy, patient = _policy(resource), patient_of(resource)
     read_rules = _decided_provision if status == "active" else _legible_provision
     provision = read_rules(resource, policy) if Coding(CONSENT_SCOPE, PATIENT_PRIVACY) in scope else None
     return Consent(
@@ -81,7 +81,8 @@ def consent_from_fhir(
     )
 
 
-def _status(resource: dict[str, Any]) -> str:
+def status_of(resource: dict[str, Any]) -> str:
+    """Raises Invalid."""
     if resource.get("resourceType") != "Consent":
         raise Invalid("a Consent is needed", at="resourceType")
     status = resource.get("status")
@@ -90,7 +91,8 @@ def _status(resource: dict[str, Any]) -> str:
     return str(status)
 
 
-def _scope(resource: dict[str, Any]) -> frozenset[Coding]:
+def scope_of(resource: dict[str, Any]) -> frozenset[Coding]:
+    """Raises Invalid, and Unprocessable for an active one of none that is known."""
     at = "Consent.scope"
     found = single(resource, "scope", at)
     objects(resource, "category", "Consent", is_required=True)
@@ -103,10 +105,20 @@ def _scope(resource: dict[str, Any]) -> frozenset[Coding]:
     return codings
 
 
-def _patient(resource: dict[str, Any]) -> PartyReference:
+def patient_of(resource: dict[str, Any]) -> PartyReference:
+    """Raises Invalid, and Unprocessable where nobody is named."""
     found = party(single(resource, "patient", "Consent.patient"), "Consent.patient")
     if found == PartyReference():
         raise Unprocessable("name the patient by a literal reference or an identifier", at="Consent.patient")
+    return found
+
+
+def policy_of(resource: dict[str, Any]) -> Policy:
+    """Under which policy it was given. Raises Invalid, and Unprocessable where something may limit or change that."""
+    _refuse_unread(resource)
+    found = _policy(resource)
+    _refuse_unknown(found)
+    _refuse_unknown_beside(resource)
     return found
 
 
@@ -221,7 +233,7 @@ def _is_by_representative(resource: dict[str, Any], patient: PartyReference, pro
 
 
 def _may_be_given_to(performer: dict[str, Any]) -> bool:
-    return (target_type(str(performer.get("reference", ""))) or performer.get("type")) in _GRANTEES
+    return (target_type(str(performer.get("reference", ""))) or str(performer.get("type"))) in _GRANTEES
 
 
 def _recipients(provision: Provision) -> Iterator[PartyReference]:

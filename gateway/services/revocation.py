@@ -45,13 +45,14 @@ class Change:
 def consent_stored(connection: Connection, stored: StoredResource) -> None:
     """Effect of a Consent version, in the transaction that stores it and serialised with every grant of its cases.
 
-    One that ends the consent gets a Provenance that says who did it and which version was replaced. Raises
-    Unprocessable when the consent carries an element that the decision does not evaluate, or is not tied to a Patient
-    of this clinic: a consent that nobody would find is refused, not kept.
+    One that ends the consent gets a Provenance that says who did it and which version was replaced; what else it says
+    is not looked at, for it is not evaluated. Raises Unprocessable when another carries an element that the decision
+    does not evaluate, or is not tied to a Patient of this clinic: what nobody would find is refused, not kept.
     """
-    consent_from_fhir(stored.content, id=stored.id, version=stored.version)
-    patient_id = patient_of_consent(connection, stored)
     previous = _previous(connection, stored)
+    if previous is None or not _has_ended(stored):
+        consent_from_fhir(stored.content, id=stored.id, version=stored.version)
+    patient_id = patient_of_consent(connection, stored)
     ends = previous is not None and _has_ended(stored) and not _has_ended(previous)
     if ends:
         store_revision(connection, stored)

@@ -94,6 +94,9 @@ def rule_of(standing: Standing, question: Question) -> Ruling:
 
 def steps_of(standing: Standing, question: Question) -> tuple[Step, ...]:
     """The way to it: a look at each provision of a consent that counts."""
+    if standing.is_unread:
+        why = f"it cannot be read ({standing.consent.unread}), so it permits nothing, and what it denies is not known"
+        return (Step(standing.consent.key, "Consent", None, question.request.items, why),)
     return tuple(_step(one, standing, question) for one in _scopes(standing.consent, question, is_whole=True))
 
 

@@ -118,7 +118,8 @@ class Consent:
     `supersedes` holds ids of consents that a Provenance of revision says this one replaces. `is_by_representative` and
     `is_authority_recorded`: somebody else than the patient agreed, and a person has recorded that they may; where
     that holds no longer, `authority_end` tells since when. An inactive consent needs no more than identity, status and
-    what it replaces. `stored_at` is since when this version is on file; None where that is not known.
+    what it replaces. `stored_at` is since when this version is on file; None where that is not known. `unread` says
+    what of a version on file cannot be read any more, '' where all can: it permits nothing, and may deny.
     """
 
     id: str
@@ -136,6 +137,7 @@ class Consent:
     is_authority_recorded: bool = False
     authority_end: AuthorityEnd | None = None
     stored_at: datetime | None = None
+    unread: str = ""
 
     @property
     def key(self) -> ConsentVersion:

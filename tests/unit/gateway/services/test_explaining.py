@@ -8,15 +8,19 @@ import pytest
 from gateway.demo import resources as demo
 from gateway.domain.consent import Outcome
 from gateway.domain.delivery import DeliveryKind, Flow
-from gateway.domain.errors import GatewayError, NotFound, Unprocessable
+from gateway.domain.errors import GatewayError, NotFound, NotYet, Unprocessable
 from gateway.domain.party import Identifier
 from gateway.domain.record import Delivery
-from gateway.services import egress, representation
+from gateway.services import consent_listing, egress, representation, revoking
 from gateway.services.disclosure import item_of
 from gateway.services.explaining import Explained, explain_to_clinic, explain_to_person
+from gateway.services.resources import store_internal
 from gateway.store import deliveries, parties, tables
 from tests.unit.gateway.services.consent_acts import GUARDIAN, actions, consent, document, instant, move, patient
 from tests.unit.gateway.services.scenery import CLINIC, DATA, DISCLOSE, RETURN, REVIEWER, Scenery
+
+OPTIN = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTIN"}
+WORDY = {"coding": [OPTIN], "text": "only if my son agrees"}
 
 
 def _explained(scenery: Scenery, endpoint: str = "board-node", moment: str = "") -> Explained:
@@ -84,6 +88,28 @@ MADE: dict[DeliveryKind, Callable[[Scenery], Delivery]] = {
 def test_it_agrees_with_the_exit_of_each_kind(scenery: Scenery, kind: DeliveryKind, denied: str) -> None:
     _permitted_without(scenery, kind.flow, denied)
     _check_as_granted(scenery, MADE[kind](scenery))
+
+
+def test_a_consent_that_cannot_be_read_any_more_is_named(scenery: Scenery) -> None:
+    """An earlier version took it in: no exit opens, and each says which consent it is and what is wrong with it."""
+    scenery.consent(DISCLOSE)
+    content = demo.consent(DATA, DISCLOSE, f"Patient/{scenery.case.patient_id}") | {"policyRule": WORDY}
+    with scenery.core.database.write("test") as connection:
+        kept = store_internal(connection, "ankara", content, now=scenery.clock())
+    delivery = scenery.images("1.1")
+    with pytest.raises(NotYet, match=rf"Consent {kept.id} version 1 cannot be read \(Consent\.policyRule\.text: "):
+        egress.grant(scenery.core, delivery.id)
+    with scenery.core.database.read() as connection:
+        made = deliveries.decisions(connection, scenery.case.id)[-1]
+    told = _explained(scenery).things[0]
+    assert (made.outcome, [tuple(one) for one in made.consents]) == ("indeterminate", [(kept.id, 1)])
+    assert (str(told.outcome), list(told.reasons)) == (made.outcome, made.reasons)
+    [passage] = [one for one in told.passages if one.consent.id == kept.id]
+    assert "cannot be read (Consent.policyRule.text" in passage.finding
+    [line] = [one for one in consent_listing.consent_lines(scenery.core, scenery.case.id) if one.id == kept.id]
+    assert (line.effect, line.status) == ("cannot be read", "active")
+    revoking.revoke(scenery.core, kept.id, reason="letter", actor="cli:officer")
+    assert egress.grant(scenery.core, delivery.id) is not None
 
 
 def test_what_does_not_leave_together_is_not_decided_together(scenery: Scenery) -> None:
