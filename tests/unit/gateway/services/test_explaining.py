@@ -15,7 +15,7 @@ from gateway.services import consent_listing, egress, representation, revoking
 from gateway.services.disclosure import item_of
 from gateway.services.explaining import Explained, explain_to_clinic, explain_to_person
 from gateway.services.resources import store_internal
-from gateway.store import deliveries, parties, tables
+from gateway.store import cases, deliveries, parties, tables
 from tests.unit.gateway.services.consent_acts import GUARDIAN, actions, consent, document, instant, move, patient
 from tests.unit.gateway.services.scenery import CLINIC, DATA, DISCLOSE, RETURN, REVIEWER, Scenery
 
@@ -145,6 +145,33 @@ def _check_as_granted(scenery: Scenery, delivery: Delivery) -> None:
     assert (str(told.outcome), list(told.reasons), told.valid_until) == (made.outcome, made.reasons, made.valid_until)
     assert [(one.id, one.version) for one in told.consents] == [tuple(one) for one in made.consents]
     assert is_granted is (told.outcome is Outcome.PERMIT)
+
+
+@pytest.mark.parametrize("kind", list(DeliveryKind), ids=str)
+def test_of_a_closed_case_it_tells_what_its_exits_do(scenery: Scenery, kind: DeliveryKind) -> None:
+    """To the reviewer nothing leaves any more, whatever the consents say; the report goes back."""
+    scenery.consent(kind.flow)
+    delivery = MADE[kind](scenery)
+    with scenery.core.database.write("test") as connection:
+        cases.close(connection, scenery.case.id, instant("2026-03-02T10:00:00Z"))
+    told = _explained(scenery, delivery.endpoint_id)
+    is_granted = egress.grant(scenery.core, delivery.id) is not None
+    assert (told.outcome, is_granted) == (Outcome.PERMIT, not told.hindrances)
+    assert [one.code for one in told.hindrances] == ["closed-case"] * (kind.flow is DISCLOSE)
+    if told.hindrances:
+        why = "the case is closed since 2026-03-02T13:00:00+03:00: nothing goes to the reviewer any more"
+        assert (told.hindrances[0].why, told.answer) == (why, f"Yes. Whatever the consents say, nothing leaves: {why}.")
+
+
+def test_after_a_restore_it_tells_that_nothing_leaves(scenery: Scenery) -> None:
+    scenery.consent(DISCLOSE)
+    delivery = scenery.images("1.1")
+    with scenery.core.database.write("test") as connection:
+        connection.execute(tables.party.update().values(restored_at=scenery.clock()))
+    told = _asked(scenery)
+    assert (told.outcome, [one.code for one in told.hindrances]) == (Outcome.PERMIT, ["restored"])
+    with pytest.raises(NotYet):
+        egress.grant(scenery.core, delivery.id)
 
 
 def test_another_moment_is_read_in_the_custodians_zone(scenery: Scenery) -> None:
