@@ -10,7 +10,7 @@
 | dateTime | clinic | no | permits nothing before it |
 | performer | clinic | no | neither the patient nor a grantee (`organization`, the recipients): a representative |
 | organization | clinic | no | a grantee; else not decided on: the custodian is the party that owns the case |
-| source[x] | clinic | no | the signed document; without it (and without a signature) the consent does not count |
+| source[x] | clinic | no | the signed document (`fhir_mappings.consent_source`); without it and a signature no permit |
 | policy.uri, policyRule | clinic | one known | our form of a flow, IHE PCF, OPTIN, OPTOUT; whatever else is refused |
 | policy.authority | clinic | no | not decided on: the policy is known by its URI |
 | verification | clinic | no | `verified` false: 422 |
@@ -28,6 +28,7 @@ from fhir_mappings.consent_elements import identifiers, moment, objects, party, 
 from fhir_mappings.consent_parties import is_same_party, performers
 from fhir_mappings.consent_provision import read_provision
 from fhir_mappings.consent_reading import CONSENT, POLICY, VERIFICATION, check_elements, refuse_extensions
+from fhir_mappings.consent_source import has_source
 from fhir_mappings.references import target_type
 from gateway.domain.consent import Coding, Consent, Effect, PartyReference, Policy, PolicyRule, Provision
 from gateway.domain.consent.vocabulary import ACT_CODE, CONSENT_SCOPE, FLOW_POLICIES, PATIENT_PRIVACY, PCF_POLICIES
@@ -70,7 +71,7 @@ def consent_from_fhir(
         status=status,
         scope=scope,
         policy=policy,
-        has_signature_or_source=is_signed or _has_source(resource),
+        has_signature_or_source=is_signed or has_source(resource),
         identifiers=identifiers(resource, "Consent"),
         date_time=moment(resource.get("dateTime"), "Consent.dateTime"),
         provision=provision,
@@ -209,16 +210,6 @@ def _provision(resource: dict[str, Any], policy: Policy) -> Provision | None:
 def _is_narrowed(root: Provision) -> bool:
     named = (root.recipients, root.purposes, root.actions, root.classes, root.codes, root.data, root.labels)
     return any(named) or root.data_period is not None
-
-
-def _has_source(resource: dict[str, Any]) -> bool:
-    if "sourceAttachment" in resource:
-        attachment = single(resource, "sourceAttachment", "Consent.sourceAttachment")
-        return bool(attachment.get("data") or attachment.get("url"))
-    if "sourceReference" in resource:
-        at = "Consent.sourceReference"
-        return party(single(resource, "sourceReference", at), at) != PartyReference()
-    return False
 
 
 def _is_by_representative(resource: dict[str, Any], patient: PartyReference, provision: Provision | None) -> bool:
