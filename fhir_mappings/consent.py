@@ -5,7 +5,7 @@
 | status | clinic | yes | only `active` counts; any other is read as far as it can be: a revocation passes |
 | scope | clinic | yes | `patient-privacy` counts; the other codes of consentscope are kept and ignored; else 422 |
 | category | clinic | yes | present; not decided on |
-| patient | clinic | yes | literal reference, identifier or both |
+| patient | clinic | yes | Patient/id of this server, checked where it is stored; an identifier beside it is compared |
 | identifier | clinic | no | one Consent of the clinic has it, a second is 409; the decision guards itself (`standing`) |
 | dateTime | clinic | no | permits nothing before it |
 | performer | clinic | no | neither the patient nor a grantee (`organization`, the recipients): a representative |
@@ -110,7 +110,7 @@ def patient_of(resource: dict[str, Any]) -> PartyReference:
     """Raises Invalid, and Unprocessable where nobody is named."""
     found = party(single(resource, "patient", "Consent.patient"), "Consent.patient")
     if found == PartyReference():
-        raise Unprocessable("name the patient by a literal reference or an identifier", at="Consent.patient")
+        raise Unprocessable("name the patient as Patient/id of this server", at="Consent.patient")
     return found
 
 

@@ -116,7 +116,7 @@ def _why_never(scope: _Scope, standing: Standing) -> str:
     effect = scope.effect
     if effect is None:
         return "it says neither permit nor deny"
-    if effect is DENY and scope.depth == 0 and standing.consent.policy.flows:
+    if effect is DENY and scope.depth == 0 and standing.consent.policy.is_of_form_alone:
         return "a denial at the root of a form for one flow is only no permit"
     if effect is PERMIT and standing.why_no_permit:
         return f"it cannot permit: {standing.why_no_permit}"

@@ -75,6 +75,11 @@ class Policy:
     is_root_decisive: bool = False
 
     @property
+    def is_of_form_alone(self) -> bool:
+        """Whether a denial at the root only says that a form of our own was not agreed to; PCF means a dissent."""
+        return bool(self.flows) and not self.is_root_decisive
+
+    @property
     def is_known(self) -> bool:
         """Whether it is understood what a consent under this policy means."""
         if self.rule is PolicyRule.OTHER:
