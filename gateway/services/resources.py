@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from fhir_mappings.bundle import Entry
 from fhir_mappings.bundle_links import Links
 from fhir_mappings.consent_end import checked_end
+from fhir_mappings.identifiers import check_identifiers
 from fhir_mappings.literal_references import rewritten
 from fhir_mappings.validation import check_resource
 from gateway.domain.caller import Caller
@@ -101,6 +102,7 @@ def _checked_one(
     try:
         resource = rewritten(entry.resource, resolve)
         check_resource(resource, allowed)
+        check_identifiers(resource)
     except Invalid as refusal:
         if not may_be_withdrawal(entry):
             raise
