@@ -28,7 +28,10 @@ _REQUEST_MEMBERS = frozenset(("method", "url", "ifNoneExist", "ifMatch", "id"))
 
 @dataclass(frozen=True)
 class Entry:
-    """One resource to create (POST) or update (PUT, with `id`); `position` is None outside a Bundle."""
+    """One resource to create (POST) or update (PUT, with `id`); `position` is None outside a Bundle.
+
+    `refusal` is what is wrong with one that may be stored nevertheless, for the sake of what it ends.
+    """
 
     method: str
     type: str
@@ -38,6 +41,7 @@ class Entry:
     if_none_exist: Identifier | None = None
     if_match: int | None = None
     position: int | None = None
+    refusal: Invalid | None = None
 
     def at(self, path: str) -> str:
         """A FHIRPath that starts at the resource, seen from the request's body; one of another type stays as it is."""

@@ -5,12 +5,12 @@
 | status | clinic | yes | only `active` counts; any other is read as far as it can be: a revocation passes |
 | scope | clinic | yes | `patient-privacy` counts; the other codes of consentscope are kept and ignored; else 422 |
 | category | clinic | yes | present; not decided on |
-| patient | clinic | yes | literal reference, identifier or both |
+| patient | clinic | yes | Patient/id of this server, checked where it is stored; an identifier beside it is compared |
 | identifier | clinic | no | one Consent of the clinic has it, a second is 409; the decision guards itself (`standing`) |
 | dateTime | clinic | no | permits nothing before it |
 | performer | clinic | no | neither the patient nor a grantee (`organization`, the recipients): a representative |
 | organization | clinic | no | a grantee; else not decided on: the custodian is the party that owns the case |
-| source[x] | clinic | no | the signed document; without it (and without a signature) the consent does not count |
+| source[x] | clinic | no | the signed document (`fhir_mappings.consent_source`); without it and a signature no permit |
 | policy.uri, policyRule | clinic | one known | our form of a flow, IHE PCF, OPTIN, OPTOUT; whatever else is refused |
 | policy.authority | clinic | no | not decided on: the policy is known by its URI |
 | verification | clinic | no | `verified` false: 422 |
@@ -28,6 +28,7 @@ from fhir_mappings.consent_elements import identifiers, moment, objects, party, 
 from fhir_mappings.consent_parties import is_same_party, performers
 from fhir_mappings.consent_provision import read_provision
 from fhir_mappings.consent_reading import CONSENT, POLICY, VERIFICATION, check_elements, refuse_extensions
+from fhir_mappings.consent_source import has_source
 from fhir_mappings.references import target_type
 from gateway.domain.consent import Coding, Consent, Effect, PartyReference, Policy, PolicyRule, Provision
 from gateway.domain.consent.vocabulary import ACT_CODE, CONSENT_SCOPE, FLOW_POLICIES, PATIENT_PRIVACY, PCF_POLICIES
@@ -59,8 +60,8 @@ def consent_from_fhir(
         Invalid: it is not a Consent of R4.
         Unprocessable: it is, and says something that the decision cannot evaluate; the message says what to send.
     """
-    status, scope = _status(resource), _scope(resource)
-    policy, patient = _policy(resource), _patient(resource)
+    status, scope = status_of(resource), scope_of(resource)
+    policy, patient = _policy(resource), patient_of(resource)
     read_rules = _decided_provision if status == "active" else _legible_provision
     provision = read_rules(resource, policy) if Coding(CONSENT_SCOPE, PATIENT_PRIVACY) in scope else None
     return Consent(
@@ -70,7 +71,7 @@ def consent_from_fhir(
         status=status,
         scope=scope,
         policy=policy,
-        has_signature_or_source=is_signed or _has_source(resource),
+        has_signature_or_source=is_signed or has_source(resource),
         identifiers=identifiers(resource, "Consent"),
         date_time=moment(resource.get("dateTime"), "Consent.dateTime"),
         provision=provision,
@@ -81,7 +82,8 @@ def consent_from_fhir(
     )
 
 
-def _status(resource: dict[str, Any]) -> str:
+def status_of(resource: dict[str, Any]) -> str:
+    """Raises Invalid."""
     if resource.get("resourceType") != "Consent":
         raise Invalid("a Consent is needed", at="resourceType")
     status = resource.get("status")
@@ -90,7 +92,8 @@ def _status(resource: dict[str, Any]) -> str:
     return str(status)
 
 
-def _scope(resource: dict[str, Any]) -> frozenset[Coding]:
+def scope_of(resource: dict[str, Any]) -> frozenset[Coding]:
+    """Raises Invalid, and Unprocessable for an active one of none that is known."""
     at = "Consent.scope"
     found = single(resource, "scope", at)
     objects(resource, "category", "Consent", is_required=True)
@@ -103,10 +106,20 @@ def _scope(resource: dict[str, Any]) -> frozenset[Coding]:
     return codings
 
 
-def _patient(resource: dict[str, Any]) -> PartyReference:
+def patient_of(resource: dict[str, Any]) -> PartyReference:
+    """Raises Invalid, and Unprocessable where nobody is named."""
     found = party(single(resource, "patient", "Consent.patient"), "Consent.patient")
     if found == PartyReference():
-        raise Unprocessable("name the patient by a literal reference or an identifier", at="Consent.patient")
+        raise Unprocessable("name the patient as Patient/id of this server", at="Consent.patient")
+    return found
+
+
+def policy_of(resource: dict[str, Any]) -> Policy:
+    """Under which policy it was given. Raises Invalid, and Unprocessable where something may limit or change that."""
+    _refuse_unread(resource)
+    found = _policy(resource)
+    _refuse_unknown(found)
+    _refuse_unknown_beside(resource)
     return found
 
 
@@ -199,16 +212,6 @@ def _is_narrowed(root: Provision) -> bool:
     return any(named) or root.data_period is not None
 
 
-def _has_source(resource: dict[str, Any]) -> bool:
-    if "sourceAttachment" in resource:
-        attachment = single(resource, "sourceAttachment", "Consent.sourceAttachment")
-        return bool(attachment.get("data") or attachment.get("url"))
-    if "sourceReference" in resource:
-        at = "Consent.sourceReference"
-        return party(single(resource, "sourceReference", at), at) != PartyReference()
-    return False
-
-
 def _is_by_representative(resource: dict[str, Any], patient: PartyReference, provision: Provision | None) -> bool:
     """R4: the performer is the grantor or the grantee. Whoever is neither the patient nor named as a grantee gave it."""
     named = performers(resource)
@@ -221,7 +224,7 @@ def _is_by_representative(resource: dict[str, Any], patient: PartyReference, pro
 
 
 def _may_be_given_to(performer: dict[str, Any]) -> bool:
-    return (target_type(str(performer.get("reference", ""))) or performer.get("type")) in _GRANTEES
+    return (target_type(str(performer.get("reference", ""))) or str(performer.get("type"))) in _GRANTEES
 
 
 def _recipients(provision: Provision) -> Iterator[PartyReference]:

@@ -16,6 +16,9 @@ Out:
 | ----------------- | -------------- | ----------------------------------------------------------------------------- |
 | outcome           | valueCode      | permit only where each thing is permitted; else deny, or indeterminate        |
 | answer            | valueString    | the same in words; where the things differ, how many may leave                |
+| hindrance         | part           | 0..*, what keeps everything here now, whatever the outcome: the parts below   |
+| hindrance.code    | valueCode      | closed-case, restored                                                         |
+| hindrance.reason  | valueString    | the same in words                                                             |
 | thing             | part           | 1..*, what would leave in one, and is decided on for itself: the parts below  |
 | thing.about       | valueString    | Type/id of what would leave                                                   |
 | thing.outcome     | valueCode      | permit, deny or indeterminate                                                 |
@@ -37,6 +40,7 @@ from fhir_mappings.validation import check_resource
 from gateway.domain.consent import ConsentVersion
 from gateway.domain.consent.explanation import Explanation, Passage
 from gateway.domain.consent.vocabulary import ACT_REASON
+from gateway.domain.delivery import Hindrance
 from gateway.domain.errors import Unprocessable
 from gateway.domain.party import Identifier
 
@@ -79,10 +83,13 @@ def question_from_fhir(parameters: dict[str, Any]) -> Question:
     )
 
 
-def answer_to_fhir(*, outcome: str, answer: str, things: Sequence[Explanation]) -> dict[str, Any]:
-    """A Parameters resource: the answer in all, and of each of the things."""
+def answer_to_fhir(
+    *, outcome: str, answer: str, hindrances: Sequence[Hindrance], things: Sequence[Explanation]
+) -> dict[str, Any]:
+    """A Parameters resource: the answer in all, what else stands in the way, and of each of the things."""
     told = [{"name": "thing", "part": _thing(one)} for one in things]
-    parameters = [{"name": "outcome", "valueCode": outcome}, _text("answer", answer), *told]
+    kept = [{"name": "hindrance", "part": _hindrance(one)} for one in hindrances]
+    parameters = [{"name": "outcome", "valueCode": outcome}, _text("answer", answer), *kept, *told]
     return {"resourceType": "Parameters", "parameter": parameters}
 
 
@@ -120,6 +127,10 @@ def _purpose(at: str, value: Any) -> str:
 
 def _text(name: str, sentence: str) -> dict[str, Any]:
     return {"name": name, "valueString": sentence}
+
+
+def _hindrance(found: Hindrance) -> list[dict[str, Any]]:
+    return [{"name": "code", "valueCode": found.code}, _text("reason", found.why)]
 
 
 def _thing(told: Explanation) -> list[dict[str, Any]]:

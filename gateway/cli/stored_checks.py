@@ -23,6 +23,7 @@ from gateway.store.readiness import database_problems
 from gateway.wiring import clock, open_bucket_of, open_database, own_blobs
 
 _NAMED = 3
+_CONSENTS_NAMED = 20
 
 
 def stored(settings: Settings) -> Iterator[Step]:
@@ -37,6 +38,7 @@ def stored(settings: Settings) -> Iterator[Step]:
     yield _blobs(settings)
     yield _late(settings)
     yield _restored(settings)
+    yield _consents(settings)
     yield _own_address(settings)
     if settings.syslog.host:
         yield _syslog(settings)
@@ -158,6 +160,21 @@ def _restored(settings: Settings) -> Step:
     except GatewayError as exc:
         return Step("restored", True, f"not looked at; the database comes first ({exc})")
     return step("restored", not sentences, f"{len(sentences)} clinics held back", "; ".join(sentences))
+
+
+def _consents(settings: Settings) -> Step:
+    """Those that an earlier version took in, and this one refuses: what they may be about leaves no more."""
+    from gateway.services.consents import unread_consents  # loads all mappings
+
+    try:
+        with _asked(settings) as connection:
+            found = unread_consents(connection) if connection is not None else []
+    except GatewayError as exc:
+        return Step("consents", True, f"not looked at; the database comes first ({exc})")
+    more = f" and {len(found) - _CONSENTS_NAMED} more" if len(found) > _CONSENTS_NAMED else ""
+    detail = f"{len(found)} cannot be read: {', '.join(found[:_CONSENTS_NAMED])}{more}" if found else "all can be read"
+    remedy = "Nothing that they may be about leaves until the clinic has sent each anew: consilium consent explain"
+    return step("consents", not found, detail, f"{remedy} --case ID --to ENDPOINT says what is wrong with it.")
 
 
 def _own_address(settings: Settings) -> Step:

@@ -65,6 +65,14 @@ GRANT_LIFETIME = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
+class Hindrance:
+    """What keeps everything on a flow from leaving, whatever the consents say; `code` is for machines."""
+
+    code: str
+    why: str
+
+
+@dataclass(frozen=True)
 class EgressGrant:
     """The committed permission to send one payload of one delivery until `expires_at` (design: promise 2)."""
 

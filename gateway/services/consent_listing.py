@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from fhir_mappings.consent import consent_from_fhir
+from fhir_mappings.consent_on_file import consent_on_file
 from gateway.domain.consent import Consent, Effect, PartyReference, Period, Provision
 from gateway.domain.party import Party
 from gateway.domain.resource import StoredResource
@@ -14,12 +14,15 @@ from gateway.services.core import Core
 from gateway.services.merges import person_of
 from gateway.store import cases, parties, resources
 
+_UNREAD = "cannot be read"
+
 
 @dataclass(frozen=True)
 class ConsentLine:
     """One rule of the current version of a consent, with what the rules around it demand; `flow` `any`: not limited.
 
-    `recipient` and `purpose` are empty where the rule names none, `effect` where it says neither permit nor deny.
+    `recipient` and `purpose` are empty where the rule names none, `effect` where it says neither permit nor deny; of a
+    consent that cannot be read it says that.
     """
 
     id: str
@@ -45,13 +48,13 @@ def consent_lines(core: Core, case_id: str) -> list[ConsentLine]:
 
 
 def _lines(connection: Connection, stored: StoredResource, registered: Sequence[Party]) -> Iterator[ConsentLine]:
-    consent = consent_from_fhir(stored.content, id=stored.id, version=stored.version)
+    consent = consent_on_file(stored.content, id=stored.id, version=stored.version)
     for effect, rule in _rules(consent):
         yield ConsentLine(
             id=stored.id,
             version=stored.version,
             status=consent.status,
-            effect=effect or "",
+            effect=_UNREAD if consent.unread else effect or "",
             flow=" or ".join(sorted(consent.policy.flows)) or "any",
             recipient=" or ".join(_name(connection, stored.party_id, one, registered) for one in rule.recipients),
             purpose=" or ".join(sorted(one.code for one in rule.purposes)),

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from fhir_mappings.consent import consent_from_fhir
+from fhir_mappings.consent_on_file import consent_on_file
 from fhir_mappings.consent_parties import performers_digest
 from gateway.domain.consent import (
     Consent,
@@ -30,6 +30,9 @@ from gateway.services.provenances import told_of
 from gateway.services.recipients import recipient_named
 from gateway.store import authorities, deliveries, parties, resources, transfers
 from gateway.store.authorities import Authority
+
+_PAGE = 500
+"""Consents that are looked at at a time."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def ground_of(connection: Connection, case: Case) -> Ground:
             return Ground(foregone=Decision(Outcome.DENY, (str(why_not),), (), None, ""))
         return _loaded(connection, case, person)
     except GatewayError as exc:
-        reason = f"a consent could not be read ({type(exc).__name__}); nothing is sent until it can"
+        reason = f"the consents could not be loaded ({type(exc).__name__}); nothing is sent until they can"
         return Ground(foregone=indeterminate(reason, ""))
 
 
@@ -164,11 +167,11 @@ def read_consents(
 ) -> tuple[Consent, ...]:
     """As they are decided on, with what all Provenances tell of them but the one of the id `without`.
 
-    What people have recorded of representatives is not in it. Raises Invalid for one that cannot be read.
+    What people have recorded of representatives is not in it. One that cannot be read any more says so (`unread`).
     """
     told = told_of(connection, clinic_id, stored, without=without)
     return tuple(
-        consent_from_fhir(
+        consent_on_file(
             one.content,
             id=one.id,
             version=one.version,
@@ -178,6 +181,16 @@ def read_consents(
         )
         for one in stored
     )
+
+
+def unread_consents(connection: Connection) -> list[str]:
+    """The ids of those on file that might count and cannot be read any more, of every clinic."""
+    return [
+        one.id
+        for page in resources.pages(connection, "Consent", at_most=_PAGE)
+        for one in page
+        if consent_on_file(one.content, id=one.id, version=one.version).unread
+    ]
 
 
 def _loaded(connection: Connection, case: Case, person: Person) -> Ground:

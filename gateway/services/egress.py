@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from gateway.domain.consent import Outcome
 from gateway.domain.consent.vocabulary import FLOW_PURPOSES
-from gateway.domain.delivery import GRANT_LIFETIME, UNSENT, DeliveryKind, DeliveryState, EgressGrant, Flow
+from gateway.domain.delivery import GRANT_LIFETIME, UNSENT, DeliveryKind, DeliveryState, EgressGrant
 from gateway.domain.errors import Conflict, NotYet
 from gateway.domain.ids import new_id
 from gateway.domain.record import Case, Delivery
@@ -15,6 +15,7 @@ from gateway.services import consent_requests, succession
 from gateway.services.consents import Disclosure, Ground, Recorded, decide_and_record, ground_of
 from gateway.services.core import Core
 from gateway.services.disclosure import item_of, recipient_of, transfer_used, who_can_permit
+from gateway.services.hindrances import is_over_for
 from gateway.services.restore_hold import require_resumed
 from gateway.store import audit, cases, deliveries, outbox, parties, timetable
 from gateway.store.standing import Standing
@@ -139,9 +140,8 @@ def grant(core: Core, delivery_id: str) -> EgressGrant | None:
         now = core.now()
         delivery = deliveries.by_id(connection, delivery_id)
         require_resumed(parties.party_by_id(connection, case.clinic_id))
-        is_over = case.state != "open" and delivery.kind.flow is Flow.DISCLOSE_TO_REVIEWER
         is_waiting = delivery.state in (DeliveryState.PENDING, DeliveryState.HELD) and delivery.stopped_by is None
-        if is_over or not is_waiting or not delivery.payload_sha256:
+        if is_over_for(case, delivery.kind.flow) or not is_waiting or not delivery.payload_sha256:
             return None
         if end_superseded(connection, delivery, now=now):
             return None

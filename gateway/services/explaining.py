@@ -18,7 +18,7 @@ from gateway.domain.case import DocumentState
 from gateway.domain.consent import Coding, Item, Outcome
 from gateway.domain.consent.explanation import Explanation, explain, names_of, short_answer
 from gateway.domain.consent.vocabulary import FLOW_PURPOSES
-from gateway.domain.delivery import Flow
+from gateway.domain.delivery import Flow, Hindrance
 from gateway.domain.errors import NotFound, Unprocessable
 from gateway.domain.party import Endpoint, Identifier, Party, PartyKind
 from gateway.domain.record import Case
@@ -26,6 +26,7 @@ from gateway.services.consents import Disclosure, Ground, decide_on, ground_of, 
 from gateway.services.core import Core
 from gateway.services.dates import begin_of
 from gateway.services.disclosure import document_item, order_item, report_item, study_item
+from gateway.services.hindrances import hindrances
 from gateway.store import audit, cases, parties, reports, studies
 from gateway.store.engine import Database
 
@@ -37,7 +38,8 @@ TO_COME = "to-come"
 class Explained:
     """A decision in words on each of the things that would leave for a recipient. `at` is the moment it speaks of.
 
-    `outcome` is permit only where all of them are permitted; `answer` says how many are, where they differ.
+    `outcome` is what the consents say: permit only where all of them are permitted; `answer` says how many are, where
+    they differ. Where there are `hindrances`, now, nothing leaves in spite of a permit, and `answer` says that too.
     """
 
     case_id: str
@@ -46,6 +48,7 @@ class Explained:
     at: datetime
     outcome: Outcome
     answer: str
+    hindrances: tuple[Hindrance, ...]
     things: tuple[Explanation, ...]
 
 
@@ -123,7 +126,9 @@ def _explained(connection: Connection, case: Case, recipient: Party, moment: str
     going = sum(one.outcome is Outcome.PERMIT for one in things)
     mixed = f"{going} of {len(things)} may leave; each is answered for itself."
     answer = short_answer(worst) if len(outcomes) == 1 else mixed
-    return Explained(case.id, flow, recipient.name, at, worst, answer, things)
+    found = hindrances(connection, case, flow)
+    nothing = f" Whatever the consents say, nothing leaves: {'; '.join(one.why for one in found)}." if found else ""
+    return Explained(case.id, flow, recipient.name, at, worst, answer + nothing, found, things)
 
 
 def _told(connection: Connection, case: Case, ground: Ground, asked: Disclosure, at: datetime) -> Explanation:
@@ -165,5 +170,6 @@ def _remember(database: Database, found: Explained, actor: str, now: datetime) -
     """In a transaction of its own, before the answer goes out."""
     used = sorted({f"Consent/{used.id}/_history/{used.version}" for one in found.things for used in one.consents})
     details = {"flow": found.flow, "to": found.recipient, "outcome": found.outcome, "consents": used}
+    details |= {"hindrances": [one.code for one in found.hindrances]} if found.hindrances else {}
     with database.write("consent.explain") as connection:
         audit.record_of_case(connection, found.case_id, "consent.explain", at=now, actor=actor, details=details)

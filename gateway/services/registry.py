@@ -19,6 +19,7 @@ from gateway.domain.addresses import (
 )
 from gateway.domain.breaker import CLOSED
 from gateway.domain.errors import Conflict, Invalid, NotFound
+from gateway.domain.identifier_text import REMEDY, is_exact
 from gateway.domain.ids import new_id
 from gateway.domain.party import DicomAddress, Endpoint, EndpointRole, FhirAddress, Identifier, Party, PartyKind
 from gateway.domain.work import JobKind
@@ -239,8 +240,9 @@ def _checked(identifiers: Sequence[Identifier]) -> tuple[Identifier, ...]:
 def checked_identifier(identifier: Identifier) -> Identifier:
     """The same, if it can be one. Raises Invalid."""
     check_identifier_system(identifier.system)
-    if not identifier.value.strip():
-        raise Invalid("an identifier has a value", at="identifier.value")
+    for name, text in (("system", identifier.system), ("value", identifier.value)):
+        if not is_exact(text):
+            raise Invalid(f"an identifier has a system and a value; {REMEDY}", at=f"identifier.{name}")
     return identifier
 
 

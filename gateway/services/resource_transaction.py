@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from fhir_mappings.bundle import Entry, in_processing_order
 from fhir_mappings.bundle_links import Links
+from fhir_mappings.consent_end import checked_end, patient_alone
 from fhir_mappings.json_text import write_json
 from fhir_mappings.literal_references import LocalTarget, literal_references, local_target, rewritten, search_targets
 from gateway.domain.caller import Caller
@@ -27,6 +28,7 @@ from gateway.services.resource_rules import (
     check_may_exist,
 )
 from gateway.services.whose import patient_of_resource
+from gateway.services.withdrawals import Linked, is_withdrawal, linked_withdrawal
 from gateway.store import audit, resource_index, resources
 
 Effect = Callable[[Connection, StoredResource], None]
@@ -79,6 +81,11 @@ class _Plan:
             return self.found.resource.version
         return self.before.version + 1 if self.before else 1
 
+    @property
+    def withdrawn(self) -> StoredResource | None:
+        """The consent that it ends, if it does: nothing else that is wrong with it may stand in the way."""
+        return self.before if self.before is not None and is_withdrawal(self.before, self.entry) else None
+
 
 def run(connection: Connection, request: Request, effects: Sequence[Effect | None], now: datetime) -> list[Stored]:
     """Store every entry, then run its effect, patients and orders first; what each became, in the order of entries."""
@@ -100,24 +107,29 @@ def run(connection: Connection, request: Request, effects: Sequence[Effect | Non
     return ordered
 
 
-def write(connection: Connection, new: StoredResource) -> bytes:
-    """Put one version with its identifiers, references and what it is found by into the store; gives its text."""
+def write(connection: Connection, new: StoredResource, *, found_by: Mapping[str, Any] | None = None) -> bytes:
+    """Put one version with its identifiers, references and what it is found by into the store; gives its text.
+
+    `found_by` is the content that they are taken from, where that is another one.
+    """
     text = write_json(new.content)
     if new.version == 1:
         resources.add(connection, new, text)
     else:
         resources.replace(connection, new, text)
-    resources.set_identifiers(connection, new, business_identifiers(new.content))
-    targets = {(parameter, target_id) for parameter, _, target_id in search_targets(new.content)}
+    indexed = new if found_by is None else replace(new, content=dict(found_by))
+    resources.set_identifiers(connection, new, business_identifiers(indexed.content))
+    targets = {(parameter, target_id) for parameter, _, target_id in search_targets(indexed.content)}
     resources.set_references(connection, new.id, targets)
-    resource_index.write(connection, new)
+    resource_index.write(connection, indexed)
     return text
 
 
 def stamped(resource: Mapping[str, Any], resource_id: str, version: int, now: datetime) -> dict[str, Any]:
     """The content with the server's id, meta.versionId and meta.lastUpdated; everything else as it came."""
     instant = now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    meta = {**resource.get("meta", {}), "versionId": str(version), "lastUpdated": instant}
+    given = resource.get("meta", {})
+    meta = {**(given if isinstance(given, dict) else {}), "versionId": str(version), "lastUpdated": instant}
     head = {"resourceType": resource["resourceType"], "id": resource_id, "meta": meta}
     return head | {name: value for name, value in resource.items() if name not in head}
 
@@ -161,7 +173,11 @@ def _planned(connection: Connection, request: Request, entry: Entry) -> _Plan:
         if entry.if_match is not None and entry.if_match != before.version:
             raise PreconditionFailed(f"{entry.type}/{entry.id} is at version {before.version}; read it again")
         check_is_not_revived_unseen(before.content, entry)
-        return _Plan(entry, entry.id, before)
+        plan = _Plan(entry, entry.id, before)
+        if entry.refusal is not None and plan.withdrawn is None:
+            with placed(entry):
+                raise entry.refusal
+        return plan
     if entry.if_none_exist is not None:
         found = resources.id_by_identifier(connection, party_id, entry.type, entry.if_none_exist)
         if found is not None:
@@ -174,7 +190,7 @@ def _links(connection: Connection, request: Request, plans: Sequence[_Plan]) -> 
     """A conditional reference finds what this request brings as well as what is stored."""
     own: dict[tuple[str, Identifier], str] = {}
     for plan in plans:
-        for identifier in business_identifiers(plan.entry.resource):
+        for identifier in business_identifiers(plan.entry.resource) if plan.withdrawn is None else ():
             if own.setdefault((plan.entry.type, identifier), plan.reference) != plan.reference:
                 at = plan.entry.at(f"{plan.entry.type}.identifier")
                 raise Unprocessable("another entry has the same identifier", at=at)
@@ -189,20 +205,39 @@ def _links(connection: Connection, request: Request, plans: Sequence[_Plan]) -> 
     return Links(assigned, request.own_base, find)
 
 
-def _linked(connection: Connection, request: Request, plans: Sequence[_Plan]) -> dict[str, dict[str, Any]]:
+def _linked(connection: Connection, request: Request, plans: Sequence[_Plan]) -> dict[str, Linked]:
     """`Type/id` -> what the entry says, its references resolved and each of them leading somewhere."""
     links = _links(connection, request, plans)
-    linked = {}
+    resolved, linked = {}, {}
     for plan in plans:
         if plan.found is None:
             with placed(plan.entry):
-                linked[plan.reference] = rewritten(plan.entry.resource, links.resolver(plan.entry.full_url))
-    newest = _newest_versions(connection, request.caller.party.id, plans, linked.values())
+                resolved[plan.reference] = _resolved(plan, links.resolver(plan.entry.full_url))
+    newest = _newest_versions(connection, request.caller.party.id, plans, resolved.values())
     for plan in plans:
         if plan.found is None:
             with placed(plan.entry):
-                _check_targets(linked[plan.reference], newest)
+                linked[plan.reference] = _linked_one(connection, plan, resolved[plan.reference], newest)
     return linked
+
+
+def _resolved(plan: _Plan, resolve: Callable[[str, str], str]) -> dict[str, Any]:
+    if plan.withdrawn is None:
+        return rewritten(plan.entry.resource, resolve)
+    try:
+        return rewritten(checked_end(plan.entry.resource, resolve), resolve)
+    except Invalid:
+        return checked_end(plan.entry.resource, resolve)
+
+
+def _linked_one(
+    connection: Connection, plan: _Plan, content: dict[str, Any], newest: Mapping[tuple[str, str], int]
+) -> Linked:
+    check = partial(_check_targets, content, newest)
+    if plan.withdrawn is not None:
+        return linked_withdrawal(connection, plan.withdrawn, plan.entry, content, check)
+    check()
+    return Linked(content, content)
 
 
 def _newest_versions(
@@ -231,9 +266,11 @@ def _is_there(target: LocalTarget, newest: Mapping[tuple[str, str], int]) -> boo
     return target.version.isdecimal() and 1 <= int(target.version) <= version
 
 
-def _stored(connection: Connection, caller: Caller, plan: _Plan, linked: dict[str, Any], now: datetime) -> Stored:
+def _stored(connection: Connection, caller: Caller, plan: _Plan, linked: Linked, now: datetime) -> Stored:
     if plan.before is not None:
-        check_is_same_patient(plan.before.content, linked, partial(is_same_person, connection, caller.party.id))
-    content = stamped(linked, plan.id, plan.version, now)
+        said = linked.content if plan.withdrawn is None else patient_alone(linked.content)
+        check_is_same_patient(plan.before.content, said, partial(is_same_person, connection, caller.party.id))
+    content = stamped(linked.content, plan.id, plan.version, now)
     new = StoredResource(plan.id, caller.party.id, plan.entry.type, plan.version, caller.client_id, now, content)
-    return Stored(new, write(connection, new), "updated" if plan.before else "created")
+    found_by = stamped(linked.found_by, plan.id, plan.version, now)
+    return Stored(new, write(connection, new, found_by=found_by), "updated" if plan.before else "created")

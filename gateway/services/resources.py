@@ -1,7 +1,7 @@
 """FHIR resources come in, singly or as a transaction. A single create or update is a transaction of one entry."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +9,8 @@ from sqlalchemy import Connection
 
 from fhir_mappings.bundle import Entry
 from fhir_mappings.bundle_links import Links
+from fhir_mappings.consent_end import checked_end
+from fhir_mappings.identifiers import check_identifiers
 from fhir_mappings.literal_references import rewritten
 from fhir_mappings.validation import check_resource
 from gateway.domain.caller import Caller
@@ -18,6 +20,7 @@ from gateway.domain.resource import StoredResource
 from gateway.services import resource_transaction
 from gateway.services.resource_rules import WRITABLE, check_may_write, check_reports_are_whole
 from gateway.services.resource_transaction import Effect, Request, Stored, placed, stamped, write
+from gateway.services.withdrawals import may_be_withdrawal
 from gateway.store import resources
 from gateway.store.engine import Database
 
@@ -57,10 +60,11 @@ def store(intake: Intake, caller: Caller, entries: Sequence[Entry], *, own_base:
         check_may_write(caller.party.kind, entry.type)
     arriving = _checked(caller, entries, own_base)
     check_reports_are_whole(entries)
-    effects = _effects(intake, caller, entries, arriving)
+    effects = _effects(intake, caller, arriving)
+    accepted = [entry for entry, _, _ in arriving]
     with intake.database.write("fhir.store") as connection:
         resources.lock_party(connection, caller.party.id)
-        return resource_transaction.run(connection, Request(caller, entries, own_base), effects, intake.now())
+        return resource_transaction.run(connection, Request(caller, accepted, own_base), effects, intake.now())
 
 
 def store_internal(connection: Connection, party_id: str, resource: dict[str, Any], now: datetime) -> StoredResource:
@@ -77,7 +81,7 @@ def store_internal(connection: Connection, party_id: str, resource: dict[str, An
     return new
 
 
-def _checked(caller: Caller, entries: Sequence[Entry], own_base: str) -> list[tuple[str, dict[str, Any]]]:
+def _checked(caller: Caller, entries: Sequence[Entry], own_base: str) -> list[tuple[Entry, str, dict[str, Any]]]:
     """Validate before the database is held; gives `Type/id` and resource of each, stand-ins for what is not known."""
     own = [f"{entry.type}/{entry.id or f'{_PROVISIONAL_ID}-{number}'}" for number, entry in enumerate(entries)]
     assigned = {entry.full_url: reference for entry, reference in zip(entries, own, strict=True) if entry.full_url}
@@ -87,19 +91,32 @@ def _checked(caller: Caller, entries: Sequence[Entry], own_base: str) -> list[tu
         if entry.id and entry.resource.get("id") != entry.id:
             raise Invalid("the resource of an update has the id of the URL", at=entry.at(f"{entry.type}.id"))
         with placed(entry):
-            resource = rewritten(entry.resource, links.resolver(entry.full_url))
-            check_resource(resource, WRITABLE[caller.party.kind])
-        linked.append(resource)
-    return list(zip(own, linked, strict=True))
+            linked.append(_checked_one(entry, links.resolver(entry.full_url), WRITABLE[caller.party.kind]))
+    return [(entry, reference, resource) for reference, (entry, resource) in zip(own, linked, strict=True)]
+
+
+def _checked_one(
+    entry: Entry, resolve: Callable[[str, str], str], allowed: Collection[str]
+) -> tuple[Entry, dict[str, Any]]:
+    """The entry and its resource; one that may withdraw a consent with what is wrong with it beside that."""
+    try:
+        resource = rewritten(entry.resource, resolve)
+        check_resource(resource, allowed)
+        check_identifiers(resource)
+    except Invalid as refusal:
+        if not may_be_withdrawal(entry):
+            raise
+        return replace(entry, refusal=refusal), checked_end(entry.resource, resolve)
+    return entry, resource
 
 
 def _effects(
-    intake: Intake, caller: Caller, entries: Sequence[Entry], arriving: Sequence[tuple[str, dict[str, Any]]]
+    intake: Intake, caller: Caller, arriving: Sequence[tuple[Entry, str, dict[str, Any]]]
 ) -> list[Effect | None]:
     """What storing each entry sets in motion, after what has to be done before."""
-    beside = dict(arriving)
+    beside = {reference: resource for _, reference, resource in arriving}
     effects = []
-    for entry, (_, resource) in zip(entries, arriving, strict=True):
+    for entry, _, resource in arriving:
         preparation = intake.before_storing.get(entry.type)
         with placed(entry):
             effects.append(

@@ -12,7 +12,6 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from gateway.domain.caller import Caller
-from gateway.domain.case import CaseState
 from gateway.domain.consent import Outcome
 from gateway.domain.consent.vocabulary import FLOW_PURPOSES
 from gateway.domain.delivery import Flow, ReadGrant
@@ -21,6 +20,7 @@ from gateway.domain.ids import new_id
 from gateway.domain.record import Case
 from gateway.services.consents import Disclosure, Ground, Recorded, decide_and_record, ground_of
 from gateway.services.disclosure import transfer_used
+from gateway.services.hindrances import is_over_for
 from gateway.services.restore_hold import require_resumed
 from gateway.services.review_view import Viewed
 from gateway.store import audit, cases, parties, reads, reviews
@@ -67,7 +67,7 @@ def _locked(connection: Connection, caller: Caller, asked: Sequence[Viewed]) -> 
     grounds = {}
     for case in sorted({one.case for one in asked}, key=lambda case: (-case.created_at.timestamp(), case.id)):
         locked = cases.lock(connection, case.id)
-        if locked.state is CaseState.OPEN and locked.reviewer_id == caller.party.id:
+        if not is_over_for(locked, FLOW) and locked.reviewer_id == caller.party.id:
             require_shown(connection, locked)
             grounds[case.id] = ground_of(connection, locked)
     return grounds

@@ -6,7 +6,6 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from fhir_mappings.consent import consent_from_fhir
 from fhir_mappings.patient import patient_from_fhir
 from gateway.domain.consent import Decision, Outcome
 from gateway.domain.delivery import DeliveryState
@@ -14,6 +13,7 @@ from gateway.domain.errors import GatewayError, Unprocessable
 from gateway.domain.record import Case, Delivery, Disclosed
 from gateway.domain.resource import StoredResource
 from gateway.services import egress, recalling
+from gateway.services.consent_arrival import check_arriving
 from gateway.services.consents import Disclosure, Ground, Recorded, decide_on, ground_of, read_consents
 from gateway.services.disclosure import flow_of, item_of, recipient_of
 from gateway.services.merges import linked_to, person_of
@@ -45,13 +45,14 @@ class Change:
 def consent_stored(connection: Connection, stored: StoredResource) -> None:
     """Effect of a Consent version, in the transaction that stores it and serialised with every grant of its cases.
 
-    One that ends the consent gets a Provenance that says who did it and which version was replaced. Raises
-    Unprocessable when the consent carries an element that the decision does not evaluate, or is not tied to a Patient
-    of this clinic: a consent that nobody would find is refused, not kept.
+    One that ends the consent gets a Provenance that says who did it and which version was replaced; what else it says
+    is not looked at, for it is not evaluated. Raises Unprocessable as `check_arriving` does, and for a consent that is
+    not tied to a Patient of this clinic: what nobody would find is refused, not kept.
     """
-    consent_from_fhir(stored.content, id=stored.id, version=stored.version)
-    patient_id = patient_of_consent(connection, stored)
     previous = _previous(connection, stored)
+    if previous is None or not _has_ended(stored):
+        check_arriving(connection, stored)
+    patient_id = patient_of_consent(connection, stored)
     ends = previous is not None and _has_ended(stored) and not _has_ended(previous)
     if ends:
         store_revision(connection, stored)

@@ -5,7 +5,7 @@ but by the rules of retention (`forgetting`), which leave the row and the hash o
 """
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, select, tuple_, update
@@ -244,6 +244,15 @@ def newest_versions(connection: Connection, party_id: str, wanted: Collection[st
     parts = [ids[start : start + _MOST_ASKED] for start in range(0, len(ids), _MOST_ASKED)]
     rows = [row for part in parts for row in connection.execute(query.where(resource.c.id.in_(part)))]
     return {(row.type, row.id): row.version for row in rows}
+
+
+def pages(connection: Connection, resource_type: str, *, at_most: int) -> Iterator[list[StoredResource]]:
+    """The newest version of everything of the type, of every party, in the order of ids."""
+    query = EVERY_VERSION.where(IS_NEWEST, resource.c.type == resource_type).order_by(resource.c.id).limit(at_most)
+    found = [stored(row) for row in connection.execute(query)]
+    while found:
+        yield found
+        found = [stored(row) for row in connection.execute(query.where(resource.c.id > found[-1].id))]
 
 
 def of_ids(connection: Connection, ids: Collection[str]) -> list[StoredResource]:

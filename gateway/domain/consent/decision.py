@@ -3,6 +3,7 @@
 The rules, in the order in which they apply: only the newest version of a consent is read, and only what counts
 (`standing`); in one consent the deepest provision that matches wins, at equal depth the denial (`evaluate`); across
 consents a denial wins; every item needs a permit, and one denied item stops all. Where nothing permits, nothing leaves.
+Where none denies and one on file cannot be read any more, it is not known.
 What consents permit still needs an instrument where it would leave the custodian's country (`transfer`).
 """
 
@@ -16,7 +17,7 @@ from gateway.domain.consent.evaluate import Rule, Ruling, Step, rule_of, steps_o
 from gateway.domain.consent.model import DENY, PERMIT, Consent, ConsentVersion, Effect, Provision
 from gateway.domain.consent.period import FAR_FUTURE
 from gateway.domain.consent.question import Question
-from gateway.domain.consent.reasons import Findings, near_misses, nothing_permits, sentences
+from gateway.domain.consent.reasons import Findings, cannot_be_read, near_misses, nothing_permits, sentences
 from gateway.domain.consent.request import DisclosureRequest, Item
 from gateway.domain.consent.standing import Standing, latest, standings
 from gateway.domain.consent.transfer import Transfer, transfer_between
@@ -37,10 +38,10 @@ class Outcome(StrEnum):
 class Decision:
     """An outcome with its reasons (sentences without patient data) and the consent versions it rests on.
 
-    Those are the permitting ones, or the denying ones, or, where nothing permits, all that were looked at.
-    `valid_until` is the earliest instant (UTC) at which time alone could change it; None: never. `payload_sha256` is
-    the hash of what was decided on. `transfer` is what was found of the way to another country; None where it was not
-    asked.
+    Those are the permitting ones, the denying ones or those that cannot be read; where nothing permits, all that were
+    looked at. `valid_until` is the earliest instant (UTC) at which time alone could change it; None: never.
+    `payload_sha256` is the hash of what was decided on. `transfer` is what was found of the way to another country;
+    None where it was not asked.
     """
 
     outcome: Outcome
@@ -60,7 +61,7 @@ class Decision:
 def decide(consents: Sequence[Consent], request: DisclosureRequest) -> Decision:
     """May all the items leave for the recipient now?
 
-    `consents` are all of the patient's, every page of them; could one not be loaded or read, do not ask: the answer is
+    `consents` are all of the patient's, every page of them; could one not be loaded, do not ask: the answer is
     `indeterminate`. Their order does not matter.
     """
     if not (request.patient_references or request.patient_identifiers):
@@ -70,7 +71,7 @@ def decide(consents: Sequence[Consent], request: DisclosureRequest) -> Decision:
     except ValueError as error:
         return indeterminate(f"The consents on file contradict themselves: {error}.", request.payload_sha256)
     question = Question(request, _groups(request.items, counted))
-    rulings = tuple(rule_of(one, question) for one in counted if not one.why_not)
+    rulings = tuple(rule_of(one, question) for one in counted if not (one.why_not or one.is_unread))
     outcome, consents_used, reasons = _weigh(rulings, counted, question)
     changes_at = min([FAR_FUTURE, *(one.changes_at for one in rulings), *(one.changes_at for one in counted)])
     way, sha256 = partial(_steps, counted, question), request.payload_sha256
@@ -79,7 +80,7 @@ def decide(consents: Sequence[Consent], request: DisclosureRequest) -> Decision:
 
 
 def indeterminate(reason: str, payload_sha256: str) -> Decision:
-    """The decision where the consents could not all be loaded and read: not sent, held, tried again."""
+    """The decision where the consents could not all be loaded: not sent, held, tried again."""
     return Decision(Outcome.INDETERMINATE, (reason,), (), None, payload_sha256)
 
 
@@ -107,6 +108,8 @@ def _weigh(
     denied, permitted = found[DENY], found[PERMIT]
     if denied:
         return Outcome.DENY, _versions(denied), sentences(_items_of(denied, question), "denies", request)
+    if unread := tuple(one for one in counted if one.is_unread):
+        return Outcome.INDETERMINATE, tuple(one.consent.key for one in unread), cannot_be_read(unread)
     if question.groups and not bare:
         return Outcome.PERMIT, _versions(permitted), sentences(_items_of(permitted, question), "permits", request)
     looked_at = tuple(one.consent.key for one in counted)

@@ -93,6 +93,9 @@ def _rank(depth: int, effect: Effect) -> int:
 
 def steps_of(standing: Standing, question: Question) -> tuple[Step, ...]:
     """The way to it: a look at each provision of a consent that counts."""
+    if standing.is_unread:
+        why = f"it cannot be read ({standing.consent.unread}), so it permits nothing, and what it denies is not known"
+        return (Step(standing.consent.key, "Consent", None, question.request.items, why),)
     return tuple(_step(one, standing, question) for one in _scopes(standing.consent, question, is_whole=True))
 
 
@@ -112,7 +115,7 @@ def _why_never(scope: _Scope, standing: Standing) -> str:
     effect = scope.effect
     if effect is None:
         return "it says neither permit nor deny"
-    if effect is DENY and scope.depth == 0 and standing.consent.policy.flows:
+    if effect is DENY and scope.depth == 0 and standing.consent.policy.is_of_form_alone:
         return "a denial at the root of a form for one flow is only no permit"
     if effect is PERMIT and standing.why_no_permit:
         return f"it cannot permit: {standing.why_no_permit}"

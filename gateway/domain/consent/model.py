@@ -75,6 +75,11 @@ class Policy:
     is_root_decisive: bool = False
 
     @property
+    def is_of_form_alone(self) -> bool:
+        """Whether a denial at the root only says that a form of our own was not agreed to; PCF means a dissent."""
+        return bool(self.flows) and not self.is_root_decisive
+
+    @property
     def is_known(self) -> bool:
         """Whether it is understood what a consent under this policy means."""
         if self.rule is PolicyRule.OTHER:
@@ -118,7 +123,8 @@ class Consent:
     `supersedes` holds ids of consents that a Provenance of revision says this one replaces. `is_by_representative` and
     `is_authority_recorded`: somebody else than the patient agreed, and a person has recorded that they may; where
     that holds no longer, `authority_end` tells since when. An inactive consent needs no more than identity, status and
-    what it replaces. `stored_at` is since when this version is on file; None where that is not known.
+    what it replaces. `stored_at` is since when this version is on file; None where that is not known. `unread` says
+    what of a version on file cannot be read any more, '' where all can: it permits nothing, and may deny.
     """
 
     id: str
@@ -136,6 +142,7 @@ class Consent:
     is_authority_recorded: bool = False
     authority_end: AuthorityEnd | None = None
     stored_at: datetime | None = None
+    unread: str = ""
 
     @property
     def key(self) -> ConsentVersion:

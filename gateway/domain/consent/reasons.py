@@ -27,6 +27,12 @@ def nothing_permits(bare: tuple[Item, ...], counted: tuple[Standing, ...], reque
     return f"No consent permits {_count(bare, request)} to leave ({request.flow})."
 
 
+def cannot_be_read(unread: tuple[Standing, ...]) -> tuple[str, ...]:
+    """Which consents on file are in the way, and what of each it is: the clinic sends it anew."""
+    remedy = "it permits nothing, and what it denies is not known: the clinic has to send it anew"
+    return tuple(f"{one.consent.key} cannot be read ({one.consent.unread}); {remedy}." for one in unread)
+
+
 def near_misses(
     counted: tuple[Standing, ...], steps_of: Callable[[Standing], tuple[Step, ...]], request: DisclosureRequest
 ) -> tuple[str, ...]:

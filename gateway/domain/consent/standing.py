@@ -1,7 +1,7 @@
 """Which consents count: active, in scope, under a known policy, this patient's, and not replaced.
 
 One that nobody signed, that is dated after now, or that a representative gave on no recorded authority, permits
-nothing; its denials count.
+nothing; its denials count. Of one on file that cannot be read any more nobody knows what it denies.
 """
 
 from collections.abc import Sequence
@@ -33,6 +33,11 @@ class Standing:
     why_no_permit: str = ""
     changes_at: datetime = FAR_FUTURE
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether it would count if it could be read: what it denies is not known."""
+        return bool(self.consent.unread) and not self.why_not
+
 
 def latest(consents: Sequence[Consent]) -> tuple[Consent, ...]:
     """The newest version of each consent, by id. Raises ValueError when one version comes in two contents."""
@@ -60,6 +65,8 @@ def _alone(consent: Consent, owned: Match, request: DisclosureRequest) -> Standi
     why_not = _disregarded(consent, request)
     if why_not:
         return Standing(consent, why_not)
+    if consent.unread:
+        return Standing(consent, why_no_permit="it cannot be read")
     begins_at = consent.date_time.begins_at(request.zone) if consent.date_time else DISTANT_PAST
     is_ahead = begins_at > request.now
     doubt = _doubt(consent, owned, request) or ("it is dated after this moment" if is_ahead else "")
@@ -85,7 +92,7 @@ def _disregarded(consent: Consent, request: DisclosureRequest) -> str:
         return f"its status is {consent.status}, not active{_since(consent, request)}"
     if _PRIVACY not in consent.scope:
         return "its scope is not patient-privacy"
-    if not consent.policy.is_known:
+    if not consent.policy.is_known and not consent.unread:
         return "it is given under no policy that is known here"
     if not speaks_of(consent, request):
         return f"its policy speaks of another flow than {request.flow}"

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fhir_mappings.consent_parties import performers_digest
+from gateway.domain.errors import Invalid
+from gateway.domain.resource import StoredResource
 from gateway.services.consents import stored_consents
 from gateway.services.core import Core
 from gateway.services.merges import person_of
@@ -33,7 +35,7 @@ def authority_lines(core: Core, case_id: str) -> list[AuthorityLine]:
         case = cases.by_id(connection, case_id)
         person = person_of(connection, case.clinic_id, case.patient_id)
         consents = stored_consents(connection, case.clinic_id, person)
-        named = {one.id: performers_digest(one.content) for one in consents}
+        named = {one.id: _performers(one) for one in consents}
         return [
             AuthorityLine(
                 consent_id=one.consent_id,
@@ -47,3 +49,11 @@ def authority_lines(core: Core, case_id: str) -> list[AuthorityLine]:
             )
             for one in authorities.of_consents(connection, named)
         ]
+
+
+def _performers(consent: StoredResource) -> str:
+    """Whom it names; nobody where that cannot be read, as of one that was ended in haste."""
+    try:
+        return performers_digest(consent.content)
+    except Invalid:
+        return ""

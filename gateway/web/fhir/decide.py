@@ -28,4 +28,7 @@ def run(edge: Edge, resource_type: str) -> Response:  # noqa: ARG001 - the route
         actor=caller.client_id,
         now=edge.now(),
     )
-    return json_response(answer_to_fhir(outcome=found.outcome, answer=found.answer, things=found.things))
+    answer = answer_to_fhir(
+        outcome=found.outcome, answer=found.answer, hindrances=found.hindrances, things=found.things
+    )
+    return json_response(answer)

@@ -161,7 +161,10 @@ def test_a_consent_of_another_scope_is_kept_and_ignored(scope: str) -> None:
         (top(), True),
         (without("sourceReference"), False),
         (top(sourceReference={"display": "the form in the drawer"}), False),
-        (top(sourceReference={"identifier": CLINIC}), True),
+        (top(sourceReference={"identifier": CLINIC}), False),
+        (top(sourceReference={"reference": "https://ehr.example/fhir/DocumentReference/d1"}), False),
+        (top(sourceReference={"reference": "Contract/c1"}), False),
+        (top(sourceReference={"reference": "DocumentReference/d1/_history/2"}), True),
     ],
 )
 def test_the_source_document(change: Change, has_source: bool) -> None:
@@ -172,7 +175,14 @@ def test_the_source_document(change: Change, has_source: bool) -> None:
 
 @pytest.mark.parametrize(
     ("attachment", "has_source"),
-    [({"data": "cGRm"}, True), ({"url": "Binary/1"}, True), ({"title": "Form"}, False)],
+    [
+        ({"data": "cGRm"}, True),
+        ({"data": "cGRm", "url": "https://ehr.example/forms/1"}, True),
+        ({"url": "Binary/1"}, True),
+        ({"url": "https://ehr.example/forms/1"}, False),
+        ({"url": "https://ehr.example/forms/1", "hash": "2jmj7l5rSw0yVb/vlWAYkK/YBwk="}, False),
+        ({"title": "Form"}, False),
+    ],
 )
 def test_the_source_as_an_attachment(attachment: Resource, has_source: bool) -> None:
     resource = changed(without("sourceReference")) | {"sourceAttachment": attachment}

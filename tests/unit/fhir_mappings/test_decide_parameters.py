@@ -10,6 +10,7 @@ from fhir_mappings.validation import check_resource
 from gateway.domain.consent import ConsentVersion, Outcome
 from gateway.domain.consent.explanation import Explanation, Passage
 from gateway.domain.consent.vocabulary import ACT_REASON
+from gateway.domain.delivery import Hindrance
 from gateway.domain.errors import GatewayError, Unprocessable
 from gateway.domain.party import Identifier
 
@@ -77,10 +78,15 @@ def test_the_answer_is_a_parameters_resource() -> None:
     denied = Explanation(
         "DocumentReference/d1", Outcome.DENY, "May that?", "No.", ("Nothing permits it.",), None, (), ()
     )
-    answer = answer_to_fhir(outcome="deny", answer="1 of 2 may leave.", things=[permitted, denied])
+    closed = Hindrance("closed-case", "the case is closed")
+    answer = answer_to_fhir(outcome="deny", answer="1 of 2 may leave.", hindrances=[closed], things=[permitted, denied])
     check_resource(answer, ("Parameters",))
-    outcome, words, first, second = answer["parameter"]
+    outcome, words, hindrance, first, second = answer["parameter"]
     assert (outcome["valueCode"], words["valueString"]) == ("deny", "1 of 2 may leave.")
+    assert hindrance["part"] == [
+        {"name": "code", "valueCode": "closed-case"},
+        {"name": "reason", "valueString": "the case is closed"},
+    ]
     assert [one["name"] for one in second["part"]] == ["about", "outcome", "question", "answer", "reason"]
     by_name = {one["name"]: one for one in first["part"]}
     assert (by_name["about"]["valueString"], by_name["outcome"]["valueCode"]) == ("ImagingStudy/s1", "permit")

@@ -17,6 +17,7 @@ from gateway.domain.errors import Transient
 from gateway.domain.party import Party, PartyKind
 from gateway.domain.work import JobKind, WorkerPresence
 from gateway.services import second_look
+from gateway.services.resources import store_internal
 from gateway.services.work import sentence_of
 from gateway.store import audit, clients, outbox, parties, workers
 from gateway.store.clients import Client, Proof
@@ -224,6 +225,29 @@ def test_objects_that_came_for_a_closed_case(tmp_path: Path) -> None:
     assert not step.is_ok
     assert "study0" in step.detail
     assert step.remedy == "Run for each: consilium study show ID"
+
+
+def test_consents_that_cannot_be_read_any_more(tmp_path: Path) -> None:
+    assert found()["consents"].is_ok
+    (tmp_path / "data").mkdir(exist_ok=True)
+    database = Database(f"sqlite:///{tmp_path}/data/consilium.db")
+    upgrade(database)
+    assert found()["consents"] == Step("consents", True, "all can be read")
+    with database.write("test") as connection:
+        clinic = Party("clinic0", PartyKind.CLINIC, "ankara", (), "TR", "Europe/Istanbul")
+        parties.add_party(connection, clinic, now=NOW)
+        for name, status in (
+            ("broken", "active"),
+            ("stopped", "inactive"),
+            *((f"more{n:02}", "active") for n in range(21)),
+        ):
+            content = {"resourceType": "Consent", "id": name, "status": status, "text": {"div": "Ayşe"}}
+            store_internal(connection, "clinic0", content, now=NOW)
+    database.dispose()
+    step = found()["consents"]
+    named = ", ".join(["broken", *(f"more{n:02}" for n in range(19))])
+    assert (step.is_ok, step.detail) == (False, f"22 cannot be read: {named} and 2 more")
+    assert "the clinic has sent each anew" in step.remedy
 
 
 def test_clients_with_keys_need_the_address_that_their_assertions_name(

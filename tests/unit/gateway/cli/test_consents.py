@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from gateway.cli import main
 from gateway.cli.office import Office
+from gateway.store import cases
 from gateway.store.engine import Database
 from tests.unit.gateway.services.consent_acts import GUARDIAN, actions, consent, move
 from tests.unit.gateway.services.scenery import DISCLOSE, Scenery
@@ -40,6 +41,18 @@ def test_explaining_goes_through_the_provisions(scenery: Scenery) -> None:
     assert (shown["outcome"], shown["at"]) == ("permit", "2026-02-28T21:00:00+00:00")
     assert [one["consents"] for one in shown["things"]] == [[{"id": given, "version": 1}]] * 2
     assert "FHIR dateTime" in _said(*asked, "--at", "tomorrow", exit_code=1)
+
+
+def test_of_a_closed_case_it_says_that_nothing_leaves(scenery: Scenery) -> None:
+    scenery.consent(DISCLOSE)
+    with scenery.core.database.write("test") as connection:
+        cases.close(connection, scenery.case.id, scenery.clock())
+    asked = ("consent", "explain", "--case", scenery.case.id, "--to", "board-node")
+    assert _said(*asked).startswith(
+        "To board (disclose-to-reviewer): Yes. Whatever the consents say, nothing leaves: the case is closed since "
+    )
+    shown = json.loads(_said(*asked, "--json"))
+    assert (shown["outcome"], [one["code"] for one in shown["hindrances"]]) == ("permit", ["closed-case"])
 
 
 def test_revoking_by_letter(scenery: Scenery) -> None:

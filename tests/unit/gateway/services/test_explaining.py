@@ -8,15 +8,19 @@ import pytest
 from gateway.demo import resources as demo
 from gateway.domain.consent import Outcome
 from gateway.domain.delivery import DeliveryKind, Flow
-from gateway.domain.errors import GatewayError, NotFound, Unprocessable
+from gateway.domain.errors import GatewayError, NotFound, NotYet, Unprocessable
 from gateway.domain.party import Identifier
 from gateway.domain.record import Delivery
-from gateway.services import egress, representation
+from gateway.services import consent_listing, egress, representation, revoking
 from gateway.services.disclosure import item_of
 from gateway.services.explaining import Explained, explain_to_clinic, explain_to_person
-from gateway.store import deliveries, parties, tables
+from gateway.services.resources import store_internal
+from gateway.store import cases, deliveries, parties, tables
 from tests.unit.gateway.services.consent_acts import GUARDIAN, actions, consent, document, instant, move, patient
 from tests.unit.gateway.services.scenery import CLINIC, DATA, DISCLOSE, RETURN, REVIEWER, Scenery
+
+OPTIN = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTIN"}
+WORDY = {"coding": [OPTIN], "text": "only if my son agrees"}
 
 
 def _explained(scenery: Scenery, endpoint: str = "board-node", moment: str = "") -> Explained:
@@ -86,6 +90,28 @@ def test_it_agrees_with_the_exit_of_each_kind(scenery: Scenery, kind: DeliveryKi
     _check_as_granted(scenery, MADE[kind](scenery))
 
 
+def test_a_consent_that_cannot_be_read_any_more_is_named(scenery: Scenery) -> None:
+    """An earlier version took it in: no exit opens, and each says which consent it is and what is wrong with it."""
+    scenery.consent(DISCLOSE)
+    content = demo.consent(DATA, DISCLOSE, f"Patient/{scenery.case.patient_id}") | {"policyRule": WORDY}
+    with scenery.core.database.write("test") as connection:
+        kept = store_internal(connection, "ankara", content, now=scenery.clock())
+    delivery = scenery.images("1.1")
+    with pytest.raises(NotYet, match=rf"Consent {kept.id} version 1 cannot be read \(Consent\.policyRule\.text: "):
+        egress.grant(scenery.core, delivery.id)
+    with scenery.core.database.read() as connection:
+        made = deliveries.decisions(connection, scenery.case.id)[-1]
+    told = _explained(scenery).things[0]
+    assert (made.outcome, [tuple(one) for one in made.consents]) == ("indeterminate", [(kept.id, 1)])
+    assert (str(told.outcome), list(told.reasons)) == (made.outcome, made.reasons)
+    [passage] = [one for one in told.passages if one.consent.id == kept.id]
+    assert "cannot be read (Consent.policyRule.text" in passage.finding
+    [line] = [one for one in consent_listing.consent_lines(scenery.core, scenery.case.id) if one.id == kept.id]
+    assert (line.effect, line.status) == ("cannot be read", "active")
+    revoking.revoke(scenery.core, kept.id, reason="letter", actor="cli:officer")
+    assert egress.grant(scenery.core, delivery.id) is not None
+
+
 def test_what_does_not_leave_together_is_not_decided_together(scenery: Scenery) -> None:
     """A denial of documents keeps the images from nobody: each goes, or stays, for itself."""
     _permitted_without(scenery, DISCLOSE, "DocumentReference")
@@ -119,6 +145,33 @@ def _check_as_granted(scenery: Scenery, delivery: Delivery) -> None:
     assert (str(told.outcome), list(told.reasons), told.valid_until) == (made.outcome, made.reasons, made.valid_until)
     assert [(one.id, one.version) for one in told.consents] == [tuple(one) for one in made.consents]
     assert is_granted is (told.outcome is Outcome.PERMIT)
+
+
+@pytest.mark.parametrize("kind", list(DeliveryKind), ids=str)
+def test_of_a_closed_case_it_tells_what_its_exits_do(scenery: Scenery, kind: DeliveryKind) -> None:
+    """To the reviewer nothing leaves any more, whatever the consents say; the report goes back."""
+    scenery.consent(kind.flow)
+    delivery = MADE[kind](scenery)
+    with scenery.core.database.write("test") as connection:
+        cases.close(connection, scenery.case.id, instant("2026-03-02T10:00:00Z"))
+    told = _explained(scenery, delivery.endpoint_id)
+    is_granted = egress.grant(scenery.core, delivery.id) is not None
+    assert (told.outcome, is_granted) == (Outcome.PERMIT, not told.hindrances)
+    assert [one.code for one in told.hindrances] == ["closed-case"] * (kind.flow is DISCLOSE)
+    if told.hindrances:
+        why = "the case is closed since 2026-03-02T13:00:00+03:00: nothing goes to the reviewer any more"
+        assert (told.hindrances[0].why, told.answer) == (why, f"Yes. Whatever the consents say, nothing leaves: {why}.")
+
+
+def test_after_a_restore_it_tells_that_nothing_leaves(scenery: Scenery) -> None:
+    scenery.consent(DISCLOSE)
+    delivery = scenery.images("1.1")
+    with scenery.core.database.write("test") as connection:
+        connection.execute(tables.party.update().values(restored_at=scenery.clock()))
+    told = _asked(scenery)
+    assert (told.outcome, [one.code for one in told.hindrances]) == (Outcome.PERMIT, ["restored"])
+    with pytest.raises(NotYet):
+        egress.grant(scenery.core, delivery.id)
 
 
 def test_another_moment_is_read_in_the_custodians_zone(scenery: Scenery) -> None:

@@ -34,6 +34,14 @@ def test_a_consent_under_the_record_that_was_merged_away_is_the_survivors(scener
     assert egress.grant(scenery.core, delivery.id) is not None
 
 
+def test_a_consent_names_its_patient_by_the_record_and_not_by_a_number_alone(scenery: Scenery) -> None:
+    number = {"identifier": {"system": "https://ankara.example/mrn", "value": "4711"}}
+    for named in (number, {"reference": "https://ehr.example/fhir/Patient/1"}, number | {"reference": "Group/1"}):
+        with pytest.raises(Unprocessable, match="Patient/id of this server") as refused:
+            consent(scenery, DISCLOSE, patient=named)
+        assert refused.value.at == "Consent.patient"
+
+
 def test_the_survivor_may_say_it_as_well_also_when_it_comes_new(scenery: Scenery) -> None:
     scenery.consent(DISCLOSE)
     delivery = scenery.images("1.1")

@@ -174,3 +174,19 @@ def test_a_new_address_is_not_held_against_what_failed_at_the_old_one(database: 
     registry.register_endpoint(database, party_name="ankara", new=moved, actor="cli:test", now=NOW)
     with database.read() as connection:
         assert breakers.by_endpoint(connection, ehr.id) == CLOSED
+
+
+@pytest.mark.parametrize("value", ["ANK ", "\u200bANK", "AN\u00a0K", "AN  K", " "])
+def test_an_identifier_with_what_nobody_sees_is_refused(database: Database, value: str) -> None:
+    """A consent that names what looks the same would not reach the party."""
+    unseen = Identifier("urn:oid:1.2.3", value)
+    for identifiers in ([unseen], [IDENTIFIER, unseen]):
+        with pytest.raises(Invalid) as refused:
+            clinic(database, identifiers=identifiers)
+        assert refused.value.at == "identifier.value"
+    with pytest.raises(Invalid) as refused:
+        clinic(database, identifiers=[Identifier("urn:oid:1.2.3\u200b", "ANK")])
+    assert refused.value.at == "identifier.system"
+    reviewer: dict[str, Any] = {"kind": PartyKind.REVIEWER, "name": "board", "endpoints": []}
+    with pytest.raises(Invalid):
+        clinic(database, **reviewer, works_for=[Identifier("urn:oid:1.2.3", value)])

@@ -1,7 +1,7 @@
 """A gateway with two clinics and a reviewer, and a client of each, over Flask's test client."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
@@ -120,6 +120,12 @@ class World:
         self.worker_shows()
         self.application: Flask = create_application(self.edge)
         self.http: FlaskClient = self.application.test_client()
+
+    def sets_in_motion(self, effects: Mapping[str, Effect]) -> None:
+        """From now on what is stored has these effects."""
+        self.edge = replace(self.edge, effects=effects)
+        self.application = create_application(self.edge)
+        self.http = self.application.test_client()
 
     def worker_shows(self, waits_for: str = "", queues: Iterable[str] = QUEUES.values()) -> None:
         """The one worker of this gateway is there at this moment."""

@@ -5,9 +5,10 @@ import pytest
 from sqlalchemy import select
 
 from gateway.domain.errors import Conflict
+from gateway.services.resources import store_internal
 from gateway.store.tables import resource, resource_version
 from tests.statements import executed, under_the_write_lock
-from tests.unit.gateway.web.support import BASE, FHIR_JSON, World, order, patient, problem
+from tests.unit.gateway.web.support import BASE, FHIR_JSON, World, bundle, order, patient, posted, problem
 
 MRN = "identifier=https%3A%2F%2Fclinic.example%2Fmrn%7C4711"
 
@@ -57,6 +58,56 @@ def test_a_conditional_create_finds_what_is_there(world: World) -> None:
     assert found.data == created.data
     assert found.headers["Location"] == created.headers["Location"]
     assert len(world.effects.seen) == 1
+
+
+def _others() -> dict[str, dict[str, Any]]:
+    bad = {"system": "https://clinic.example/mrn", "value": "4711\u200b"}
+    person = {"reference": "Patient/nobody", "identifier": bad}
+    return {
+        "Patient.identifier[0].value": patient("\u206047\u00ad11"),
+        "Patient.identifier[1].system": patient(
+            identifier=[patient()["identifier"][0], {"system": "urn:x\u200b", "value": "1"}]
+        ),
+        "ServiceRequest.identifier[0].value": order("Patient/nobody", " ORD-1"),
+        "ServiceRequest.requisition.value": order("Patient/nobody") | {"requisition": bad},
+        "ServiceRequest.performer[0].identifier.value": order("Patient/nobody") | {"performer": [{"identifier": bad}]},
+        "ServiceRequest.subject.identifier.value": order("Patient/nobody") | {"subject": person},
+        "Patient.extension[0].valueIdentifier.value": patient(
+            extension=[{"url": "https://example.org/x", "valueIdentifier": bad}]
+        ),
+    }
+
+
+@pytest.mark.parametrize("at", _others())
+def test_an_identifier_with_what_nobody_sees_is_refused(world: World, at: str) -> None:
+    """It would be another one than the one that looks the same, and its Patient a second one."""
+    resource = _others()[at]
+    headers = {"If-None-Exist": "identifier=https://clinic.example/mrn|4711"}
+    refused = world.ask("POST", f"/{resource['resourceType']}", resource, headers=headers if "Patient" in at else None)
+    assert problem(refused) == (422, "business-rule", at)
+    assert "4711" not in refused.text
+    in_bundle = world.ask("POST", "", bundle(posted(resource)))
+    assert problem(in_bundle) == (422, "business-rule", f"Bundle.entry[0].resource.{at.partition('.')[2]}")
+    assert world.ask("GET", f"/{resource['resourceType']}").get_json(force=True)["total"] == 0
+
+
+def test_a_no_break_space_is_no_letter_of_a_string(world: World) -> None:
+    assert problem(world.ask("POST", "/Patient", patient("4711\u00a0"))) == (
+        400,
+        "invalid",
+        "Patient.identifier[0].value",
+    )
+
+
+def test_one_that_is_on_file_is_still_read_found_and_mended(world: World) -> None:
+    with world.database.write("test") as connection:
+        kept = store_internal(connection, world.party_ids["clinic"], patient("4711 "), now=world.clock())
+    assert world.ask("GET", f"/Patient/{kept.id}").status_code == 200
+    found = world.ask("GET", "/Patient?identifier=https://clinic.example/mrn|4711%20").get_json(force=True)
+    assert found["total"] == 1
+    changed = patient("4711 ", id=kept.id)
+    assert problem(world.ask("PUT", f"/Patient/{kept.id}", changed))[0] == 422
+    assert world.ask("PUT", f"/Patient/{kept.id}", patient("4711", id=kept.id)).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,21 @@ def test_the_decision_with_its_reasons_and_an_audit_row(world: World, case_id: s
     assert (row.case_id, row.details["outcome"]) == (case_id, "deny")
 
 
+def test_a_closed_case_says_that_nothing_leaves(world: World, case_id: str) -> None:
+    open_still = world.ask("POST", "/Consent/$decide", _asked(case_id)).get_json()["parameter"]
+    assert not [one for one in open_still if one["name"] == "hindrance"]
+    with world.database.write("test") as connection:
+        cases.close(connection, case_id, world.clock())
+    parameters = world.ask("POST", "/Consent/$decide", _asked(case_id)).get_json()["parameter"]
+    [hindrance] = [one["part"] for one in parameters if one["name"] == "hindrance"]
+    assert [one["name"] for one in hindrance] == ["code", "reason"]
+    assert hindrance[0]["valueCode"] == "closed-case"
+    [answer] = [one["valueString"] for one in parameters if one["name"] == "answer"]
+    assert answer == f"No. Whatever the consents say, nothing leaves: {hindrance[1]['valueString']}."
+    back = world.ask("POST", "/Consent/$decide", _asked(case_id, "clinic")).get_json()["parameter"]
+    assert not [one for one in back if one["name"] == "hindrance"]
+
+
 def test_another_clinics_case_is_as_one_that_never_was(world: World, case_id: str) -> None:
     others = world.ask("POST", "/Consent/$decide", _asked(case_id), by="other-clinic")
     unknown = world.ask("POST", "/Consent/$decide", _asked("x" * len(case_id)), by="other-clinic")

@@ -43,7 +43,7 @@ def _says(consent: Consent, item: Item, request: DisclosureRequest) -> str:
         kind = "deny"
     found: list[tuple[int, str]] = []
     _collect([(root, kind)], item, request, found)
-    if consent.policy.flows:
+    if consent.policy.flows and not consent.policy.is_root_decisive:
         found = [one for one in found if one != (1, "deny")]
     if not consent.has_signature_or_source:
         found = [one for one in found if one[1] == "deny"]

@@ -3,11 +3,13 @@
 What the keys mean is said at the top of decisions/world.toml.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from fhir_mappings.consent import consent_from_fhir
+from fhir_mappings.consent_on_file import consent_on_file
 from gateway.domain.consent import (
     AuthorityEnd,
     Coding,
@@ -97,7 +99,11 @@ def _consent(given: Notation, number: int) -> Consent:
     facts["supersedes"] = frozenset(given.get("supersedes", ()))
     facts["stored_at"] = datetime.fromisoformat(given["stored"]) if "stored" in given else None
     resource, version = given.get("whole") or _resource(given), given.get("version", 1)
-    consent = consent_from_fhir(resource, id=given.get("id", f"c{number}"), version=version, **facts)
+    read: Callable[..., Consent] = consent_from_fhir
+    if given.get("on_file", False):
+        read = consent_on_file
+        del facts["is_authority_recorded"]
+    consent = read(resource, id=given.get("id", f"c{number}"), version=version, **facts)
     return replace(consent, authority_end=_authority_end(given))
 
 

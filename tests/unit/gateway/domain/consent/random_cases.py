@@ -48,6 +48,7 @@ POLICIES = (
     *(Policy(PolicyRule.OPTIN), Policy(PolicyRule.OPTOUT), Policy(is_root_decisive=True)),
     *(Policy(flows=frozenset({flow})) for flow in Flow),
     *(Policy(flows=frozenset(Flow)), Policy(PolicyRule.OPTOUT, frozenset(Flow))),
+    Policy(flows=frozenset(Flow), is_root_decisive=True),
 )
 FIRST_DAY = date(2026, 3, 26)
 """The clocks in Berlin go forward on the 29th."""

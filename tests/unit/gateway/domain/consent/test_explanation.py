@@ -41,6 +41,18 @@ def test_every_row_of_the_table_can_be_explained() -> None:
         assert decision.outcome is not Outcome.PERMIT or any(applied), row.name
 
 
+def test_the_words_about_one_that_cannot_be_read() -> None:
+    asked = request(STUDY, PATHOLOGY)
+    given = [replace(consent(), unread="Consent.policy: no policy is known")]
+    told = explain(given, asked, decide(given, asked))
+    assert told.answer == "It could not be decided; nothing is sent."
+    why = (
+        "it cannot be read (Consent.policy: no policy is known), so it permits nothing, and what it denies is not known"
+    )
+    found = [(one.path, one.says, one.finding) for one in told.passages]
+    assert found == [("Consent", "", f"It applies to {BOTH}: {why}.")]
+
+
 def test_the_words() -> None:
     root = bare(
         permit(
