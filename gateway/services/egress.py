@@ -117,6 +117,7 @@ def _evidence(delivery: Delivery, recorded: Recorded) -> dict[str, object]:
         "to": recorded.recipient.name,
         "purposes": sorted(FLOW_PURPOSES[flow]),
         "consents": [f"{used.id}/{used.version}" for used in recorded.decision.consents],
+        **recorded.versions,
         **transfer_used(recorded.decision),
     }
 

@@ -7,15 +7,22 @@ from gateway.domain.consent.answer import NO, UNKNOWN, YES, Match
 from gateway.domain.consent.labels import label_match
 from gateway.domain.consent.model import PERMIT, Coding, Effect, PartyReference, Provision
 from gateway.domain.consent.period import Period, midnight
-from gateway.domain.consent.request import DisclosureRequest, Item, Numbers, Recipient, local_type, numbers_of
+from gateway.domain.consent.request import DisclosureRequest, Item, Recipient, local_type
 from gateway.domain.consent.vocabulary import ACT_REASON, CONSENT_ACTION, CONSENT_ACTIONS, FLOW_PURPOSES, PURPOSES
-from gateway.domain.party import Identifier
+from gateway.domain.party import Identifier, Numbers, numbers_of
 
 
 def recipient_match(named: tuple[PartyReference, ...], recipient: Recipient) -> Match:
     """Whether a provision's recipients (at least one) include this one."""
-    references, numbers = recipient.all_references, recipient.numbers
-    return max([_named_match(one, references, numbers, recipient.is_another) for one in named])
+    return max([party_match(one, recipient) for one in named])
+
+
+def party_match(named: PartyReference, recipient: Recipient) -> Match:
+    """Whether this one is the recipient."""
+    if named.resource is not None:
+        literal = recipient.is_named_by(local_type(named.reference), named.resource)
+        return _agreed(_identifier_match(named.identifier, recipient.numbers), literal)
+    return _named_match(named, recipient.all_references, recipient.numbers, recipient.is_another)
 
 
 def may_name(provision: Provision, effect: Effect | None, recipient: Recipient) -> bool:
@@ -113,6 +120,10 @@ def _named_match(
     kind = local_type(named.reference)
     is_no = kind and is_another(kind)
     literal = YES if named.reference in references else NO if is_no else UNKNOWN
+    return _agreed(identifier, literal)
+
+
+def _agreed(identifier: Match, literal: Match) -> Match:
     if identifier is UNKNOWN:
         return literal
     return identifier if literal in (UNKNOWN, identifier) else UNKNOWN
