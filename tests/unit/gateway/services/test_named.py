@@ -20,7 +20,7 @@ TREATMENT = [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "c
 
 
 def organization(scenery: Scenery, *identifiers: Identifier, of: str = "", **elements: Any) -> str:
-    """A new one with these, or a new version of it; gives its reference."""
+    """A new one with these, or a new version of it, without what it sets in motion; gives its reference."""
     content: dict[str, Any] = {"resourceType": "Organization", "name": "x", **elements}
     content |= (
         {"identifier": [{"system": one.system, "value": one.value} for one in identifiers]} if identifiers else {}
