@@ -131,16 +131,17 @@ def require_decided(recorded: Recorded | None) -> None:
 def grant(core: Core, delivery_id: str) -> EgressGrant | None:
     """Decide anew and commit the permission to send this payload for 60 s; that commit is the disclosure.
 
-    None when the delivery has ended, a later version is there already, a person holds it back, or consent denies; it
-    is held then. Raises NotYet before its turn, and Transient when the consents could not be read, or those since a
-    restored backup are not known yet.
+    None when the delivery has ended, is for one who does not review the case any more, a later version is there
+    already, a person holds it back, or consent denies; it is held then. Raises NotYet before its turn, and Transient
+    when the consents could not be read, or those since a restored backup are not known yet.
     """
     with core.database.write("egress.grant") as connection:
         case = cases.lock(connection, deliveries.by_id(connection, delivery_id).case_id)
         now = core.now()
         delivery = deliveries.by_id(connection, delivery_id)
         require_resumed(parties.party_by_id(connection, case.clinic_id))
-        is_over = case.state != "open" and delivery.kind.flow is Flow.DISCLOSE_TO_REVIEWER
+        is_to_reviewer = delivery.kind.flow is Flow.DISCLOSE_TO_REVIEWER
+        is_over = is_to_reviewer and (case.state != "open" or not _is_of_reviewer(connection, case, delivery))
         is_waiting = delivery.state in (DeliveryState.PENDING, DeliveryState.HELD) and delivery.stopped_by is None
         if is_over or not is_waiting or not delivery.payload_sha256:
             return None
@@ -152,6 +153,10 @@ def grant(core: Core, delivery_id: str) -> EgressGrant | None:
         granted = _granted(connection, delivery, recorded, now) if recorded.is_permit else None
     require_decided(recorded)
     return granted
+
+
+def _is_of_reviewer(connection: Connection, case: Case, delivery: Delivery) -> bool:
+    return recipient_of(connection, delivery).id == case.reviewer_id
 
 
 def _granted(connection: Connection, delivery: Delivery, recorded: Recorded, now: datetime) -> EgressGrant:

@@ -19,6 +19,7 @@ _TOLD = {
     "consent.attested": "Provenance of a consent received",
     "authority.record": "authority of a representative recorded",
     "authority.withdraw": "authority of a representative withdrawn",
+    "case.reassign": "order named another reviewer",
     "case.follow-merge": "order moved to the record that the patient was merged into",
     "recall.notice": "recall notice",
     "recall.acknowledged": "recall acknowledged",
