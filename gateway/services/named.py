@@ -13,12 +13,12 @@ from sqlalchemy import Connection
 from gateway.domain.consent import Consent, ConsentVersion, Decision, Look, NamedResource, Recipient
 from gateway.domain.consent.answer import NO
 from gateway.domain.consent.match import party_match
-from gateway.domain.consent.naming import parties_told, resources_named, with_resources
+from gateway.domain.consent.naming import recipients_named, resources_named, with_resources
 from gateway.domain.resource import StoredResource
 from gateway.services.resource_rules import business_identifiers
 from gateway.store import resources
 
-_NOWHERE = Look()
+NOWHERE = Look(0)
 
 
 @dataclass(frozen=True, order=True)
@@ -64,7 +64,7 @@ def with_named(
 
     def known(reference: str, at: datetime | None) -> NamedResource:
         stored = newest.get(reference)
-        now = _NOWHERE if stored is None else look_of(stored)
+        now = NOWHERE if stored is None else look_of(stored)
         then = now
         if stored is not None and at is not None and stored.stored_at > at:
             if (reference, at) not in earlier:
@@ -83,7 +83,7 @@ def reads_of(decision: Decision, consents: Iterable[Consent], recipient: Recipie
 
 def _reads(consents: Collection[Consent], recipient: Recipient) -> Iterator[Read]:
     for consent in consents:
-        for named in parties_told(consent):
+        for named in recipients_named(consent):
             if named.resource is not None and party_match(named, recipient) is not NO:
                 then, now = named.resource.then.version, named.resource.now.version
                 yield Read(consent.key, named.reference, then, now)
@@ -97,4 +97,4 @@ def _newest(connection: Connection, clinic_id: str, references: Collection[str])
 def _look_at(connection: Connection, stored: StoredResource, at: datetime) -> Look:
     """As it was at that moment."""
     then = resources.version_at(connection, stored.party_id, stored.type, stored.id, at)
-    return _NOWHERE if then is None else look_of(then)
+    return NOWHERE if then is None else look_of(then)

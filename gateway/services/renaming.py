@@ -16,7 +16,7 @@ from gateway.domain.record import Case
 from gateway.domain.resource import StoredResource
 from gateway.services.consents import Ground, read_consents
 from gateway.services.merges import person_of
-from gateway.services.named import look_of
+from gateway.services.named import NOWHERE, look_of
 from gateway.services.revocation import Change, patient_of_consent, reconsider_case, redecide_case
 from gateway.store import audit, cases, parties, resources
 
@@ -41,7 +41,7 @@ def resource_stored(connection: Connection, stored: StoredResource) -> None:
 
 def _look_before(connection: Connection, stored: StoredResource) -> Look:
     if stored.version == 1:
-        return Look()
+        return NOWHERE
     return look_of(resources.version(connection, stored.party_id, stored.type, stored.id, stored.version - 1))
 
 

@@ -37,7 +37,7 @@ class Coding:
 class Look:
     """What a resource of the clinic said of who it is: in `version`, 0 where there was none."""
 
-    version: int = 0
+    version: int
     identifiers: frozenset[Identifier] = frozenset()
     is_active: bool = True
 

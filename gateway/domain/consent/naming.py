@@ -7,28 +7,24 @@ from gateway.domain.consent.model import Consent, NamedResource, PartyReference,
 from gateway.domain.consent.request import PARTY_TYPES, local_type
 
 
+def recipients_named(consent: Consent) -> Iterator[PartyReference]:
+    """Everybody whom its provisions name, at any depth."""
+    pending = [consent.provision] if consent.provision else []
+    while pending:
+        one = pending.pop()
+        yield from one.recipients
+        pending.extend(one.provisions)
+
+
 def resources_named(consent: Consent) -> frozenset[str]:
     """The literal references (`Organization/12`) of it."""
-    literal = {one.reference for one in _recipients(consent.provision)}
+    literal = {one.reference for one in recipients_named(consent)}
     return frozenset(one for one in literal if local_type(one) in PARTY_TYPES)
-
-
-def parties_told(consent: Consent) -> Iterator[PartyReference]:
-    """Those of which it is known what they say."""
-    return (one for one in _recipients(consent.provision) if one.resource is not None)
 
 
 def with_resources(consent: Consent, known: Mapping[str, NamedResource]) -> Consent:
     """The same, those references with what they lead to as far as it is known."""
     return replace(consent, provision=_told(consent.provision, known)) if consent.provision else consent
-
-
-def _recipients(provision: Provision | None) -> Iterator[PartyReference]:
-    pending = [provision] if provision else []
-    while pending:
-        one = pending.pop()
-        yield from one.recipients
-        pending.extend(one.provisions)
 
 
 def _told(provision: Provision, known: Mapping[str, NamedResource]) -> Provision:

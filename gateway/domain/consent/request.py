@@ -63,19 +63,18 @@ class Recipient:
 
     def is_named_by(self, kind: str, named: NamedResource) -> Match:
         """Whether a resource of that type is this recipient: then and now, or neither then nor now, else not known."""
-        if (found := self._answers.get((kind, named))) is None:
-            then = self._seen(kind, named.then)
-            found = then if named.now is named.then or self._seen(kind, named.now) is then else UNKNOWN
-            self._answers[kind, named] = found
-        return found
+        then = self._seen(kind, named.then)
+        return then if named.now is named.then or self._seen(kind, named.now) is then else UNKNOWN
 
     def _seen(self, kind: str, look: Look) -> Match:
         """Whom one look at it shows: by one of its identifiers them, by others of the same system somebody else."""
-        known = self.numbers if kind == "Organization" else self._own_numbers
-        shared = [(known[system], values) for system, values in look.numbers.items() if system in known]
-        if any(not one.isdisjoint(values) for one, values in shared):
-            return YES if look.is_active else UNKNOWN
-        return NO if shared and self._may_be_compared(kind) else UNKNOWN
+        known, is_comparable = self.numbers if kind == "Organization" else self._own_numbers, False
+        for system, values in look.numbers.items():
+            if system in known:
+                is_comparable = True
+                if not known[system].isdisjoint(values):
+                    return YES if look.is_active else UNKNOWN
+        return NO if is_comparable and self._may_be_compared(kind) else UNKNOWN
 
     def _may_be_compared(self, kind: str) -> bool:
         """Of a person the roles are not known, of a role not the person, nor the Organization if none is given."""
@@ -86,10 +85,6 @@ class Recipient:
     @cached_property
     def _own_numbers(self) -> Numbers:
         return numbers_of(self.identifiers)
-
-    @cached_property
-    def _answers(self) -> dict[tuple[str, NamedResource], Match]:
-        return {}
 
     @cached_property
     def _local_types(self) -> frozenset[str]:

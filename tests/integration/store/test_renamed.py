@@ -6,13 +6,17 @@ from typing import Any
 
 import pytest
 
+from gateway.demo import resources as demo
 from gateway.domain.delivery import DeliveryState
 from gateway.domain.party import Identifier
 from gateway.services import egress, renaming
 from gateway.services.recall import recall_lines
-from gateway.store import audit, parties
+from gateway.store import audit, deliveries, parties
 from gateway.store.engine import Database
 from gateway.store.tables import egress_grant
+from tests.integration.store.finished import Clinic
+from tests.integration.store.stage import REVIEWER as REVIEWING
+from tests.integration.store.stage import update
 from tests.unit.gateway.services.consent_acts import stored
 from tests.unit.gateway.services.scenery import DISCLOSE, REVIEWER, Scenery
 from tests.unit.gateway.services.test_named import INSURER, deny, permit
@@ -26,7 +30,7 @@ def scenery(database: Database, tmp_path: Path) -> Scenery:
 
 
 def _store(scenery: Scenery, *identifiers: Identifier, of: str = "", **elements: Any) -> str:
-    numbers = [{"system": one.system, "value": one.value} for one in identifiers]
+    numbers = _numbers(*identifiers)
     content: dict[str, Any] = {"resourceType": "Organization", "name": "x", **elements}
     content |= {"identifier": numbers} if numbers else {}
     scenery.clock.forward(seconds=1)
@@ -121,6 +125,29 @@ def test_the_reviewers_own_organization_comes_and_the_employer_counts_no_more(sc
     assert scenery.delivery(waiting.id).state is DeliveryState.PENDING
     _store(scenery, REVIEWER)
     assert scenery.delivery(waiting.id).state is DeliveryState.HELD
+
+
+@pytest.mark.parametrize("kind", ["Organization", "Practitioner", "PractitionerRole"])
+def test_over_the_clinics_own_requests(clinic: Clinic, kind: str) -> None:
+    """What its client sends; the consent names the resource in the same request in which both come."""
+    data = clinic.stage.case_data()
+    [named] = clinic.stage.post({"resourceType": kind, "identifier": _numbers(REVIEWING)})
+    bundle = demo.clinic_bundle(data, b"%PDF-1.7")
+    for one in (entry["resource"] for entry in bundle["entry"]):
+        for actor in one.get("provision", {}).get("actor", []) if one["resourceType"] == "Consent" else []:
+            if actor["reference"].get("identifier", {}).get("value") == REVIEWING.value:
+                actor["reference"] = {"reference": f"{kind}/{named.id}"}
+    case_id = clinic.order(bundle, data=data)
+    clinic.arrive(case_id)
+    clinic.stage.post(update(named, identifier=_numbers(INSURER)))
+    with clinic.stage.core.database.read() as connection:
+        left = {one.id for one in deliveries.listed(connection, case_id=case_id)}
+    assert len(left) == 2
+    assert {one.delivery_id for one in recall_lines(clinic.stage.core, limit=10)} == left
+
+
+def _numbers(*identifiers: Identifier) -> list[dict[str, str]]:
+    return [{"system": one.system, "value": one.value} for one in identifiers]
 
 
 def _is_open(scenery: Scenery, grant_id: str) -> bool:

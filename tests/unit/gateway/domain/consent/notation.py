@@ -22,7 +22,7 @@ from gateway.domain.consent import (
     TransferKind,
     decide,
 )
-from gateway.domain.consent.naming import with_resources
+from gateway.domain.consent.naming import resources_named, with_resources
 from gateway.domain.delivery import Flow
 from gateway.domain.errors import Invalid
 from gateway.domain.party import Identifier
@@ -101,7 +101,9 @@ def _consent(given: Notation, number: int) -> Consent:
     facts["stored_at"] = datetime.fromisoformat(given["stored"]) if "stored" in given else None
     resource, version = given.get("whole") or _resource(given), given.get("version", 1)
     consent = consent_from_fhir(resource, id=given.get("id", f"c{number}"), version=version, **facts)
-    return replace(with_resources(consent, _named(given)), authority_end=_authority_end(given))
+    carried = _named(given)
+    known = {one: carried[one] for one in resources_named(consent) if one in carried}
+    return replace(with_resources(consent, known), authority_end=_authority_end(given))
 
 
 def _named(given: Notation) -> dict[str, NamedResource]:
