@@ -1,8 +1,9 @@
 """An Organization, a Practitioner or a role says something else of who it is: consents that name it mean somebody else.
 
 What waits under them is decided anew, and what left under them and is not permitted any more is recalled, as at a new
-version of a consent and in the transaction that stores the change. Its work grows with the cases of the patients whose
-consents name it, and with those of its reviewer from which anything may still leave; others are not looked at.
+version of a consent and in the transaction that stores the change. Looked at are the cases of the patients whose
+consents name it, which may not be too many for one transaction, and those of its reviewer from which anything may
+still leave.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from gateway.domain.consent import Look
+from gateway.domain.errors import Unprocessable
 from gateway.domain.party import PartyKind
 from gateway.domain.record import Case
 from gateway.domain.resource import StoredResource
@@ -20,15 +22,29 @@ from gateway.services.named import NOWHERE, look_of
 from gateway.services.revocation import Change, patient_of_consent, reconsider_case, redecide_case
 from gateway.store import audit, cases, parties, resources
 
+MOST_CONSENTS = 1000
+"""That may name one resource whose identifiers change: some seconds of one transaction."""
+
+_TOO_MANY = (
+    f"more than {MOST_CONSENTS} consents name this resource, and would mean somebody else; leave its identifiers and "
+    "active as they are, store another resource, and name that one in new consents"
+)
 _Naming = dict[str, list[StoredResource]]
 """By the id of a patient's record the consents of the patient that name the resource."""
 
 
 def resource_stored(connection: Connection, stored: StoredResource) -> None:
-    """Effect of a version of one of them, in the transaction that stores it and serialised with every grant."""
-    was, now = _look_before(connection, stored), look_of(stored)
+    """Effect of a version of one of them, in the transaction that stores it and serialised with every grant.
+
+    Identifiers in a system in which no party is registered tell nothing, and set nothing in motion. Raises
+    Unprocessable where more than MOST_CONSENTS consents name it.
+    """
+    systems = parties.systems(connection)
+    was, now = (_as_told(look, systems) for look in (_look_before(connection, stored), look_of(stored)))
     if (was.identifiers, was.is_active) == (now.identifiers, now.is_active):
         return
+    if resources.count_referring(connection, stored.id, "actor") > MOST_CONSENTS:
+        raise Unprocessable(_TOO_MANY, at=stored.type)
     naming = _naming(connection, stored)
     for case in _locked(connection, stored, naming, was, now):
         consents = naming.get(case.patient_id, [])
@@ -37,6 +53,10 @@ def resource_stored(connection: Connection, stored: StoredResource) -> None:
             reconsider_case(connection, case, [_change(connection, one, stored, was) for one in consents])
         else:
             redecide_case(connection, case, stage="consent", now=stored.stored_at)
+
+
+def _as_told(look: Look, systems: frozenset[str]) -> Look:
+    return replace(look, identifiers=frozenset(one for one in look.identifiers if one.system in systems))
 
 
 def _look_before(connection: Connection, stored: StoredResource) -> Look:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from fhir_mappings.binary import binary_data
@@ -234,6 +234,12 @@ def referring_to_any(
     wanted: dict[str, object] = {"of_party": party_id, "of_type": resource_type, "of_parameter": parameter}
     rows = connection.execute(_REFERRING, wanted | {"of_targets": sorted(target_ids)})
     return [stored(row) for row in rows]
+
+
+def count_referring(connection: Connection, target_id: str, parameter: str) -> int:
+    """How many resources refer to it now by that parameter."""
+    is_it = and_(resource_reference.c.target_id == target_id, resource_reference.c.parameter == parameter)
+    return connection.execute(select(func.count()).select_from(resource_reference).where(is_it)).scalar_one()
 
 
 def patients_around(connection: Connection, party_id: str, ids: Collection[str]) -> set[str]:

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.demo import resources as demo
 from gateway.domain.delivery import DeliveryState
+from gateway.domain.errors import Unprocessable
 from gateway.domain.party import Identifier
 from gateway.services import egress, renaming
 from gateway.services.recall import recall_lines
@@ -19,7 +20,7 @@ from tests.integration.store.stage import REVIEWER as REVIEWING
 from tests.integration.store.stage import update
 from tests.unit.gateway.services.consent_acts import stored
 from tests.unit.gateway.services.scenery import DISCLOSE, REVIEWER, Scenery
-from tests.unit.gateway.services.test_named import INSURER, deny, permit
+from tests.unit.gateway.services.test_named import ELSEWHERE, INSURER, deny, permit
 
 HOSPITAL = replace(REVIEWER, value="hospital")
 
@@ -103,6 +104,28 @@ def test_another_name_or_address_sets_nothing_in_motion(scenery: Scenery) -> Non
     assert egress.grant(scenery.core, left.id) is not None
     _store(scenery, REVIEWER, of=named, alias=["y"])
     assert (_actions(scenery), _recalled(scenery)) == ([], [])
+
+
+def test_identifiers_of_a_system_in_which_nobody_is_registered_set_nothing_in_motion(scenery: Scenery) -> None:
+    named = _store(scenery, REVIEWER)
+    permit(scenery, named)
+    left = scenery.images("1.1")
+    assert egress.grant(scenery.core, left.id) is not None
+    _store(scenery, REVIEWER, ELSEWHERE, of=named)
+    assert (_actions(scenery), _recalled(scenery)) == ([], [])
+    assert egress.grant(scenery.core, left.id) is not None
+
+
+def test_too_many_consents_for_one_transaction_are_refused(scenery: Scenery, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = _store(scenery, REVIEWER)
+    permit(scenery, named)
+    monkeypatch.setattr(renaming, "MOST_CONSENTS", 1)
+    _store(scenery, INSURER, of=named)
+    monkeypatch.setattr(renaming, "MOST_CONSENTS", 0)
+    _store(scenery, INSURER, of=named, alias=["y"])
+    with pytest.raises(Unprocessable, match="consents name this resource") as refusal:
+        _store(scenery, REVIEWER, of=named)
+    assert refusal.value.at == "Organization"
 
 
 def test_of_other_patients_nothing_is_decided(scenery: Scenery) -> None:
