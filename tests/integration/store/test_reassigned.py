@@ -8,14 +8,16 @@ from threading import Barrier, Thread
 import pytest
 
 from gateway.demo import resources as demo
+from gateway.domain.caller import Caller
 from gateway.domain.delivery import DeliveryState, EgressGrant, Flow
 from gateway.domain.errors import NotYet, Unprocessable
 from gateway.domain.party import DicomAddress, EndpointRole, Identifier, PartyKind
 from gateway.domain.record import Delivery
 from gateway.services import cases as case_services
-from gateway.services import closing, delivery_control, egress, registry
+from gateway.services import closing, delivery_control, egress, registry, review
 from gateway.services.registry import NewEndpoint
-from gateway.store import audit, deliveries, parties
+from gateway.services.review_grant import Reading
+from gateway.store import audit, cases, deliveries, parties
 from tests.integration.store.finished import Clinic, current
 from tests.integration.store.stage import REVIEWER, Json, update
 
@@ -140,6 +142,22 @@ def test_a_grant_alone_is_a_disclosure(clinic: Clinic, second: str) -> None:
     assert any(granted)
     with pytest.raises(Unprocessable):
         _again(clinic, case_id, SECOND)
+
+
+def test_so_is_what_the_reviewer_read(clinic: Clinic, second: str) -> None:
+    case_id, core = _ordered(clinic), clinic.stage.core
+    reading = Reading(core.database, core.now, core.pseudonym_key)
+    review.read(reading, Caller("reviewer", clinic.stage.reviewer), "ServiceRequest", clinic.case(case_id).pseudonym)
+    with pytest.raises(Unprocessable):
+        _again(clinic, case_id, SECOND)
+
+
+def test_a_delivery_to_another_than_the_reviewer_gets_no_grant(clinic: Clinic, second: str) -> None:
+    """Whatever set the reviewer: the exit looks itself."""
+    case_id, first = _ordered(clinic), clinic.stage.reviewer.id
+    with clinic.stage.core.database.write("test") as connection:
+        cases.set_reviewer(connection, case_id, second)
+    assert [_granted(clinic, one) for one in _of(clinic, case_id, first)] == [None, None]
 
 
 def test_an_order_ends_whomever_it_names(clinic: Clinic, second: str) -> None:
