@@ -22,7 +22,8 @@ from gateway.domain.network import address_of, counted
 from gateway.domain.party import Endpoint
 from gateway.process import prepare_process, serve_metrics
 from gateway.services.core import Core
-from gateway.services.denials import DenialLimit, record_association_denial
+from gateway.services.denial_limit import DenialLimit
+from gateway.services.denials import NODE, record_association_denial
 from gateway.services.intake import Arrival, receive
 from gateway.store import parties
 from gateway.wiring import start_core
@@ -36,13 +37,15 @@ def run_node(settings: Settings) -> None:
         signal.signal(number, lambda _number, _frame: ended.set())
     metrics = NodeMetrics(DiskFigures(settings.data_dir, settings.storage.min_free_bytes))
     serve_metrics(settings.dicom.metrics_host, settings.dicom.metrics_port, metrics.registry)
-    node = open_node(settings, start_core(settings, "dicom-node"), metrics)
+    core, limit = start_core(settings, "dicom-node"), DenialLimit()
+    node = open_node(settings, core, metrics, limit)
     ended.wait()
     node.stop()
+    limit.sum_up(core.database, actor=NODE, now=core.now(), is_end=True)
     trace.flush()
 
 
-def open_node(settings: Settings, core: Core, metrics: NodeMetrics) -> RunningNode:
+def open_node(settings: Settings, core: Core, metrics: NodeMetrics, limit: DenialLimit | None = None) -> RunningNode:
     """Start listening. A PACS is known by its AE title from the moment it is registered, without a restart."""
 
     def find_caller(ae_title: str) -> Endpoint | None:
@@ -66,22 +69,23 @@ def open_node(settings: Settings, core: Core, metrics: NodeMetrics) -> RunningNo
         _node_settings(settings),
         find_caller=find_caller,
         receive=keep,
-        refused=partial(_remember, core, DenialLimit()),
+        refused=partial(_remember, core, limit or DenialLimit()),
         metrics=metrics,
     )
 
 
 def _remember(core: Core, limit: DenialLimit, refusal: Refusal) -> None:
     address = counted(address_of(refusal.host))
+    limit.sum_up(core.database, actor=NODE, now=core.now())
     record = partial(
         record_association_denial,
         core.database,
         reason=refusal.reason,
         address=address,
         calling_ae_title=refusal.calling_ae_title,
-        now=core.now(),
+        now=refusal.at,
     )
-    limit.leave(record, address)
+    limit.leave(record, address, now=refusal.at)
 
 
 def _node_settings(settings: Settings) -> NodeSettings:

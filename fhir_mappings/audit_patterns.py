@@ -15,7 +15,8 @@
 | audit.* | 110101 Audit Log Used | | R | |
 | backup.* | iso-21089-lifecycle archive | | E | |
 | page.view, *.show, *.shown, *.list | iso-21089-lifecycle access | | R | |
-| *.denied | 110113 Security Alert | | E | |
+| fhir.refused | rest | | E | |
+| *.denied, refusals.left-out | 110113 Security Alert | | E | |
 | client, endpoint, clinic, reviewer, user, transfer | 110113 Security Alert | 110129 Security Configuration | U | |
 | settings.changed | 110113 Security Alert | 110131 Software Configuration | U | |
 | everything else | 110100 Application Activity | | E | |
@@ -82,6 +83,8 @@ OF_ACTION = {
     "user.sign-out": Pattern("plain", _DCM, "110114", "E", ((_DCM, "110123"),)),
     "page.view": _LOOK,
     "settings.changed": Pattern("plain", _DCM, "110113", "U", ((_DCM, "110131"),)),
+    "fhir.refused": Pattern("plain", _REST, "rest", "E"),
+    "refusals.left-out": Pattern("plain", _DCM, "110113", "E"),
     "dicom.denied": Pattern("plain", _DCM, "110113", "E", ((_DCM, "110126"),)),
 }
 OF_NOUN = {

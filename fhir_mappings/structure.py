@@ -15,8 +15,9 @@ from pydantic import ValidationError
 from fhir_mappings.elements import elements_of, model_of
 from gateway.domain.errors import Invalid
 
-_LONGEST_NAME = 64
-_NAME = re.compile(f"[A-Za-z]{{1,{_LONGEST_NAME}}}")
+_LONGEST_NAME = 40
+_NAME = re.compile(f"[a-z][A-Za-z]{{0,{_LONGEST_NAME - 1}}}")
+"""How elements of R4 are spelt; anything else may be a word of the sender's, such as a name."""
 _CLOSE = 0.75
 """How alike two names are that may have been meant for each other (`difflib`: 0 not at all, 1 the same)."""
 

@@ -1,5 +1,6 @@
 """Composition root of the web process: settings -> Flask application -> gunicorn."""
 
+import atexit
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
@@ -17,6 +18,7 @@ from gateway.key_host import fetch_keys
 from gateway.process import prepare_process
 from gateway.services.core import Core
 from gateway.services.effects import before_storing, effects
+from gateway.web import denied
 from gateway.web.application import create_application
 from gateway.web.edge import Admission, Edge, Surroundings
 from gateway.web.people.desk import Desk
@@ -40,29 +42,32 @@ def run_web(settings: Settings) -> None:
 def build_application(settings: Settings) -> Flask:
     """The WSGI application over the stores that these settings name."""
     core = start_core(settings, "web")
-    return create_application(
-        Edge(
-            database=core.database,
-            blobs=core.blobs,
-            now=core.now,
-            effects=effects(core),
-            before_storing=before_storing(core),
-            version=version("consilium-gateway"),
-            started_on=core.now().date().isoformat(),
-            base_url=settings.web.base_url,
-            max_body_bytes=settings.web.max_body_bytes,
-            token_lifetime_s=settings.web.token_lifetime_s,
-            surroundings=Surroundings(
-                data_folder=settings.data_dir,
-                reserve_bytes=settings.storage.min_free_bytes,
-                broker=settings.broker_address,
-                overdue_after_s=settings.worker.overdue_after_s,
-                key_problem=partial(key_problem, settings, core),
-            ),
-            admission=_admission(settings),
-            pseudonym_key=core.pseudonym_key,
+    edge = _edge(settings, core)
+    atexit.register(denied.sum_up_at_end, edge)
+    return create_application(edge, _desk(settings, core))
+
+
+def _edge(settings: Settings, core: Core) -> Edge:
+    return Edge(
+        database=core.database,
+        blobs=core.blobs,
+        now=core.now,
+        effects=effects(core),
+        before_storing=before_storing(core),
+        version=version("consilium-gateway"),
+        started_on=core.now().date().isoformat(),
+        base_url=settings.web.base_url,
+        max_body_bytes=settings.web.max_body_bytes,
+        token_lifetime_s=settings.web.token_lifetime_s,
+        surroundings=Surroundings(
+            data_folder=settings.data_dir,
+            reserve_bytes=settings.storage.min_free_bytes,
+            broker=settings.broker_address,
+            overdue_after_s=settings.worker.overdue_after_s,
+            key_problem=partial(key_problem, settings, core),
         ),
-        _desk(settings, core),
+        admission=_admission(settings),
+        pseudonym_key=core.pseudonym_key,
     )
 
 

@@ -49,6 +49,7 @@ _ABOUT_NOBODY = frozenset(("metadata",))
 """Paths that an EHR is asked for without a grant."""
 _ASKS = {
     "dicom_node/scu/": ("send_c_find", "before_send"),
+    "dicom_node/scu/sender.py": ("send_c_store", "before_send"),
     "workers/ehr/client.py": ("exchange", "self._before_send"),
 }
 """Adapter -> the call that lets something out, and what it has to call just before."""
@@ -160,21 +161,30 @@ def _unasked(function: _Function, node: ast.Attribute, call: ast.Call | None, *,
 
 def _hands_permission(call: ast.Call) -> bool:
     """`before_send=partial(....permission.require, payload)`."""
-    handed = next((one.value for one in call.keywords if one.arg == "before_send"), None)
+    handed = _handed(call)
     is_partial = isinstance(handed, ast.Call) and spelt(handed.func) == "partial" and len(handed.args) == 2
-    return is_partial and isinstance(handed, ast.Call) and _is_requirement(handed.args[0])
+    return is_partial and isinstance(handed, ast.Call) and _is_of_permission("require", handed.args[0])
 
 
-def _is_requirement(node: ast.expr) -> bool:
-    return spelt(node).rpartition(".")[2] == "require" and "permission" in spelt(node).split(".")
+def _handed(call: ast.Call) -> ast.expr | None:
+    return next((one.value for one in call.keywords if one.arg == "before_send"), None)
+
+
+def _is_of_permission(method: str, node: ast.expr) -> bool:
+    return spelt(node).rpartition(".")[2] == method and "permission" in spelt(node).split(".")
 
 
 def _is_just_asked(function: _Function, call: ast.Call) -> bool:
-    """Every way to the call passes `permission.require(...)`, after whatever left before it."""
-    return _passes_before(function, call, lambda one: isinstance(one, ast.Call) and _is_requirement(one.func))
+    """Every way to it passes `permission.require(...)`, or `leave = permission.ask(...)` where `before_send=leave`."""
+    return _passes_before(function, call, partial(_is_asking, getattr(_handed(call), "id", "")))
 
 
-def _passes_before(function: _Function, call: ast.Call, is_asking: Callable[[ast.expr], bool]) -> bool:
+def _is_asking(answer: str, node: ast.AST) -> bool:
+    asking = node.value if isinstance(node, ast.Assign) and [spelt(one) for one in node.targets] == [answer] else node
+    return isinstance(asking, ast.Call) and _is_of_permission("require" if asking is node else "ask", asking.func)
+
+
+def _passes_before(function: _Function, call: ast.Call, is_asking: Callable[[ast.AST], bool]) -> bool:
     """A statement that stands before the call, in a block around it and in the same round of a loop, asks."""
     inner: ast.AST = call
     for outer in function.above(call):
@@ -182,7 +192,7 @@ def _passes_before(function: _Function, call: ast.Call, is_asking: Callable[[ast
             if inner in block:
                 before = block[: block.index(inner)]
                 for statement in reversed(before):
-                    if isinstance(statement, ast.Expr) and is_asking(statement.value):
+                    if is_asking(statement.value if isinstance(statement, ast.Expr) else statement):
                         return True
                     if _leaves(statement):
                         return False
@@ -223,7 +233,7 @@ def _is_asked_before(function: _Function, call: ast.Call, asking: str) -> bool:
     return is_asked or _is_asked_unless_about_nobody(function, asking)
 
 
-def _is_call_of(name: str, node: ast.expr) -> bool:
+def _is_call_of(name: str, node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and spelt(node.func) == name
 
 

@@ -50,7 +50,7 @@ class Somebody:
         return sign_in.check_second_factor(
             self.core,
             self.policy,
-            ticket=self.ticket(visitor=visitor),
+            proven=sign_in.proven_first(self.core, self.ticket(visitor=visitor)),
             code=code or self.code(),
             visitor=visitor,
             replaced=replaced,

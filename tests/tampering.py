@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 from gateway.store.engine import Database
 
 _GUARDED = ("audit", "audit_seal")
+_CHANGES = ("update", "delete", "replace")
 
 
 @contextmanager
@@ -20,11 +21,26 @@ def tampering(database: Database) -> Iterator[Connection]:
         yield connection
 
 
+def guards(database: Database) -> set[str]:
+    """The triggers that are there."""
+    query = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+    with database.read() as connection:
+        if not database.is_sqlite:
+            query = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
+        return set(connection.execute(text(query)).scalars())
+
+
+def all_guards(database: Database) -> set[str]:
+    """Those that a database of this version has."""
+    names = [f"no_{change}" for change in _CHANGES] if database.is_sqlite else ["only_grows"]
+    return {f"{table}_{name}" for table in _GUARDED for name in names}
+
+
 def drop_guards(connection: Connection) -> None:
     """The triggers and foreign keys that keep the trail from being changed."""
     if connection.dialect.name == "sqlite":
         for table in _GUARDED:
-            for change in ("update", "delete"):
+            for change in _CHANGES:
                 connection.execute(text(f"DROP TRIGGER IF EXISTS {table}_no_{change}"))
         return
     for table in _GUARDED:

@@ -1,8 +1,8 @@
 """The rows of a busy installation: four clinics, ten thousand patients with a case or two, and who looked at them.
 
-Of twenty rows twelve are about a patient, six of these within a case; the others are tokens, searches, pages and
-objects that arrive before they have a case. The oldest twentieth is of a version that named the case alone. One patient
-has 5,000 rows, the others some sixty.
+Of twenty rows thirteen are about a patient, seven of these within a case; the others are tokens, searches and objects
+that arrive before they have a case. The oldest twentieth is of a version that named the case alone, and the cases of a
+list in the details of one row. One patient has 5,000 rows, the others some sixty.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ CLINICS, PATIENTS = 4, 10_007
 """A prime: each patient has rows of all twenty kinds."""
 BUSY = 0
 """The patient with 5,000 rows, in a trail of a million."""
-_EVERY_OF_BUSY = 119
+_EVERY_OF_BUSY = 129
 _UNNAMED_PART = 20
 _SPREAD = 7919
 Values = dict[str, object]
@@ -38,8 +38,9 @@ def row(number: int, of: int) -> Values:
     """The row with this id, in a trail of so many, as `store.audit.record` would have left it."""
     patient = BUSY if number % _EVERY_OF_BUSY == 0 else number * _SPREAD % PATIENTS
     values: Values = {"case_id": None, "patient_id": None, "outcome": "success"}
-    values |= _KINDS[number % len(_KINDS)](number, patient)
-    if values["case_id"] and number <= of // _UNNAMED_PART:
+    kind, is_of_before = _KINDS[number % len(_KINDS)], number <= of // _UNNAMED_PART
+    values |= _viewed_before(number) if kind is _viewed and is_of_before else kind(number, patient)
+    if is_of_before and values["case_id"]:
         values["patient_id"] = None
     return values | {"id": number, "at": BEGINNING + timedelta(seconds=number)}
 
@@ -98,9 +99,14 @@ def _shown(number: int, patient: int) -> Values:
     )
 
 
-def _viewed(number: int, _patient: int) -> Values:
+def _viewed(number: int, patient: int) -> Values:
+    values = {"actor": "user:coordinator", "action": "page.view", "subject": "page/waits"}
+    return values | _in_case(number, patient) | _NO_DETAILS
+
+
+def _viewed_before(number: int) -> Values:
     seen = [case_id((number + one) % PATIENTS, 0) for one in range(10)]
-    return {"actor": "user:coordinator", "action": "page.view", "subject": "page/cases", "details": {"cases": seen}}
+    return {"actor": "user:coordinator", "action": "page.view", "subject": "page/waits", "details": {"cases": seen}}
 
 
 def _client(patient: int) -> str:

@@ -2,7 +2,8 @@
 
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.domain.party import Endpoint
@@ -66,15 +67,17 @@ class Refusal:
     """Somebody was not let in; `reason` is one of a few codes of ours.
 
     `calling_ae_title` is what the caller says of itself, '' where it did not come so far. Nobody has checked it.
+    `at` is when it happened, however much later it is kept.
     """
 
     reason: str
     host: str
     calling_ae_title: str = ""
+    at: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False)
 
 
 RefusalKeeper = Callable[[Refusal], None]
-"""Remembers whoever was turned away; called in a thread of its own, after the answer."""
+"""Remembers whoever was turned away; called in a thread of its own, for which no answer waits."""
 
 Receiver = Callable[[ReceivedInstance], None]
 """Makes the instance durable and returns, or raises; only its return is answered with 0x0000."""

@@ -2,7 +2,7 @@
 
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -37,8 +37,11 @@ class Sender:
             (str(context.abstract_syntax), str(context.transfer_syntax[0])) for context in association.accepted_contexts
         }
 
-    def send(self, part10: bytes | Path) -> int:
+    def send(self, part10: bytes | Path, *, before_send: Callable[[], None] = lambda: None) -> int:
         """Send one Part 10 object and give the C-STORE-RSP status; `status.judge_store` says what it means.
+
+        `before_send` is called once the object lies ready, immediately before anything of it leaves; what it raises
+        keeps the object here and the association usable.
 
         The data set travels as it is, in its own transfer syntax. Only where the archive refused that and
         `may_decompress` was given, it is decoded to explicit VR little endian. Raises Invalid (not an object we could
@@ -61,7 +64,7 @@ class Sender:
                 file.write(preamble)
                 file.write(data_set)
                 file.flush()
-            return self._store(Path(file.name))
+            return self._store(Path(file.name), before_send)
 
     def _require_fallback(self, sop_class_uid: str, transfer_syntax_uid: str) -> None:
         if self._may_decompress and (sop_class_uid, _PLAIN) in self._accepted:
@@ -69,9 +72,10 @@ class Sender:
         kind, syntax = pydicom.uid.UID(sop_class_uid).name, pydicom.uid.UID(transfer_syntax_uid).name
         raise Permanent(f"{self._ae_title} does not accept {kind} in {syntax}; its administrator has to enable it")
 
-    def _store(self, path: Path) -> int:
+    def _store(self, path: Path, before_send: Callable[[], None]) -> int:
         if self._is_broken or not self._association.is_established:
             raise Unreachable(f"the association with {self._ae_title} is gone; nothing was sent")
+        before_send()
         self._is_broken = True  # unless an answer comes
         try:
             status = self._association.send_c_store(path)

@@ -1,5 +1,6 @@
 """`consilium audit`: who did and saw what, what left and why, and whether the trail is whole."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -158,30 +159,41 @@ def make_anchor(office: Office, is_json: bool) -> None:
 
 
 @audit.command("verify")
-@click.option("--anchors", type=_FOLDER, help="Compare with the anchors in this folder, and in those below it.")
+@click.option(
+    "--anchors",
+    type=_FOLDER,
+    help="Compare with the anchors in this folder, and in those below it; without it those of audit.anchor_folder.",
+)
 @json_option
 @pass_office
 @click.pass_context
 def verify(ctx: click.Context, office: Office, anchors: Path | None, is_json: bool) -> None:
-    """Recompute the chain. Exit status 1 when it is broken."""
+    """Recompute the chain, and compare it with its anchors. Exit status 1 when it is broken."""
     from gateway.services import listing
-    from gateway.store.anchors import read_anchors
+    from gateway.store.anchors import anchors_so_far, read_anchors
 
-    kept = read_anchors(anchors) if anchors else []
+    folder = anchors or office.settings.anchor_dir
+    kept = read_anchors(folder) if anchors else anchors_so_far(folder)  # before the walk, which sees what they saw
     with progress("verifying", total=listing.sealed_rows(office.core), is_json=is_json) as advance:
         found = listing.verified_audit(office.core, advance, kept)
-    print_json(found) if is_json else _tell_verification(found, office, len(kept))
+    if is_json:
+        print_json(asdict(found) | {"anchors": len(kept), "anchor_folder": folder})
+    else:
+        _tell_verification(found, office, len(kept), folder)
     ctx.exit(0 if found.broken_at is None else 1)
 
 
-def _tell_verification(found: "Verification", office: Office, anchors: int) -> None:
+def _tell_verification(found: "Verification", office: Office, anchors: int, folder: Path) -> None:
     age = f", the oldest for {office.core.now() - found.oldest_unsealed_at}" if found.oldest_unsealed_at else ""
     tail = f"{found.unsealed} not sealed yet{age}"
+    none = f"there is no anchor in {folder} to compare with: an end that was cut off would not show"
     if found.broken_at is None:
-        compared = f"; it agrees with {anchors} anchors" if anchors else ""
-        click.echo(f"the chain is whole: {found.sealed} rows sealed, {tail}{compared}")
+        agrees = f"it agrees with {anchors} anchors in {folder}" if anchors else none
+        click.echo(f"the chain is whole: {found.sealed} rows sealed, {tail}; {agrees}")
         return
-    click.echo(f"the chain is BROKEN at audit row {found.broken_at}, after {found.sealed} good rows; {tail}")
+    compared = f"compared with {anchors} anchors in {folder}" if anchors else none
+    broken = f"the chain is BROKEN at audit row {found.broken_at}, after {found.sealed} good rows"
+    click.echo(f"{broken}; {tail}; {compared}")
     for damage in found.damages:
         place = f" (seal {damage.position})" if damage.position is not None else ""
         click.echo(f"  audit row {damage.audit_id}{place}: {damage.what}")

@@ -1,6 +1,8 @@
 """How the commands answer: a table or labelled lines for people, `--json` for programs."""
 
 import json
+import os
+import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
@@ -11,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.domain.errors import Invalid
+from gateway.domain.ids import new_id
+from gateway.domain.moments import utc_in_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,16 +64,14 @@ def print_page(rows: Sequence[object], columns: Mapping[str, str], *, limit: int
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, whole: Collection[str] = ()) -> None:
-    """Aligned columns; those with a heading in `whole` are never wrapped."""
-    from rich.table import Table  # a help or an answer in JSON needs none of it
-    from rich.text import Text
+    """Aligned columns; those with a heading in `whole` are never folded, and no word is ever broken."""
+    from gateway.cli.table import table_lines  # a help or an answer in JSON needs none of it
 
-    table = Table(box=None, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold", no_wrap=heading in whole)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console().print(table)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL
+    heading, *lines = table_lines(headings, rows, width=width, whole=whole)
+    click.secho(heading, bold=True)
+    if lines:
+        click.echo("\n".join(lines))
 
 
 def print_fields(fields: Mapping[str, object], *, indent: int = 0) -> None:
@@ -82,18 +84,36 @@ def print_fields(fields: Mapping[str, object], *, indent: int = 0) -> None:
 def readable(value: object) -> str:
     """Text for people: times in UTC to the second, '' for None."""
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
+        return utc_in_words(value)
     if isinstance(value, (list, tuple)):
         return ", ".join(readable(each) for each in value)
     return "" if value is None else str(value)
 
 
 def write_file(file: Path, content: bytes) -> None:
-    """What a person asked to have in a file of that name. Raises Invalid where it cannot be written."""
+    """What a person asked to have in a file of that name: all of it, or what was there before.
+
+    Raises Invalid where it cannot be written.
+    """
     try:
-        file.write_bytes(content)
+        _write(file.resolve(), content)
     except OSError as exc:
         raise Invalid(f"{file} cannot be written: {exc.strerror or type(exc).__name__}") from exc
+
+
+def _write(file: Path, content: bytes) -> None:
+    if file.exists() and not file.is_file():  # a device or a pipe has no half
+        file.write_bytes(content)
+        return
+    beside = file.with_name(f".{new_id()}")
+    try:
+        with beside.open("xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _plain(value: object) -> Any:

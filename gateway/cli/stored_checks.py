@@ -11,6 +11,7 @@ from gateway.cli.worker_checks import workers
 from gateway.domain.addresses import is_loopback
 from gateway.domain.diagnosis import Step, step
 from gateway.domain.errors import Damaged, GatewayError
+from gateway.domain.moments import utc_in_words
 from gateway.services import one_key, second_look
 from gateway.services.restore_hold import held_back
 from gateway.store import audit_exports, clients, dead_letters, installation
@@ -185,8 +186,8 @@ def _syslog(settings: Settings) -> Step:
         return Step("syslog", True, f"not looked at; the database comes first ({exc})")
     if found is None:
         return Step("syslog", True, "nothing was sent yet")
-    reached = f"{found.position} audit rows have arrived, the last at {found.exported_at:%Y-%m-%d %H:%M:%S} UTC"
-    failing = f"; since {found.failing_since:%Y-%m-%d %H:%M:%S} UTC: {found.last_error}" if found.failing_since else ""
+    reached = f"{found.position} audit rows have arrived, the last at {utc_in_words(found.exported_at)}"
+    failing = f"; since {utc_in_words(found.failing_since)}: {found.last_error}" if found.failing_since else ""
     remedy = "Check [syslog], and the collector's own log (docs/audit.md, Export by syslog); nothing is lost meanwhile."
     return step("syslog", not failing, reached + failing, remedy)
 

@@ -146,7 +146,18 @@ EXITS = (
         ("gateway/web/admin/routes.py",),
         tuple(
             f"admin.{name}"
-            for name in ("home", "waits", "recalls", "people", "audit", "disclosures", "disclosures_file", "nothing")
+            for name in (
+                "home",
+                "waits",
+                "recalls",
+                "people",
+                "audit",
+                "audit_search",
+                "disclosures",
+                "disclosures_search",
+                "disclosures_file",
+                "nothing",
+            )
         ),
     ),
     Exit(

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from gateway.domain.delivery import DeliveryKind
-from gateway.domain.record import Delivery
+
+if TYPE_CHECKING:
+    from gateway.domain.record import Delivery  # a command that shows a list needs none of it
 
 
 class JobKind(StrEnum):
@@ -147,7 +150,7 @@ class RetryPolicy:
         return now + timedelta(seconds=wait_s)
 
 
-def next_job(delivery: Delivery) -> tuple[JobKind, str]:
+def next_job(delivery: "Delivery") -> tuple[JobKind, str]:
     """The job that moves this delivery on: its payload is prepared first where it is not there yet."""
     if delivery.payload_sha256:
         return JobKind.DELIVERY_SEND, delivery.id

@@ -15,6 +15,9 @@ from gateway.services.disclosure import asked
 from gateway.services.resources import store_internal
 from gateway.store import cases, parties, resources
 
+MOST_REASONS = 10
+"""What a Task tells of the consents that do not do; a clinic may have any number of them."""
+
 
 def wants_consent(decision: Decision) -> bool:
     """Whether it is denied because nothing permits it, not because the patient said no or a transfer is missing."""
@@ -40,6 +43,13 @@ def decided(connection: Connection, case: Case, delivery: Delivery, decision: De
         _tell(connection, case, delivery, Progress.NOT_NEEDED, now)
 
 
+def description(wanted: str, in_the_way: Sequence[str]) -> str:
+    """What is wanted, and the first reasons why nothing on file is it."""
+    left = len(in_the_way) - MOST_REASONS
+    more = (f"And {left} more.",) if left > 0 else ()
+    return " ".join((wanted, *in_the_way[:MOST_REASONS], *more))
+
+
 def ended(connection: Connection, delivery: Delivery, *, now: datetime) -> None:
     """Nothing more is sent of the delivery: its request, where it stands, is not needed any more."""
     if delivery.kind.flow is Flow.RETURN_TO_CLINIC:
@@ -61,7 +71,7 @@ def _tell(
     if progress is not Progress.MISSING and status != Progress.MISSING.status:
         return
     wanted = f"A consent of the patient that permits {asked(connection, delivery)}; the report waits for it."
-    said = " ".join((wanted, *in_the_way))
+    said = description(wanted, in_the_way)
     if (status, current.get("description")) == (progress.status, said):
         return
     clinic = parties.party_by_id(connection, case.clinic_id)

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from gateway.domain.case import CaseState
 from gateway.domain.consent.decision import Outcome
 from gateway.domain.delivery import DeliveryState, Flow
+from gateway.domain.moments import utc_in_words
 from gateway.domain.record import Case, Delivery
 from gateway.domain.story import ADMINISTRATOR, COORDINATOR, Wait
 from gateway.domain.work import JobState, StoppedJob, next_job
@@ -116,9 +117,9 @@ def _held_up(connection: Connection, delivery: Delivery) -> str:
     reasons = [delivery.last_error or (job.last_error if job else "")]
     if silent.probe_at is not None and silent.failing_since is not None:
         name = parties.endpoint_by_id(connection, delivery.endpoint_id).name
-        reasons.insert(0, f"{name} has not answered since {silent.failing_since:%Y-%m-%d %H:%M:%S} UTC")
+        reasons.insert(0, f"{name} has not answered since {utc_in_words(silent.failing_since)}")
     reason = "; ".join(filter(None, reasons))
     if not reason:
         return ""
     at = next_try_at(connection, delivery)
-    return f"the next try at {at:%Y-%m-%d %H:%M:%S} UTC after: {reason}" if at else f"tried again now, after: {reason}"
+    return f"the next try at {utc_in_words(at)} after: {reason}" if at else f"tried again now, after: {reason}"

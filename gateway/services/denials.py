@@ -1,34 +1,29 @@
 """Whoever was turned away leaves an audit row, with what is known of them and of what they asked for."""
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-
-import structlog
+from typing import Any
 
 from gateway.domain.addresses import check_ae_title
 from gateway.domain.caller import Caller
-from gateway.domain.errors import GatewayError, Invalid
+from gateway.domain.errors import Invalid
+from gateway.domain.ids import OWN_ID
 from gateway.domain.party import Endpoint
-from gateway.minute import Minute
 from gateway.services.event_ids import EVENT_ID
 from gateway.services.resource_rules import READABLE
 from gateway.store import audit, parties
 from gateway.store.engine import Database
 
-EDGE, _NODE = "web", "dicom-node"
-_OWN_ID = re.compile(r"[a-z2-7]{16}")
-"""Ids as this gateway makes them (`domain.ids`); those of audit rows are `EVENT_ID`."""
-_MOST_OF_ONE = 30
-"""Refusals of one client or address that leave a row within a minute; the log of the edge has all of them."""
-_MOST_IN_ALL = 120
-_log = structlog.get_logger(__name__)
+EDGE, NODE = "web", "dicom-node"
 
 
 @dataclass(frozen=True)
 class Denial:
-    """`reason` is a code of ours. `actor` has shown to be it; else `subject` is the client that was named."""
+    """`reason` is a code of ours. `actor` has shown to be it; else `subject` is the client that was named.
+
+    `outcome` is `failure` for what a client may do and did wrong. `more` are details in codes and words of ours.
+    """
 
     action: str
     reason: str
@@ -36,6 +31,8 @@ class Denial:
     subject: str = ""
     actor: str = EDGE
     party: str = ""
+    outcome: str = "denied"
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def counted_as(self) -> str:
@@ -45,31 +42,7 @@ class Denial:
     @property
     def is_known(self) -> bool:
         """Whether it is somebody who has shown who they are."""
-        return self.actor not in (EDGE, _NODE)
-
-
-class DenialLimit:
-    """How often those who are turned away leave a row, in one process: a flood must not fill the trail."""
-
-    def __init__(self) -> None:
-        self._minute = Minute()
-
-    def leave(self, record: Callable[[], None], who: str, *, is_known: bool = False) -> None:
-        """Have it recorded, as often as the rate of this client, person or address allows.
-
-        A refusal that cannot be recorded stays one: nothing was shown.
-        """
-        if not self.is_recorded(who, is_known=is_known):
-            return
-        try:
-            record()
-        except GatewayError as exc:
-            _log.warning("refusal unrecorded", reason=type(exc).__name__)
-
-    def is_recorded(self, who: str, *, is_known: bool) -> bool:
-        """Whether one more is to leave a row. What strangers do uses up nothing of what is kept for the known."""
-        kind = "known" if is_known else "stranger"
-        return self._minute.count(_MOST_OF_ONE, kind, who) and self._minute.count(_MOST_IN_ALL, kind)
+        return self.actor not in (EDGE, NODE)
 
 
 def of_caller(caller: Caller, *, reason: str, resource_type: str, resource_id: str = "") -> Denial:
@@ -79,9 +52,18 @@ def of_caller(caller: Caller, *, reason: str, resource_type: str, resource_id: s
     another system.
     """
     known_type = resource_type if resource_type in READABLE else ""
-    is_own = known_type and (EVENT_ID if known_type == "AuditEvent" else _OWN_ID).fullmatch(resource_id)
+    is_own = known_type and (EVENT_ID if known_type == "AuditEvent" else OWN_ID).fullmatch(resource_id)
     subject = f"{known_type}/{resource_id}" if is_own else known_type
     return Denial("fhir.denied", reason, caller.address, subject, caller.client_id, caller.party.id)
+
+
+def of_write(caller: Caller, *, interaction: str, status: int, resource_type: str, at: str) -> Denial:
+    """What a known client wanted stored was not taken. Nothing that it sent is kept: `at` is a path in words of R4."""
+    known_type = resource_type if resource_type in READABLE else ""
+    more = {"interaction": interaction, "status": status} | ({"at": at} if at else {})
+    return Denial(
+        "fhir.refused", "refused", caller.address, known_type, caller.client_id, caller.party.id, "failure", more
+    )
 
 
 def record_denial(database: Database, denial: Denial, *, now: datetime) -> None:
@@ -93,9 +75,9 @@ def record_denial(database: Database, denial: Denial, *, now: datetime) -> None:
             at=now,
             actor=denial.actor,
             action=denial.action,
-            outcome="denied",
+            outcome=denial.outcome,
             subject=denial.subject,
-            details={"reason": denial.reason, "address": denial.address, **party},
+            details={"reason": denial.reason, "address": denial.address, **party, **denial.more},
         )
 
 
@@ -108,7 +90,7 @@ def record_association_denial(
     """
     caller = _registered(database, calling_ae_title)
     subject = f"endpoint/{caller.id}" if caller else "association"
-    record_denial(database, Denial("dicom.denied", reason, address, subject, _NODE), now=now)
+    record_denial(database, Denial("dicom.denied", reason, address, subject, NODE), now=now)
 
 
 def _registered(database: Database, calling_ae_title: str) -> Endpoint | None:

@@ -17,7 +17,7 @@ from gateway.services.core import Core
 from gateway.services.disclosure import item_of, recipient_of, transfer_used, who_can_permit
 from gateway.services.restore_hold import require_resumed
 from gateway.store import audit, cases, deliveries, outbox, parties, timetable
-from gateway.store.standing import Watch
+from gateway.store.standing import Standing
 
 
 def open_delivery(
@@ -170,12 +170,11 @@ def _granted(connection: Connection, delivery: Delivery, recorded: Recorded, now
     return granted
 
 
-def require_open(core: Core, watch: Watch, granted: EgressGrant) -> EgressGrant:
-    """The grant, or a fresh one when it ran out while sending.
+def require_open(core: Core, granted: EgressGrant, stands: Standing) -> EgressGrant:
+    """The grant, or a fresh one when it ran out while sending; `stands` is how it was found just now.
 
     Raises Conflict when it was cancelled or denied, or when the job's lease was lost.
     """
-    stands = watch.standing(granted)
     if not stands.is_held:
         raise Conflict("another worker has taken over; this one sends nothing more")
     if not stands.is_granted:

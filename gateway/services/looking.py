@@ -31,13 +31,14 @@ def record_look(
 
 
 def record_view(core: Core, person: Person, page: str, case_ids: Sequence[str]) -> None:
-    """The same of a person who looks at a list of cases in a browser: one row for all of them."""
+    """The same of a person who looks at a list of cases in a browser: a row for each, or one where there was none."""
     with core.database.write("page.view") as connection:
-        audit.record(
-            connection,
-            at=core.now(),
-            actor=person.actor,
-            action="page.view",
-            subject=f"page/{page}",
-            details={"cases": list(case_ids)},
-        )
+        for case_id in case_ids or (None,):
+            audit.record(
+                connection,
+                at=core.now(),
+                actor=person.actor,
+                action="page.view",
+                case_id=case_id,
+                subject=f"page/{page}",
+            )

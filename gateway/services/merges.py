@@ -1,8 +1,9 @@
 """Which of a clinic's records are one patient, by the merges that Patient.link tells of."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -14,6 +15,9 @@ from gateway.store import resources
 
 MOST_RECORDS = 32
 """Records that can be one patient; more are no merge but a mistake, or worse."""
+
+_NEWEST = 999_999_999
+"""Above the number of any version."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,31 @@ def person_of(connection: Connection, clinic_id: str, patient_id: str) -> Person
 
 
 def merged_away_at(connection: Connection, clinic_id: str, patient_id: str) -> datetime:
-    """Since when a record has said of this one that it was merged away: the oldest of the versions that say so now."""
+    """Since when a record has said of this one that it was merged away, without a version in between that did not.
+
+    A record that was destroyed says nothing any more; the others still do.
+    """
     found = resources.referring(connection, clinic_id, "Patient", patient_id, parameter="other")
-    saying = [one.stored_at for one in found if patient_id in links_of(one.content).replaces]
-    own = resources.current(connection, clinic_id, "Patient", patient_id)
-    return min([*saying, *([own.stored_at] if links_of(own.content).replaced_by else [])])
+    saying = (said_since(connection, one, lambda said: patient_id in links_of(said).replaces) for one in found)
+    own = resources.versions(connection, clinic_id, "Patient", patient_id, before=_NEWEST, at_most=1)
+    own_words = (said_since(connection, one, lambda said: bool(links_of(said).replaced_by)) for one in own)
+    return min(moment for moment in (*saying, *own_words) if moment is not None)
+
+
+def said_since(
+    connection: Connection, current: StoredResource, says: Callable[[dict[str, Any]], bool]
+) -> datetime | None:
+    """When the first of the versions was stored that say so one after the other up to this one; None if it does not."""
+    since, version = None, current
+    while says(version.content):
+        since = version.stored_at
+        earlier = resources.versions(
+            connection, version.party_id, version.type, version.id, before=version.version, at_most=1
+        )
+        if not earlier:
+            break
+        version = earlier[0]
+    return since
 
 
 def identifiers_of(connection: Connection, clinic_id: str, person: Person) -> frozenset[Identifier]:

@@ -14,8 +14,11 @@ from gateway.domain.report import Rendition, Report, ReportSubject
 class ObjectSender(Protocol):
     """One open association."""
 
-    def send(self, part10: bytes) -> int:
-        """C-STORE one object as it is; gives the DIMSE status. Raises Transient, Permanent or Ambiguous."""
+    def send(self, part10: bytes, *, before_send: Callable[[], None] = lambda: None) -> int:
+        """C-STORE one object as it is; gives the DIMSE status. Raises Transient, Permanent or Ambiguous.
+
+        `before_send` is called once it lies ready, immediately before it leaves; what that raises keeps it here.
+        """
         ...
 
 

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
 from fhir_mappings.patient import patient_from_fhir
 from gateway.domain.case import PatientRecord
 from gateway.domain.record import Case
-from gateway.services.merges import Person, merged_away_at, person_of
+from gateway.services.merges import Person, merged_away_at, person_of, said_since
 from gateway.store import resources
 
 
@@ -32,10 +33,15 @@ def why_no_patient(connection: Connection, case: Case, person: Person) -> NoPati
         since = merged_away_at(connection, case.clinic_id, case.patient_id)
         return NoPatient("the patient's record was merged into another one", since, remedy)
     stored = resources.current(connection, case.clinic_id, "Patient", case.patient_id)
-    if not patient_from_fhir(stored.content, is_valid=True).is_active:
+    if _is_inactive(stored.content):
         remedy = "makes it active, or orders under another one"
-        return NoPatient("the patient's record is not active", stored.stored_at, remedy)
+        inactive_since = said_since(connection, stored, _is_inactive)
+        return NoPatient("the patient's record is not active", inactive_since or stored.stored_at, remedy)
     return None
+
+
+def _is_inactive(content: dict[str, Any]) -> bool:
+    return not patient_from_fhir(content, is_valid=True).is_active
 
 
 def patient_of_case(connection: Connection, case: Case) -> PatientRecord:

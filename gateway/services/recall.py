@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from gateway.domain.delivery import ReadGrant
+from gateway.domain.moments import utc_in_words
 from gateway.domain.record import Delivery, Disclosed, RecallNotice
 from gateway.services.core import Core
 from gateway.services.disclosure import recipient_of
@@ -100,7 +101,7 @@ def _granted(times: Sequence[datetime]) -> str:
 
 
 def _moment(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+    return utc_in_words(at)
 
 
 def _known(connection: Connection, delivery: Delivery) -> list[str]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from gateway.domain.errors import Conflict, NotYet
+from gateway.domain.moments import utc_in_words
 from gateway.domain.party import Party, PartyKind
 from gateway.domain.record import Case
 from gateway.domain.story import ADMINISTRATOR, Wait
@@ -63,7 +64,7 @@ def resume(core: Core, names: Sequence[str], *, actor: str) -> list[str]:
 
 
 def _minute(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+    return utc_in_words(moment, to_the="minute") if moment else "a time that is not known"
 
 
 def _remedy(clinic: str) -> str:

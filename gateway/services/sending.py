@@ -1,5 +1,6 @@
 """What a delivery carries while it is being sent: its grant, asked anew before every instance and request."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -10,6 +11,25 @@ from gateway.domain.work import Job
 from gateway.services import egress
 from gateway.services.core import Core
 from gateway.store.standing import Watch
+
+
+class Leave:
+    """What was asked about one thing that is made ready to leave; called once, immediately before it goes.
+
+    `refusal` is what was raised then, and tells it from an error of the destination.
+    """
+
+    def __init__(self, answered: Callable[[], None]) -> None:
+        self._answered = answered
+        self.refusal: Exception | None = None
+
+    def __call__(self) -> None:
+        """Return when it may go. Raises as `Permission.require`."""
+        try:
+            self._answered()
+        except Exception as exc:
+            self.refusal = exc
+            raise
 
 
 class Permission:
@@ -33,9 +53,22 @@ class Permission:
         `payload_sha256` is of what the caller has in hand to send. Raises Conflict when the permission has ended, and
         NotAsked when something else was granted than what is about to leave.
         """
-        self._granted = egress.require_open(self._core, self._watch, self._granted)
-        if payload_sha256 != self._granted.payload_sha256:
-            raise NotAsked("what is about to leave is not what was granted; nothing more is sent")
+        self.ask(payload_sha256)()
+
+    def ask(self, payload_sha256: str) -> Leave:
+        """Ask what `require` asks, and wait for the answer only when what is to leave has been made ready.
+
+        Raises as `require`. An answer that nobody waited for lets nothing else leave.
+        """
+        granted = self._granted
+        standing = self._watch.look(granted)
+
+        def answered() -> None:
+            self._granted = egress.require_open(self._core, granted, standing())
+            if payload_sha256 != self._granted.payload_sha256:
+                raise NotAsked("what is about to leave is not what was granted; nothing more is sent")
+
+        return Leave(answered)
 
 
 @dataclass(frozen=True)

@@ -67,14 +67,16 @@ def _found_there(
 
 def _send_one(core: Core, sending: Sending, sender: ObjectSender, item: DeliveryItem, payload: str) -> None:
     content = kept_blob(core, item.blob_sha256)
-    sending.permission.require(payload)
     reach("reviewer.before_send")
+    leave = sending.permission.ask(payload)
     try:
-        status = sender.send(content)
+        status = sender.send(content, before_send=leave)
         reach("reviewer.after_send")
         if status != DUPLICATE_SOP_INSTANCE:  # only we can derive that UID, so the copy there is ours
             require_delivered(status)
     except GatewayError as exc:
+        if exc is leave.refusal:
+            raise
         with suppress(Full, Transient), core.database.write("delivery.item") as connection:  # the error itself counts
             deliveries.set_item_error(connection, item, f"{type(exc).__name__}: {exc}")
         raise

@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -38,11 +39,31 @@ def write_anchor(folder: Path, anchor: Anchor) -> Path:
 
 def read_anchors(folder: Path) -> list[Anchor]:
     """Every anchor in the folder, and in the folders below it. Raises Invalid for one that cannot be read, or none."""
-    with disk_errors(str(folder)):
-        found = [_anchor(file) for file in sorted(folder.rglob("[0-9]*.json"))]
+    found = anchors_so_far(folder)
     if not found:
         raise Invalid(f"there is no anchor in {folder}")
     return found
+
+
+def anchors_so_far(folder: Path) -> list[Anchor]:
+    """The same where none may have been written yet: empty without any, and without the folder.
+
+    Raises Invalid for one that cannot be read, and Transient for a folder that cannot be looked into.
+    """
+    with disk_errors(str(folder)):
+        if not folder.exists():
+            return []
+        return [_anchor(file) for file in sorted(_files(folder))]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Anchors in it and below; `Path.rglob` would pass over a folder that it may not read."""
+    for place, _, names in os.walk(folder, onerror=_raise):
+        yield from (Path(place, name) for name in names if name[0].isdigit() and name.endswith(".json"))
+
+
+def _raise(exc: OSError) -> None:
+    raise exc
 
 
 def _anchor(file: Path) -> Anchor:

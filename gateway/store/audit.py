@@ -2,21 +2,38 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, Select, String, and_, bindparam, func, insert, select, union_all
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    String,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    func,
+    insert,
+    or_,
+    select,
+    union_all,
+)
 
 from gateway.domain.audit_record import AuditRecord
 from gateway.domain.case import CaseState
 from gateway.domain.errors import NotFound
-from gateway.domain.record import Delivery
-from gateway.store.tables import audit, audit_tail, resource
+from gateway.store.tables import VIEWS_OF_BEFORE, audit, audit_tail, resource
 from gateway.store.tables import case as cases
+
+if TYPE_CHECKING:
+    from gateway.domain.record import Delivery  # `audit patient` answers without it
 
 CASE_RESTORED = "case.restored"
 """The action that says: the case came from a backup, and what happened to it since is not known."""
 SETTINGS_CHANGED = "settings.changed"
 """The action that says: a program has other settings than the last one of its kind."""
+_VIEW = "page.view"
 _PATIENT_OF_CASE = select(cases.c.patient_id).where(cases.c.id == bindparam("of_case", type_=String))
 _ADD = (
     insert(audit)
@@ -69,7 +86,7 @@ def record_of_case(
 
 def record_of_delivery(
     connection: Connection,
-    of: Delivery,
+    of: "Delivery",
     action: str,
     *,
     at: datetime,
@@ -144,7 +161,7 @@ def of_patient(
     """The last rows about one patient, newest first, optionally only these actions, and none before `since`.
 
     With `before` those with a lower id. Rows of a version that did not name the patient are found by the patient's
-    cases.
+    cases, also those of lists, which named the cases in their details.
     """
     own_cases = select(cases.c.id).where(cases.c.patient_id == patient_id)
     named = select(audit).where(audit.c.patient_id == patient_id)
@@ -154,7 +171,20 @@ def of_patient(
     parts = [(one.where(audit.c.id < before) if before else one, order) for one, order in parts]
     newest = [_narrowed(one, actions, since).order_by(order.desc()).limit(limit) for one, order in parts]
     both = union_all(*(select(part.subquery()) for part in newest)).subquery()
-    return list(connection.execute(select(both).order_by(both.c.id.desc()).limit(limit)).all())
+    found = list(connection.execute(select(both).order_by(both.c.id.desc()).limit(limit)).all())
+    case_ids = connection.execute(own_cases).scalars().all()
+    if not case_ids or (actions and _VIEW not in actions):
+        return found
+    listed = _narrowed(_lists_with(case_ids), (), since)
+    listed = (listed.where(audit.c.id < before) if before else listed).order_by(audit.c.id.desc()).limit(limit)
+    return sorted([*found, *connection.execute(listed)], key=lambda row: int(row.id), reverse=True)[:limit]
+
+
+def _lists_with(case_ids: Sequence[str]) -> Select[Any]:
+    """Lists of before with one of these cases in their details, as JSON."""
+    written = cast(audit.c.details, Text)
+    has_one = [written.contains(f'"{case_id}"', autoescape=True) for case_id in case_ids]
+    return select(audit).where(VIEWS_OF_BEFORE, or_(*has_one))
 
 
 def require_patient(connection: Connection, patient_id: str) -> str:

@@ -1,6 +1,6 @@
 """What was decided when a reviewer asked to read something of a case.
 
-They may ask every minute: runs of equal answers are counted by the database, and only the first of each is fetched.
+They may ask every minute: runs of equal answers are counted by the database, and only the ends of each are fetched.
 """
 
 import json
@@ -17,8 +17,11 @@ GRANTED, DENIED = "read.granted", "read.denied"
 
 
 @dataclass(frozen=True)
-class UndecidedRun:
-    """So many requests, from `at` to `last_at`, could not be decided on, for the same reasons."""
+class Undecided:
+    """So many requests, from `at` to `last_at`, could not be decided on, for the same reasons.
+
+    They are no run: between them others may have been decided on.
+    """
 
     at: datetime
     times: int
@@ -27,7 +30,7 @@ class UndecidedRun:
 
 
 def runs(connection: Connection, case_id: str) -> list[Row[Any]]:
-    """The audit row that begins each run, with `times`, `last_at` and the `reasons` of its decision, oldest first.
+    """The audit row that begins each run, with `times`, `last_at` and the `reasons` of its last decision, oldest first.
 
     A run is of one thing and one party, and ends where the answer becomes another one or stands on other consents.
     """
@@ -40,22 +43,29 @@ def runs(connection: Connection, case_id: str) -> list[Row[Any]]:
     )
     same = [column for column in asked.c if column.name not in ("id", "at")]
     begun = (
-        select(func.min(asked.c.id).label("id"), func.count().label("times"), func.max(asked.c.at).label("last_at"))
+        select(
+            func.min(asked.c.id).label("id"),
+            func.max(asked.c.id).label("last_id"),
+            func.count().label("times"),
+            func.max(asked.c.at).label("last_at"),
+        )
         .group_by(*same)
         .subquery()
     )
     first = select(audit, begun.c.times, begun.c.last_at, decision.c.reasons).join(begun, begun.c.id == audit.c.id)
-    of_decision = decision.c.id == audit.c.details["decision"].as_string()
-    return list(connection.execute(first.join(decision, of_decision).order_by(audit.c.id)).all())
+    last = audit.alias()
+    of_decision = decision.c.id == last.c.details["decision"].as_string()
+    both = first.join(last, last.c.id == begun.c.last_id).join(decision, of_decision)
+    return list(connection.execute(both.order_by(audit.c.id)).all())
 
 
-def undecided_runs(connection: Connection, case_id: str) -> list[UndecidedRun]:
+def undecided_by_reasons(connection: Connection, case_id: str) -> list[Undecided]:
     """What could not be decided on, and so was not answered, by its reasons, oldest first."""
     moments, reasons = decision.c.decided_at, cast(decision.c.reasons, Text)
     is_it = (decision.c.delivery_id.is_(None), decision.c.outcome == Outcome.INDETERMINATE)
     counted = select(func.min(moments), func.count(), func.max(moments), reasons).group_by(reasons)
     rows = connection.execute(counted.where(decision.c.case_id == case_id, *is_it).order_by(func.min(moments)))
-    return [UndecidedRun(at, times, last_at, tuple(json.loads(text))) for at, times, last_at, text in rows]
+    return [Undecided(at, times, last_at, tuple(json.loads(text))) for at, times, last_at, text in rows]
 
 
 def _named(columns: tuple[ColumnElement[Any], ...], name: str) -> list[ColumnElement[Any]]:

@@ -1,5 +1,6 @@
 """Whether one attempt at a delivery may go on: asked before every instance and request, so in one statement."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import and_, bindparam, exists, select
@@ -45,8 +46,13 @@ class Watch:
 
     def standing(self, grant: EgressGrant) -> Standing:
         """Of the attempt under this grant, now. Raises as `Database.read`."""
+        return self.look(grant)()
+
+    def look(self, grant: EgressGrant) -> Callable[[], Standing]:
+        """The same, to be waited for: it is not older than this call. Used once, before the next look."""
         job = self._job
-        return Standing(*self._query.answer(job=job.id, claimed=str(JobState.CLAIMED), owner=job.owner, grant=grant.id))
+        wait = self._query.ask(job=job.id, claimed=str(JobState.CLAIMED), owner=job.owner, grant=grant.id)
+        return lambda: Standing(*wait())
 
     def close(self) -> None:
         """Let go of what it looks by."""

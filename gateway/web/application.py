@@ -1,9 +1,11 @@
 """The WSGI application: HTTP to service calls and back, nothing else."""
 
+from functools import partial
+
 from flask import Flask
 from jinja2 import StrictUndefined
 
-from gateway.web import access_log, acknowledging, errors, health, metrics
+from gateway.web import access_log, acknowledging, denied, errors, health, metrics
 from gateway.web.admin.routes import admin_pages
 from gateway.web.edge import Edge
 from gateway.web.fhir import routes as fhir
@@ -20,6 +22,7 @@ def create_application(edge: Edge, desk: Desk | None = None) -> Flask:
     access_log.register(application)
     errors.register(application)
     acknowledging.register(application)
+    application.after_request(partial(denied.sum_up, edge))
     application.register_blueprint(health.blueprint(edge))
     application.register_blueprint(metrics.blueprint(edge))
     application.register_blueprint(oauth.blueprint(edge))

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from flask import request
 
-from gateway.services.denials import DenialLimit
+from gateway.services.denial_limit import DenialLimit
 from gateway.services.published_keys import KeyHost
 from gateway.services.resource_transaction import Effect
 from gateway.services.resources import Intake, Preparation

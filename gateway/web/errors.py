@@ -74,6 +74,7 @@ def _refused(error: GatewayError) -> Response:
     if found is None:
         return _unexpected(error)
     status, code = found
+    g.refused_at = getattr(error, "at", "")
     response = _outcome_response(status, str(error), code=code, at=getattr(error, "at", ""))
     if isinstance(error, Unauthenticated):
         token_state = ', error="invalid_token"' if g.get("has_credentials") else ""  # RFC 6750 3

@@ -19,6 +19,7 @@ from tests.unit.gateway.web.support import World
 ROOT = Path(__file__).parents[2]
 ASKED = "sending.permission.require(payload)"
 PERMITTED = "before_send=partial(sending.permission.require, payload)"
+LEAVE, SENT_SO = "leave = sending.permission.ask(payload)", "sender.send(b'', before_send=leave)"
 SENDER, PACS, ADAPTER = "gateway/services/to_reviewer.py", "gateway/services/to_pacs.py", "dicom_node/scu/query.py"
 STORED, KEYS = "gateway/services/planted.py", "gateway/key_host.py"
 
@@ -39,6 +40,14 @@ PLANTS = {
     "under another name": (SENDER, _body("archive = sender", "archive.send(b'')"), "without asking"),
     "handed on": (SENDER, _body(ASKED, "return list(map(sender.send, payload))"), "handed on"),
     "out of a lambda": (SENDER, _body(ASKED, "return lambda: sender.send(b'')"), "without asking"),
+    "an answer that nobody waits for": (SENDER, _body(LEAVE, "sender.send(b'')"), "without asking"),
+    "an answer for two": (
+        SENDER, _body(LEAVE, "sender.send(b'', before_send=leave)", SENT_SO), "without asking"),
+    "an answer for all": (SENDER, _body(LEAVE, "for one in payload:", f"    {SENT_SO}"), "without asking"),
+    "an answer to something else": (SENDER, _body("leave = sending.ask(payload)", SENT_SO), "without asking"),
+    "another's answer": (SENDER, _body(LEAVE, "sender.send(b'', before_send=print)"), "without asking"),
+    "an object of an adapter": (
+        "dicom_node/scu/sender.py", _body("peer.send_c_store(1)", of="_store(peer)"), "without before_send()"),
     "an association that stays open": (
         SENDER, _body("return outside.open_sender(1, 2)", of="opened(outside)"), "is opened by `with`"),
     "a query of nobody's leave": (
@@ -133,13 +142,14 @@ def test_a_planted_exit_is_caught(name: str, tmp_path: Path) -> None:
     ("path", "code"),
     [
         (SENDER, _body("for one in payload:", f"    {ASKED}", "    sender.send(one)")),
+        (SENDER, _body("for one in payload:", f"    {LEAVE}", f"    {SENT_SO}")),
         (SENDER, _body(ASKED, "try:", "    status = sender.send(b'')", "finally:", "    pass")),
         (PACS, _body(f"return outside.find_study(1, {PERMITTED})", of="_the_study(outside)")),
         ("workers/ehr/client.py", _body(
             "if not call.is_about_nobody:", "    self._before_send()", "return exchange(1)", of="_send_once(self, call)"
         )),
     ],
-    ids=["each object", "in a try", "a query", "a request"],
+    ids=["each object", "each object, answered later", "in a try", "a query", "a request"],
 )  # fmt: skip
 def test_what_asks_is_left_alone(path: str, code: str, tmp_path: Path) -> None:
     planted = tmp_path / path

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property, partial
 
-from gateway.domain.consent.evaluate import Ruling, Step, rule_of, steps_of
+from gateway.domain.consent.evaluate import Rule, Ruling, Step, rule_of, steps_of
 from gateway.domain.consent.model import DENY, PERMIT, Consent, ConsentVersion, Effect, Provision
 from gateway.domain.consent.period import FAR_FUTURE
 from gateway.domain.consent.question import Question
@@ -120,12 +120,14 @@ def _found(rulings: tuple[Ruling, ...], groups: int) -> tuple[dict[Effect, _Winn
     permitted: _Winners = {}
     bare = set(range(groups))
     for ruling in rulings:
-        key = ruling.consent.key
+        hits: dict[Rule, list[int]] = {}
         for at, rule in enumerate(ruling.rules):
             if rule is not None:
-                won = denied if rule.effect is DENY else permitted
-                won.setdefault((key, rule.path), []).append(at)
-                bare.discard(at)
+                hits.setdefault(rule, []).append(at)
+        for rule, groups_hit in hits.items():
+            won = denied if rule.effect is DENY else permitted
+            won[ruling.consent.key, rule.path] = groups_hit
+            bare.difference_update(groups_hit)
     return {DENY: denied, PERMIT: permitted}, tuple(sorted(bare))
 
 

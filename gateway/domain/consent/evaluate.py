@@ -34,16 +34,10 @@ class Step:
 
 
 class Rule(NamedTuple):
-    """A provision that took effect on a kind of item. The deepest one wins, at equal depth the denial."""
+    """A provision that took effect on a kind of item."""
 
     path: str
-    depth: int
     effect: Effect
-
-    @property
-    def rank(self) -> int:
-        """Orders rules by who wins."""
-        return 2 * self.depth + (self.effect is DENY)
 
 
 @dataclass(frozen=True)
@@ -80,16 +74,21 @@ def rule_of(standing: Standing, question: Question) -> Ruling:
     ranks = [-1] * len(winners)
     changes_at, now = FAR_FUTURE, question.now
     for scope in _scopes(standing.consent, question, is_whole=False):
-        if scope.effect is None or _why_never(scope, standing):
+        effect, begin, end = scope.effect, scope.begin, scope.end
+        if effect is None or begin >= end or now >= end or _why_never(scope, standing):
             continue
-        changes_at = min(changes_at, _next_change(scope, now))
-        if scope.begin <= now < scope.end:
-            rule = Rule(scope.path, scope.depth, scope.effect)
-            rank = rule.rank
-            for at in scope.reach.hits(scope.effect):
+        changes_at = min(changes_at, begin if now < begin else end)
+        if begin <= now:
+            rule, rank = Rule(scope.path, effect), _rank(scope.depth, effect)
+            for at in scope.reach.hits(effect):
                 if rank > ranks[at]:
                     ranks[at], winners[at] = rank, rule
     return Ruling(standing.consent, tuple(winners), changes_at)
+
+
+def _rank(depth: int, effect: Effect) -> int:
+    """The highest wins: the deepest, at equal depth the denial."""
+    return 2 * depth + (effect is DENY)
 
 
 def steps_of(standing: Standing, question: Question) -> tuple[Step, ...]:
@@ -154,12 +153,6 @@ def _why(scope: _Scope) -> str:
     return "every element matches" if set(scope.reach.answers) == {YES} else "it covers some of the items"
 
 
-def _next_change(scope: _Scope, now: datetime) -> datetime:
-    if scope.begin >= scope.end or now >= scope.end:
-        return FAR_FUTURE
-    return scope.begin if now < scope.begin else scope.end
-
-
 def _scopes(consent: Consent, question: Question, *, is_whole: bool) -> Iterator[_Scope]:
     """The provisions, each before those inside of it; those that cannot match only where the whole is asked for."""
     root = consent.provision or Provision()
@@ -173,7 +166,8 @@ def _scopes(consent: Consent, question: Question, *, is_whole: bool) -> Iterator
     while pending:
         scope = pending.pop()
         yield scope
-        pending += reversed(_inside(scope, question, is_whole=is_whole))
+        if scope.provision.provisions:
+            pending += reversed(_inside(scope, question, is_whole=is_whole))
 
 
 def _inside(above: _Scope, question: Question, *, is_whole: bool) -> list[_Scope]:

@@ -72,13 +72,6 @@ def item_match(provision: Provision, effect: Effect | None, item: Item, zone: tz
     return found
 
 
-def has_item_elements(provision: Provision) -> bool:
-    """Whether the answer depends on the item at all."""
-    return any(
-        (provision.classes, provision.codes, provision.data, provision.data_period is not None, provision.labels)
-    )
-
-
 def _code_match(coding: Coding, system: str, accepted: frozenset[str], known: frozenset[str]) -> Match:
     if coding.system != system:
         return UNKNOWN

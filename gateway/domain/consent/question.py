@@ -5,7 +5,7 @@ from datetime import UTC
 from functools import cached_property
 
 from gateway.domain.consent.answer import YES, Match
-from gateway.domain.consent.match import action_match, has_item_elements, item_match, purpose_match, recipient_match
+from gateway.domain.consent.match import action_match, item_match, purpose_match, recipient_match
 from gateway.domain.consent.model import DENY, Effect, Provision
 from gateway.domain.consent.request import DisclosureRequest, Item
 
@@ -45,7 +45,7 @@ class Question:
         self.everything = Reach((YES,) * len(groups))
         self._classes = frozenset(group[0].resource_class for group in groups)
         self._references = frozenset().union(*(group[0].all_references for group in groups))
-        self._reaches: dict[object, Reach] = {}
+        self._reaches: dict[tuple[object, ...], Reach] = {}
 
     def own_match(self, provision: Provision) -> tuple[Match, str]:
         """How what does not depend on time or item matches, and to which element that is owed; `` where all match."""
@@ -69,11 +69,12 @@ class Question:
 
     def reach(self, provision: Provision, effect: Effect | None) -> Reach:
         """How what speaks of the data matches each group."""
-        if not has_item_elements(provision):
+        period, labels = provision.data_period, provision.labels
+        key: tuple[object, ...] = (provision.classes, provision.codes, provision.data, period and period.texts, labels)
+        if not any(key):
             return self.everything
-        data_period, labels = provision.data_period, provision.labels
-        of_data = (provision.classes, provision.codes, provision.data, data_period and data_period.texts)
-        key = (*of_data, labels, labels and effect)  # the effect matters to labels alone
+        if labels:
+            key = (*key, effect)  # which matters to labels alone
         found = self._reaches.get(key)
         if found is None:
             zone = self.request.zone

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from gateway.domain.errors import Conflict, Forbidden, Unauthenticated
+from gateway.domain.errors import Conflict, Forbidden
 from gateway.domain.passwords import check_password
 from gateway.domain.people import Person
 from gateway.domain.sign_in import SignInPolicy, Visitor
@@ -10,7 +10,7 @@ from gateway.services.client_proof import digest
 from gateway.services.core import Core
 from gateway.services.people import delays, proofs
 from gateway.services.people.sessions import Current, SignedIn, begin
-from gateway.services.people.sign_in import record_failure, require_local, use_code
+from gateway.services.people.sign_in import NotRight, record_failure, require_local, use_code
 from gateway.store import audit, people, sessions
 from gateway.store.people import Credentials
 
@@ -20,7 +20,7 @@ def change_password(
 ) -> SignedIn:
     """Every session of the person ends, and known browsers are forgotten; a new session begins here.
 
-    Raises Unauthenticated for the wrong earlier password, Throttled, Invalid for one that is easy to guess, and
+    Raises NotRight for the wrong earlier password, Throttled, Invalid for one that is easy to guess, and
     Forbidden where the person was disabled meanwhile.
     """
     taken = check_password(chosen, name=current.person.name)
@@ -51,7 +51,7 @@ def change_password(
 def renew_recovery_codes(
     core: Core, policy: SignInPolicy, current: Current, *, code: str, visitor: Visitor
 ) -> list[str]:
-    """New codes in place of all earlier ones. Raises Unauthenticated for a wrong code of the app, and Throttled."""
+    """New codes in place of all earlier ones. Raises NotRight for a wrong code of the app, and Throttled."""
     found, wait = _charged(core, policy, current)
     codes, now = proofs.new_recovery_codes(), core.now()
     with core.database.write("user.recovery-codes") as connection:
@@ -82,6 +82,6 @@ def _charged(core: Core, policy: SignInPolicy, current: Current) -> tuple[Creden
     return found, delays.charge(core, delays.of_second_factor(found.person.id))
 
 
-def _refusal(core: Core, person: Person, what: str, visitor: Visitor, wait: timedelta) -> Unauthenticated:
+def _refusal(core: Core, person: Person, what: str, visitor: Visitor, wait: timedelta) -> NotRight:
     record_failure(core, person, what, visitor, wait)
-    return Unauthenticated(f"the {what} is not right")
+    return NotRight(f"the {what} is not right")

@@ -1,6 +1,6 @@
 """Signing in with a password and a second factor of ours. A refusal says neither what was wrong nor who there is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -24,6 +24,10 @@ DEVICE_KEPT = timedelta(days=90)
 _AUTH = "user.sign-in"
 
 
+class NotRight(Unauthenticated):
+    """What was shown proves nobody; the row that says so is committed."""
+
+
 @dataclass(frozen=True)
 class SignedInHere:
     """A session that has just begun, and the secret by which the browser is known the next time."""
@@ -41,7 +45,7 @@ def require_local(policy: SignInPolicy) -> None:
 def check_password(core: Core, policy: SignInPolicy, *, name: str, password: str, visitor: Visitor) -> str:
     """The first step; gives the ticket to the second one.
 
-    Raises Unauthenticated, alike for unknown, disabled and wrong, Throttled, and Forbidden without local accounts.
+    Raises NotRight, alike for unknown, disabled and wrong, Throttled, and Forbidden without local accounts.
     """
     require_local(policy)
     name = name.strip().lower()
@@ -52,28 +56,33 @@ def check_password(core: Core, policy: SignInPolicy, *, name: str, password: str
     password_hash = found.password_hash if found and found.person.disabled_at is None else None
     if not proofs.is_password(password_hash, password, policy.hashing) or found is None or password_hash is None:
         record_failure(core, found.person if found else None, "password", visitor, wait)
-        raise Unauthenticated(NOT_RIGHT)
+        raise NotRight(NOT_RIGHT)
     if proofs.needs_rehash(password_hash, policy.hashing):
         password_hash = _rehash(core, policy, found, password)
     values = {"person": found.person.id, "proof": digest(password_hash)}
     return tickets.issue(core, TicketKind.SECOND_FACTOR, values)
 
 
+def proven_first(core: Core, ticket: str) -> Mapping[str, str]:
+    """What the first step has proven. Raises Unauthenticated for a ticket that is none, or is over."""
+    return tickets.read(core, TicketKind.SECOND_FACTOR, ticket)
+
+
 def check_second_factor(
-    core: Core, policy: SignInPolicy, *, ticket: str, code: str, visitor: Visitor, replaced: str = ""
+    core: Core, policy: SignInPolicy, *, proven: Mapping[str, str], code: str, visitor: Visitor, replaced: str = ""
 ) -> SignedInHere:
     """The second step: a code of the app, or a recovery code, each good once. A new session begins.
 
-    `replaced` is the token of the session that the browser had before. Raises Unauthenticated and Throttled.
+    `replaced` is the token of the session that the browser had before. `proven` is what the ticket of the first step
+    says (`proven_first`). Raises NotRight and Throttled.
     """
     require_local(policy)
-    values, now = tickets.read(core, TicketKind.SECOND_FACTOR, ticket), core.now()
-    person_id = values["person"]
+    person_id, now = proven["person"], core.now()
     of_code = delays.of_second_factor(person_id)
     wait = delays.charge(core, of_code)
     with core.database.write("user.sign-in") as connection:
         found = people.lock(connection, person_id)
-        method = _method(core, connection, found, values["proof"], code)
+        method = _method(core, connection, found, proven["proof"], code)
         if found is not None and method:
             person, device = found.person, new_secret()
             delays.settle(connection, (*of_code, *_watched(connection, person.name, found, visitor)), now)
@@ -83,7 +92,7 @@ def check_second_factor(
             record_sign_in(connection, person, method, visitor, now=now)
             return SignedInHere(signed_in, device)
     record_failure(core, found.person if found else None, "second factor", visitor, wait)
-    raise Unauthenticated(NOT_RIGHT)
+    raise NotRight(NOT_RIGHT)
 
 
 def record_sign_in(connection: Connection, person: Person, method: str, visitor: Visitor, *, now: datetime) -> None:
@@ -131,6 +140,20 @@ def _rehash(core: Core, policy: SignInPolicy, found: Credentials, password: str)
     with core.database.write("user.rehash") as connection:
         people.replace_password(connection, found.person.id, found.password_hash, renewed)
     return renewed
+
+
+def record_refused_attempt(core: Core, by: str, wrong: str, visitor: Visitor) -> None:
+    """An attempt that says nothing of who came; `by` and `wrong` are codes of ours."""
+    with core.database.write("user.refuse") as connection:
+        audit.record(
+            connection,
+            at=core.now(),
+            actor="web",
+            action=_AUTH,
+            outcome="failure",
+            subject="user",
+            details={"wrong": wrong, "by": by, "address": visitor.address},
+        )
 
 
 def record_failure(core: Core, person: Person | None, what: str, visitor: Visitor, wait: timedelta) -> None:

@@ -21,6 +21,11 @@ from gateway.services.people.sign_in import record_sign_in
 from gateway.store import audit, parties, people, sessions
 
 _OF_NAME = 16
+_NO_PARTY = "the settings [oidc] roles name a reviewing party that is not registered"
+
+
+class NotAdmitted(Forbidden):
+    """The provider vouches for somebody who is not let in here; the row that says so is committed."""
 
 
 @dataclass(frozen=True)
@@ -42,19 +47,13 @@ def sign_in(
 ) -> SignedIn:
     """A session for whom the provider vouches, who is made known at the first time.
 
-    Raises Forbidden without a role here or when disabled, and Permanent where the settings name no reviewing party.
+    Raises NotAdmitted without a role here or when disabled, and Permanent where the settings name no reviewing party.
     """
     grants = [role_map[group] for group in vouched.groups if group in role_map]
     try:
         return _signed_in(core, policy, vouched, grants, visitor, replaced)
     except Conflict:  # made known by another sign-in a moment ago
         return _signed_in(core, policy, vouched, grants, visitor, replaced)
-
-
-def record_refused_answer(core: Core, wrong: str, visitor: Visitor) -> None:
-    """An answer that came in the name of the provider says nothing of who came; `wrong` is a code of ours."""
-    with core.database.write("user.refuse") as connection:
-        _record_failure(connection, None, wrong, visitor, core.now())
 
 
 def _signed_in(
@@ -67,15 +66,18 @@ def _signed_in(
         found = people.lock(connection, found.person.id) if found else None
         person = found.person if found else None
         refusal = _refusal(person, grants)
+        party_id = "" if refusal else _party_id(connection, grants)
+        if party_id is None:
+            refusal = _NO_PARTY
         if not refusal:
-            standing = _Standing(grants, _party_id(connection, grants))
+            standing = _Standing(grants, party_id or None)
             person = (
                 _updated(connection, person, standing, now) if person else _added(connection, vouched, standing, now)
             )
             record_sign_in(connection, person, "openid", visitor, now=now)
             return begin(connection, policy, person, visitor, now=now, replaced=replaced)
         _record_failure(connection, person, refusal, visitor, now)
-    raise Forbidden(refusal)
+    raise Permanent(refusal) if refusal == _NO_PARTY else NotAdmitted(refusal)
 
 
 def _record_failure(connection: Connection, person: Person | None, wrong: str, visitor: Visitor, now: datetime) -> None:
@@ -106,12 +108,11 @@ def _party_names(grants: Sequence[RoleGrant]) -> set[str]:
 
 
 def _party_id(connection: Connection, grants: Sequence[RoleGrant]) -> str | None:
+    """'' for a person of no party; None where the party is not registered."""
     for name in _party_names(grants):
         found = [one for one in parties.parties(connection, PartyKind.REVIEWER) if one.name == name]
-        if not found:
-            raise Permanent("the settings [oidc] roles name a reviewing party that is not registered")
-        return found[0].id
-    return None
+        return found[0].id if found else None
+    return ""
 
 
 def _added(connection: Connection, vouched: Vouched, standing: _Standing, now: datetime) -> Person:

@@ -8,7 +8,7 @@ from gateway.store.tables.cases import case, case_key, document
 from gateway.store.tables.clients import access_token, oauth_client, published_keys, used_assertion
 from gateway.store.tables.columns import Instant, blob_columns, metadata
 from gateway.store.tables.deliveries import decision, delivery, delivery_item, egress_grant, read_grant, recall_notice
-from gateway.store.tables.evidence import audit, audit_export, audit_seal, audit_tail, destruction
+from gateway.store.tables.evidence import VIEWS_OF_BEFORE, audit, audit_export, audit_seal, audit_tail, destruction
 from gateway.store.tables.grounds import consent_authority, transfer_instrument
 from gateway.store.tables.installation import installation
 from gateway.store.tables.jobs import breaker, outbox, worker
@@ -34,6 +34,7 @@ from gateway.store.tables.resources import (
 from gateway.store.tables.studies import instance, quarantine, study
 
 __all__ = [
+    "VIEWS_OF_BEFORE",
     "Instant",
     "access_token",
     "audit",

@@ -3,7 +3,20 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, DateTime, Dialect, ForeignKey, Integer, MetaData, String, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    TextClause,
+    TypeDecorator,
+)
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -58,3 +71,12 @@ def blob(name: str, *, is_optional: bool = False) -> Column[str]:
 def blob_columns() -> list[Column[Any]]:
     """Every column that refers to blobs."""
     return [column for table in metadata.sorted_tables for column in table.columns if column.info.get(_IS_BLOB)]
+
+
+def partial_index(name: str | None, *columns: str, where: TextClause | ColumnElement[bool]) -> Index:
+    """An index of the rows for which the condition holds, as the migrations make it on both databases.
+
+    As an argument for PostgreSQL (`postgresql_where`) it would load that dialect into every program, and into every
+    command, also where SQLite is used.
+    """
+    return Index(name, *columns, info={"where": where})

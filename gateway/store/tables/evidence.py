@@ -2,12 +2,14 @@
 
 from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, SmallInteger, String, Table, Text, text
 
-from gateway.store.tables.columns import Instant, Serial, metadata, own_id
+from gateway.store.tables.columns import Instant, Serial, metadata, own_id, partial_index
 
 _OF_STUDIES = text("action IN ('study.matched', 'study.late', 'study.left-out')")
 """Asked for of every closed case (`audit.last_in_closed_cases`, which names them in this order)."""
 _OF_SETTINGS = text("action = 'settings.changed'")
 """Asked for by every program as it starts (`audit.newest_settings`)."""
+VIEWS_OF_BEFORE = text("action = 'page.view' AND coalesce(case_id, '') = ''")
+"""Lists that were shown: a version before named all the cases in the details of one row (`audit.of_patient`)."""
 
 audit = Table(
     "audit",
@@ -23,8 +25,9 @@ audit = Table(
     Column("patient_id", String(64)),  # None also for what the previous version wrote; its case says whose it is
     Index(None, "patient_id", "id"),
     Index(None, "case_id"),
-    Index(None, "case_id", "subject", sqlite_where=_OF_STUDIES, postgresql_where=_OF_STUDIES),
-    Index(None, "subject", sqlite_where=_OF_SETTINGS, postgresql_where=_OF_SETTINGS),
+    partial_index(None, "case_id", "subject", where=_OF_STUDIES),
+    partial_index(None, "subject", where=_OF_SETTINGS),
+    partial_index(None, "action", where=VIEWS_OF_BEFORE),
     sqlite_autoincrement=True,
 )
 audit_tail = Table(

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, text
 
-from gateway.store.tables.columns import Instant, metadata, own_id, reference
+from gateway.store.tables.columns import Instant, metadata, own_id, partial_index, reference
 
 _IS_RUNG = text("rung_at IS NOT NULL")
 outbox = Table(
@@ -28,7 +28,7 @@ outbox = Table(
     Index(None, "state", "next_try_at"),
     Index(None, "subject_id", "kind", "state"),
     Index(None, "case_id"),
-    Index(None, "rung_at", sqlite_where=_IS_RUNG, postgresql_where=_IS_RUNG),
+    partial_index(None, "rung_at", where=_IS_RUNG),
 )
 breaker = Table(
     "breaker",

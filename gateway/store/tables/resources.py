@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, UniqueConstraint, text
 
-from gateway.store.tables.columns import Instant, metadata, own_id, reference
+from gateway.store.tables.columns import Instant, metadata, own_id, partial_index, reference
 
 NOT_INDEXED = text("destroyed_at IS NULL AND (indexed_version IS NULL OR indexed_version <> version)")
 """Which resources of `resource` wait to be indexed; a query has to say it in these words to go by the index."""
@@ -30,8 +30,8 @@ resource = Table(
     Column("indexed_version", Integer),
     Index(None, "party_id", "type"),
     Index(None, "party_id", "type", "updated_at"),
-    Index("ix_resource_not_indexed", "party_id", "type", sqlite_where=NOT_INDEXED, postgresql_where=NOT_INDEXED),
-    Index("ix_resource_still_indexed", "id", sqlite_where=STILL_INDEXED, postgresql_where=STILL_INDEXED),
+    partial_index("ix_resource_not_indexed", "party_id", "type", where=NOT_INDEXED),
+    partial_index("ix_resource_still_indexed", "id", where=STILL_INDEXED),
 )
 resource_version = Table(
     "resource_version",

@@ -2,7 +2,7 @@
 
 from sqlalchemy import JSON, BigInteger, Column, Date, ForeignKey, Index, String, Table, Text, UniqueConstraint, text
 
-from gateway.store.tables.columns import Instant, Serial, blob, metadata, own_id, reference
+from gateway.store.tables.columns import Instant, Serial, blob, metadata, own_id, partial_index, reference
 
 study = Table(
     "study",
@@ -68,7 +68,7 @@ quarantine = Table(
     Column("resolved_at", Instant),
     Column("resolution", String(16)),
     Column("resolved_by", String(100)),
-    Index(None, "kind", sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
+    partial_index(None, "kind", where=_IS_OPEN),
     Index(None, "study_id"),
     Index(None, "case_id"),
     Index(None, "instance_id"),

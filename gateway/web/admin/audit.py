@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 
 from gateway.domain.accounting_words import moment_in_words, purposes_in_words
 from gateway.domain.audit_record import Accounting
@@ -14,7 +14,6 @@ from gateway.services.accounting_csv import as_csv
 from gateway.services.listing import audit_lines
 from gateway.services.looking import record_look
 from gateway.services.patient_trail import patient_lines
-from gateway.web.people import forms
 from gateway.web.people.frame import Visit
 
 _SHOWN = 500
@@ -32,9 +31,18 @@ class _About:
         return bool(self.case_id or self.patient_id)
 
 
+_NOBODY = _About("", "")
+
+
 def show(visit: Visit) -> Response:
+    """The form alone. Raises Invalid where the address names somebody."""
+    _require_bare_address()
+    return visit.show("audit.html", about=_NOBODY, lines=[], most=_SHOWN)
+
+
+def search(visit: Visit) -> Response:
     """The newest rows. Raises NotFound."""
-    about, core = _about(), visit.desk.core
+    about, core = _about(visit), visit.desk.core
     lines: list[Any] = []
     if about.case_id:
         lines = [*audit_lines(core, about.case_id, limit=_SHOWN)]
@@ -46,8 +54,14 @@ def show(visit: Visit) -> Response:
 
 
 def show_disclosures(visit: Visit) -> Response:
+    """The form alone. Raises Invalid where the address names somebody."""
+    _require_bare_address()
+    return visit.show("disclosures.html", about=_NOBODY, accounting=None)
+
+
+def search_disclosures(visit: Visit) -> Response:
     """What left, to whom, why and on which consents (45 CFR 164.528). Raises NotFound."""
-    about = _about()
+    about = _about(visit)
     found = _accounting(visit, about) if about.is_somebody else None
     moment = partial(moment_in_words, time_zone=found.time_zone) if found else None
     return visit.show("disclosures.html", about=about, accounting=found, moment=moment, purposes=purposes_in_words)
@@ -55,7 +69,7 @@ def show_disclosures(visit: Visit) -> Response:
 
 def give_disclosures(visit: Visit) -> Response:
     """The same as a file for a spreadsheet. Raises NotFound, and Invalid where nobody is asked for."""
-    about = _about()
+    about = _about(visit)
     if not about.is_somebody:
         raise Invalid("name a case or a patient")
     answer = Response(as_csv(_accounting(visit, about)), content_type="text/csv; charset=utf-8; header=present")
@@ -63,8 +77,14 @@ def give_disclosures(visit: Visit) -> Response:
     return answer
 
 
-def _about() -> _About:
-    about = _About(forms.query("case").strip(), forms.query("patient").strip())
+def _require_bare_address() -> None:
+    """Whom somebody asks for may be typed as a name: no address has it, which proxies log and browsers remember."""
+    if request.args:
+        raise Invalid("whom you ask for stands in the form of this page and not in the address; type it there")
+
+
+def _about(visit: Visit) -> _About:
+    about = _About(visit.text("case").strip(), visit.text("patient").strip())
     if about.case_id and about.patient_id:
         raise Invalid("name a case or a patient, not both")
     return about

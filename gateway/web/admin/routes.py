@@ -8,13 +8,17 @@ from gateway.web.edge import Edge
 from gateway.web.people.desk import Desk
 from gateway.web.people.frame import SIGNED_IN, Page, blueprint
 
+_POST = ("POST",)
+
 PAGES = (
     Page("/", "home", home.show, SIGNED_IN),
     Page("/waits", "waits", waits.show, Permission.SEE_WAITS),
     Page("/recalls", "recalls", recalls.show, Permission.SEE_RECALLS),
     Page("/audit", "audit", audit.show, Permission.SEE_AUDIT),
+    Page("/audit", "audit_search", audit.search, Permission.SEE_AUDIT, _POST),
     Page("/disclosures", "disclosures", audit.show_disclosures, Permission.SEE_AUDIT),
-    Page("/disclosures.csv", "disclosures_file", audit.give_disclosures, Permission.SEE_AUDIT),
+    Page("/disclosures", "disclosures_search", audit.search_disclosures, Permission.SEE_AUDIT, _POST),
+    Page("/disclosures.csv", "disclosures_file", audit.give_disclosures, Permission.SEE_AUDIT, _POST),
     Page("/people", "people", users.show, Permission.SEE_PEOPLE),
     Page("/<path:anything_else>", "nothing", home.nothing, SIGNED_IN),
 )

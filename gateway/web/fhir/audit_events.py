@@ -13,7 +13,7 @@ from fhir_mappings.audit_event import Site
 from fhir_mappings.search_query import Reading
 from gateway.services import audit_events
 from gateway.services.audit_events import TYPE, Events, Naming
-from gateway.services.event_ids import EventIds
+from gateway.services.event_ids import EVENT_ID, EventIds
 from gateway.web.body import read_form
 from gateway.web.edge import Edge
 from gateway.web.fhir.authentication import current_caller
@@ -39,7 +39,7 @@ def search_by_form(edge: Edge, resource_type: str) -> Response:
 
 
 def _answer(edge: Edge, resource_type: str, given: MultiDict[str, str]) -> Response:
-    caller, count, after = current_caller(), *read_paging(given)
+    caller, count, after = current_caller(), *read_paging(given, EVENT_ID)
     asked = [(name, value) for name, value in given.items(True) if name not in (*PAGING, *PRESENTATION)]
     clauses = Reading(ZoneInfo(caller.party.time_zone), edge.fhir_url).clauses(resource_type, asked)
     naming, now = _naming(edge), edge.now()

@@ -3,6 +3,7 @@
 A search parameter that is not in `fhir_mappings.reviewer_search` is refused, never ignored.
 """
 
+import re
 from collections.abc import Callable
 
 from flask import Response, request
@@ -28,6 +29,8 @@ from gateway.web.fhir.search import MOST_FORM_BYTES, PAGING, PRESENTATION, links
 _BY_ORDER = ("basedon", "related")
 _ORDER = "ServiceRequest/"
 _ID = "_id"
+_CURSOR = re.compile(r"[A-Z0-9]{12}|2\.25\.[0-9]{1,39}")
+"""Pseudonyms of cases and studies, and UIDs: the ids by which a reviewer sees things."""
 
 
 def read(edge: Edge, resource_type: str, resource_id: str) -> Response:
@@ -60,7 +63,7 @@ def _answer(edge: Edge, resource_type: str, given: MultiDict[str, str]) -> Respo
         raise Invalid(f"a search has at most {MOST_CLAUSES} parameters")
     conditions = [_condition(edge, resource_type, name, value) for name, value in asked]
     chosen = [frozenset(value.split(",")) for name, value in asked if name == _ID]
-    count, after = read_paging(given)
+    count, after = read_paging(given, _CURSOR)
     page = review.search(
         edge.reading,
         current_caller(),

@@ -5,6 +5,7 @@ POST form keeps names and identifiers out of URLs. For the same reason a search 
 more than a page, the Bundle says how to ask for the next one.
 """
 
+import re
 from collections.abc import Sequence
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -14,10 +15,10 @@ from werkzeug.datastructures import MultiDict
 
 from fhir_mappings.bundle import searchset
 from fhir_mappings.operation_outcome import operation_outcome
-from fhir_mappings.primitives import ID
 from fhir_mappings.search_parameters import SAYS_WHO
 from fhir_mappings.search_query import Reading
 from gateway.domain.errors import Invalid
+from gateway.domain.ids import OWN_ID
 from gateway.services import resource_reading
 from gateway.services.resource_rules import check_is_known
 from gateway.store.resource_search import Criteria, Page
@@ -49,7 +50,7 @@ def _answer(edge: Edge, resource_type: str, given: MultiDict[str, str]) -> Respo
     asked = [(name, value) for name, value in given.items(True) if name not in (*PAGING, *PRESENTATION)]
     reading = Reading(ZoneInfo(current_caller().party.time_zone), edge.fhir_url)
     criteria = Criteria(resource_type, reading.clauses(resource_type, asked))
-    count, after = read_paging(given)
+    count, after = read_paging(given, OWN_ID)
     page = resource_reading.search(edge.database, current_caller(), criteria, count=count, after=after, now=edge.now())
     matches = [(full_url(edge, one), one.content) for one in page.resources]
     if not any(name.partition(":")[0] in SAYS_WHO for name, _ in asked):
@@ -59,15 +60,15 @@ def _answer(edge: Edge, resource_type: str, given: MultiDict[str, str]) -> Respo
     return json_response(searchset(matches, total=page.total, links=(), outcome=_how_to_go_on(page)))
 
 
-def read_paging(given: MultiDict[str, str]) -> tuple[int, str]:
-    """How many there shall be on a page, and the id after which it begins. Raises Invalid."""
+def read_paging(given: MultiDict[str, str], cursor: re.Pattern[str]) -> tuple[int, str]:
+    """How many there shall be on a page, and the id after which it begins, which looks so. Raises Invalid."""
     if any(len(given.getlist(name)) > 1 for name in (*PAGING, *PRESENTATION)):
         raise Invalid("a search parameter is there twice; only a date may be")
     count, after = given.get("_count", str(PAGE_SIZE)), given.get("_after", "")
     if not count.isascii() or not count.isdigit():
         raise Invalid("_count is a number", at="_count")
-    if after and not ID.fullmatch(after):
-        raise Invalid("_after is the one of a next link", at="_after")
+    if after and not cursor.fullmatch(after):
+        raise Invalid("_after is the one of a next link; begin with the first page, without it", at="_after")
     return min(int(count[:9]), LARGEST_PAGE), after
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from flask import Response, g, jsonify, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from fhir_mappings.resource_types import RESOURCE_TYPES_OF_R4
 from gateway.domain.errors import Invalid, Throttled, Transient, Unauthenticated
@@ -36,6 +37,8 @@ def issue(edge: Edge) -> Response:
         return _refusal(refusal.error, str(refusal))
     except Invalid as refusal:
         return _refusal("invalid_scope" if refusal.at == "scope" else "invalid_request", str(refusal))
+    except RequestEntityTooLarge as refusal:
+        return _refusal("invalid_request", refusal.description or "the body is too large")
     except Transient as refusal:
         error = "slow_down" if isinstance(refusal, Throttled) else "temporarily_unavailable"
         return _refusal(error, str(refusal), wait_s=refusal.retry_after_s)

@@ -3,7 +3,7 @@
 import io
 
 import segno
-from flask import Response
+from flask import Response, g
 from markupsafe import Markup
 
 from gateway.domain.errors import GatewayError, Invalid, Unauthenticated
@@ -54,6 +54,7 @@ def finish(visit: Visit) -> Response:
 
 def _remember(visit: Visit, refusal: GatewayError) -> None:
     if isinstance(refusal, Unauthenticated):
+        g.is_refusal_recorded = True
         remember(visit.edge, Denial("user.enrol", "code", visit.visitor.address))
 
 

@@ -16,6 +16,7 @@ from gateway.domain.sign_in import Visitor
 from gateway.services.denials import EDGE, Denial
 from gateway.services.people import sessions
 from gateway.services.people.sessions import Current
+from gateway.services.people.sign_in import NotRight
 from gateway.web.denied import remember
 from gateway.web.edge import Edge
 from gateway.web.errors import RETRY_AFTER_S, TABLE, note_unexpected
@@ -37,6 +38,12 @@ _HEADERS = {
 }
 _SECRET_BYTES = 32
 _REASONS = {HTTPStatus.FORBIDDEN: "forbidden", HTTPStatus.TOO_MANY_REQUESTS: "throttled"}
+_REASONS_OF_DOORS = _REASONS | {
+    HTTPStatus.UNAUTHORIZED: "login",
+    HTTPStatus.NOT_FOUND: "not-found",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too-long",
+}
+"""Where people come in whatever is refused leaves a row; what has no reason of its own is `invalid`."""
 EVERYBODY, SIGNED_IN = "everybody", "signed-in"
 """Who may see a page that asks for no permission."""
 Needs = Permission | str
@@ -98,13 +105,17 @@ View = Callable[..., Response]
 
 @dataclass(frozen=True)
 class Page:
-    """A view at a path, and who may see it; `view` is called with the visit and what the path holds."""
+    """A view at a path, and who may see it; `view` is called with the visit and what the path holds.
+
+    `is_door`: a person comes in by it, or enrols, and each refusal leaves a row.
+    """
 
     path: str
     name: str
     view: View
     needs: Needs
     methods: tuple[str, ...] = ("GET",)
+    is_door: bool = False
 
 
 def blueprint(name: str, package: str, prefix: str, edge: Edge, desk: Desk, pages: Iterable[Page]) -> Blueprint:
@@ -123,6 +134,8 @@ def blueprint(name: str, package: str, prefix: str, edge: Edge, desk: Desk, page
 
 def refused(visit: Visit, error: GatewayError, template: str, **context: Any) -> Response:
     """The page again, with what was wrong; its status says it too."""
+    if isinstance(error, NotRight):
+        g.is_refusal_recorded = True
     response = visit.show(template, status=_status(error), problem=str(error), **context)
     if isinstance(error, Transient):
         response.headers["Retry-After"] = str(round(error.retry_after_s or RETRY_AFTER_S))
@@ -130,6 +143,7 @@ def refused(visit: Visit, error: GatewayError, template: str, **context: Any) ->
 
 
 def _answer(edge: Edge, desk: Desk, page: Page, **of_path: str) -> Response:
+    g.is_door = page.is_door
     origin, token = desk.origin, cookies.read(desk, Cookie.SESSION)
     current = sessions.recognise(desk.core, desk.policy, token) if token else None
     if current is not None:
@@ -164,12 +178,20 @@ def _named(roles: tuple[Role, ...]) -> str:
 
 def _remember_refusal(edge: Edge, response: Response) -> Response:
     """The response as it is. A sign-in that fails leaves a row where it is looked at (`user.sign-in`)."""
-    reason = _REASONS.get(HTTPStatus(response.status_code))
-    if reason is not None and not g.get("is_refusal_recorded"):
+    reason = _reason(HTTPStatus(response.status_code))
+    if reason and not g.get("is_refusal_recorded"):
         actor = g.get("client_id") or EDGE
         page = str(request.endpoint)
         remember(edge, Denial("page.denied", reason, caller_address(edge), f"page/{page}", actor))
     return response
+
+
+def _reason(status: HTTPStatus) -> str:
+    """Why it was refused; '' for what leaves no row."""
+    if not g.get("is_door"):
+        return _REASONS.get(status, "")
+    is_refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return _REASONS_OF_DOORS.get(status, "invalid") if is_refused else ""
 
 
 def _protect(response: Response) -> Response:

@@ -1,24 +1,23 @@
 """Signing in through the identity provider: there, and back with a code."""
 
 import hmac
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from http import HTTPStatus
 
 from flask import Response, g, redirect
 
-from gateway.domain.errors import Forbidden, NotFound, Unauthenticated
+from gateway.domain.errors import NotFound, Unauthenticated
 from gateway.domain.people import Vouched
 from gateway.services.people import tickets, vouching
 from gateway.services.people.sessions import SignedIn
 from gateway.services.people.tickets import TicketKind
 from gateway.web.people import cookies, forms
+from gateway.web.people.attempts import refusal_recorded
 from gateway.web.people.cookies import Cookie
 from gateway.web.people.desk import Vouching
 from gateway.web.people.frame import Visit
 from gateway.web.people.sign_in import HOME
 
+_BY = "openid"
 ANSWER = "/account/openid/answer"
 _LONGEST_CODE = 8 * 1024
 """RFC 6749 4.1.2 leaves the size open; some providers put a whole encrypted token into it."""
@@ -38,16 +37,16 @@ def begin(visit: Visit) -> Response:
 def answer(visit: Visit) -> Response:
     """Back again (OpenID Connect Core 1.0, 3.1.2.5, 3.1.2.6): a session begins, or a page says why none does."""
     provider, desk = _provider(visit), visit.desk
-    with _refusal_recorded(visit, "step"):
+    with refusal_recorded(visit, _BY, "step"):
         values = tickets.read(desk.core, TicketKind.OPENID, cookies.read(desk, Cookie.STEP))
-    with _refusal_recorded(visit, "state"):
+    with refusal_recorded(visit, _BY, "state"):
         if not hmac.compare_digest(forms.query("state").encode(), values["state"].encode()):
             raise Unauthenticated("this answer of your identity provider is to another question; begin anew")
-    with _refusal_recorded(visit, "no code"):
+    with refusal_recorded(visit, _BY, "no code"):
         code = forms.query("code", longest=_LONGEST_CODE)
         if not code:
             raise Unauthenticated("your identity provider did not let you in; begin anew")
-    with _refusal_recorded(visit, "answer"):
+    with refusal_recorded(visit, _BY, "answer"):
         vouched = provider.vouch(
             code=code,
             redirect_uri=desk.url(ANSWER),
@@ -62,24 +61,13 @@ def answer(visit: Visit) -> Response:
     return response
 
 
-@contextmanager
-def _refusal_recorded(visit: Visit, wrong: str) -> Iterator[None]:
-    """What is refused here leaves a row: that of a sign-in that failed, and of a stranger."""
-    try:
-        yield
-    except Unauthenticated:
-        record = partial(vouching.record_refused_answer, visit.desk.core, wrong, visit.visitor)
-        visit.edge.admission.denials.leave(record, visit.visitor.address)
-        raise
-
-
 def _signed_in(visit: Visit, vouched: Vouched) -> SignedIn:
     desk = visit.desk
     try:
         return vouching.sign_in(
             desk.core, desk.policy, vouched, desk.role_map, visitor=visit.visitor, replaced=visit.session_token
         )
-    except Forbidden:
+    except vouching.NotAdmitted:
         g.is_refusal_recorded = True  # with what was wrong: not once more as a page
         raise
 

@@ -7,6 +7,7 @@ from flask import Response
 from gateway.domain.errors import GatewayError, Throttled, Unauthenticated
 from gateway.services.people import sessions, sign_in
 from gateway.web.people import cookies, forms
+from gateway.web.people.attempts import refusal_recorded
 from gateway.web.people.cookies import Cookie
 from gateway.web.people.frame import SIGN_IN, Visit, refused
 
@@ -47,10 +48,13 @@ def submit_second(visit: Visit) -> Response:
     """The second step: a session begins."""
     onward = forms.onward(visit.text("next"))
     try:
+        sign_in.require_local(visit.desk.policy)
+        with refusal_recorded(visit, "second factor", "step"):
+            proven = sign_in.proven_first(visit.desk.core, cookies.read(visit.desk, Cookie.STEP))
         here = sign_in.check_second_factor(
             visit.desk.core,
             visit.desk.policy,
-            ticket=cookies.read(visit.desk, Cookie.STEP),
+            proven=proven,
             code=visit.text("code"),
             visitor=visit.visitor,
             replaced=visit.session_token,

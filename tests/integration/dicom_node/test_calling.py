@@ -16,7 +16,7 @@ from dicom_node.header import read_file_header
 from dicom_node.part10 import split_file
 from dicom_node.scu import Timeouts, diagnose, echo, find_instances, find_study
 from dicom_node.status import require_delivered
-from gateway.domain.errors import Ambiguous, Invalid, Permanent, Transient
+from gateway.domain.errors import Ambiguous, Conflict, Invalid, Permanent, Transient
 from gateway.domain.party import DicomAddress
 from tests.core import unasked
 from tests.integration.dicom_node.node import STRANGER, open_sender, running_node
@@ -154,6 +154,20 @@ def test_many_objects_go_over_one_association(pacs: StrictPacs) -> None:
     with open_sender(pacs.address, US, [CT_CONTEXT]) as sender:
         assert [sender.send(content) for content in series] == [0, 0, 0, 0]
     assert len(pacs.stored) == 4
+
+
+def test_what_may_not_leave_stays_and_the_next_object_goes(pacs: StrictPacs) -> None:
+    def refuse() -> None:
+        raise Conflict("the grant was cancelled")
+
+    asked = list[int]()
+    with open_sender(pacs.address, US, [CT_CONTEXT]) as sender:
+        with pytest.raises(Conflict, match="cancelled"):
+            sender.send(CT, before_send=refuse)
+        assert pacs.received == []
+        assert sender.send(CT, before_send=lambda: asked.append(len(pacs.received))) == 0
+    assert asked == [0]
+    assert len(pacs.received) == 1
 
 
 def test_dcmtk_stores_what_was_sent() -> None:

@@ -1,6 +1,7 @@
 """Anchors are written by the clock and by command, once for each state of the chain, and compared by `audit verify`."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -82,6 +83,18 @@ def test_the_recurring_job_writes_what_the_chain_is(stage: Stage) -> None:
     assert len(rows) == 1
 
 
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """A gateway with three sealed rows, whose anchors go to a folder that is not there yet."""
+    monkeypatch.setenv("CONSILIUM_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("CONSILIUM_AUDIT__ANCHOR_FOLDER", str(tmp_path / "kept elsewhere"))
+    database = Database(f"sqlite:///{tmp_path / 'data' / 'consilium.db'}")
+    upgrade(database)
+    _sealed(database, 3)
+    yield database
+    database.dispose()
+
+
 def _run(*arguments: str, exit_code: int = 0) -> Result:
     result = CliRunner().invoke(main, ["audit", *arguments])
     assert result.exit_code == exit_code, result.output
@@ -96,12 +109,60 @@ def test_an_end_that_was_cut_off_is_told_by_the_command(tmp_path: Path, monkeypa
     _sealed(database, 3)
     assert json.loads(_run("anchor", "--json").stdout)["position"] == 3
     folder = str(tmp_path / "data" / "anchors")
-    assert "it agrees with 1 anchors" in _run("verify", "--anchors", folder).stdout
+    for arguments in ((), ("--anchors", folder)):
+        assert "it agrees with 1 anchors" in _run("verify", *arguments).stdout
+    _cut_off(database)
+    for arguments in ((), ("--anchors", folder)):
+        told = _run("verify", *arguments, exit_code=1).stdout
+        assert f"compared with 1 anchors in {folder}" in told
+        assert "audit row 3 (seal 3): the anchor of" in told
+        assert "has 3 seals, and 2 are left" in told
+    said = json.loads(_run("verify", "--json", exit_code=1).stdout)
+    assert (said["broken_at"], said["anchors"], said["anchor_folder"]) == (3, 1, folder)
+    database.dispose()
+
+
+def _cut_off(database: Database) -> None:
     with tampering(database) as connection:
         connection.execute(delete(tables.audit_seal).where(tables.audit_seal.c.position == 3))
         connection.execute(delete(tables.audit).where(tables.audit.c.id == 3))
-    assert "the chain is whole" in _run("verify").stdout
-    told = _run("verify", "--anchors", folder, exit_code=1).stdout
-    assert "audit row 3 (seal 3): the anchor of" in told
-    assert "has 3 seals, and 2 are left" in told
-    database.dispose()
+
+
+def test_the_configured_folder_is_compared_where_none_is_named(tmp_path: Path, data: Database) -> None:
+    """One that has no anchor yet is said to have none; what is in it has to be readable."""
+    folder = tmp_path / "kept elsewhere"
+    for _ in range(2):
+        told = _run("verify").stdout
+        assert "the chain is whole: 3 rows sealed" in told
+        assert f"there is no anchor in {folder} to compare with" in told
+        said = json.loads(_run("verify", "--json").stdout)
+        assert (said["broken_at"], said["anchors"], said["anchor_folder"]) == (None, 0, str(folder))
+        folder.mkdir(exist_ok=True)
+    _run("anchor")
+    assert f"it agrees with 1 anchors in {folder}" in _run("verify").stdout
+    (folder / "000000000002.json").write_text("{}", encoding="ascii")
+    assert "the anchor 000000000002.json is damaged" in _run("verify", exit_code=1).stderr
+
+
+def test_a_folder_of_anchors_that_cannot_be_looked_into_is_no_empty_one(tmp_path: Path, data: Database) -> None:
+    (tmp_path / "kept elsewhere").write_text("no folder", encoding="ascii")
+    assert "kept elsewhere cannot be used" in _run("verify", exit_code=1).stderr
+
+
+def test_a_folder_that_is_named_has_anchors(tmp_path: Path, data: Database) -> None:
+    assert "there is no anchor in" in _run("verify", "--anchors", str(tmp_path), exit_code=1).stderr
+    assert "does not exist" in _run("verify", "--anchors", str(tmp_path / "none"), exit_code=2).stderr
+
+
+def test_rows_that_were_lost_by_a_restore_are_told_until_their_anchors_are_put_away(
+    tmp_path: Path, data: Database
+) -> None:
+    folder = tmp_path / "kept elsewhere"
+    _run("anchor")
+    _cut_off(data)
+    _run("verify", exit_code=1)
+    _sealed(data, 1)
+    assert "rows up to it were written anew" in _run("verify", exit_code=1).stdout
+    (folder / "000000000003.json").rename(tmp_path / "000000000003.json")
+    _run("anchor")
+    assert "it agrees with 1 anchors" in _run("verify").stdout

@@ -17,7 +17,9 @@ from tests.tampering import tampering
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ROWS, SEALS = tables.audit, tables.audit_seal
-CHANGED, REORDERED = "the row was changed", "the row stands in another order than it was sealed in"
+CHANGED = "the row or its seal was changed, or seals beside it were made anew"
+SEAL_CHANGED = "the seal of this row was changed, and the row was not"
+REORDERED = "the row stands in another order than it was sealed in"
 
 
 def _record(database: Database, count: int) -> None:
@@ -111,7 +113,66 @@ def test_a_sealer_of_the_version_before_breaks_nothing_beside_a_newer_writer(dat
     assert _verified(database) == _whole(sealed=4, unsealed=0)
     with tampering(database) as connection:
         connection.execute(update(SEALS).where(SEALS.c.position == 4).values(form=None))
-    assert _verified(database).damages == (Damage(4, 4, CHANGED),)
+    assert _verified(database).damages == (Damage(4, 4, SEAL_CHANGED),)
+
+
+@pytest.mark.parametrize("altered", [(2,), (2, 3), (2, 4), (5,)], ids=str)
+def test_a_seal_that_was_altered_is_named_and_no_row_behind_it(database: Database, altered: tuple[int, ...]) -> None:
+    """The seals behind it are those of the digests that their rows make; behind the last one there is none to tell."""
+    _record(database, 5)
+    _seal(database)
+    for position in altered:
+        with tampering(database) as connection:
+            connection.execute(update(SEALS).where(SEALS.c.position == position).values(sha256=f"{position:064}"))
+    found = _verified(database)
+    what = CHANGED if altered == (5,) else SEAL_CHANGED
+    assert found.damages == tuple(Damage(one, one, what) for one in altered)
+    assert (found.sealed, found.broken_at) == (altered[0] - 1, altered[0])
+
+
+def test_where_seals_of_old_and_new_meet_is_all_that_the_chain_shows(database: Database) -> None:
+    """A row was changed and sealed anew: row 3 does not fit, and nothing in the chain says which side was forged."""
+    _record(database, 4)
+    with tampering(database) as connection:
+        forged = connection.execute(select(ROWS.c.actor).where(ROWS.c.id == 2)).scalar_one()
+        connection.execute(update(ROWS).where(ROWS.c.id == 2).values(actor="forged"))
+        audit_chain.seal(connection, now=NOW)
+        connection.execute(delete(SEALS).where(SEALS.c.position > 2))
+        sealed = connection.execute(select(SEALS)).mappings().all()
+        connection.execute(delete(SEALS))
+        connection.execute(update(ROWS).where(ROWS.c.id == 2).values(actor=forged))
+        connection.execute(insert(tables.audit_tail), [{"audit_id": number} for number in range(1, 5)])
+    _seal(database)
+    with tampering(database) as connection:
+        connection.execute(update(ROWS).where(ROWS.c.id == 2).values(actor="forged"))
+        connection.execute(update(SEALS).where(SEALS.c.position == 2).values(sha256=sealed[1]["sha256"]))
+    assert _verified(database).damages == (Damage(3, 3, CHANGED),)
+
+
+def test_the_time_of_a_seal_is_in_the_chain(database: Database) -> None:
+    _record(database, 3)
+    _seal(database)
+    with tampering(database) as connection:
+        later = NOW + timedelta(microseconds=1)
+        connection.execute(update(SEALS).where(SEALS.c.position == 2).values(sealed_at=later))
+    assert _verified(database).damages == (Damage(2, 2, CHANGED),)
+
+
+def test_seals_of_the_version_before_hold_without_their_time(database: Database) -> None:
+    """Form 2, which has the patient: the time of sealing was not part of it."""
+    _record(database, 2)
+    digest = "0" * 64
+    with database.write("test") as connection:
+        for row in connection.execute(select(ROWS).order_by(ROWS.c.id)).all():
+            known = [row.id, row.at.isoformat(), row.actor, row.action, row.outcome, row.case_id, row.subject]
+            canonical = json.dumps([*known, row.details, row.patient_id], sort_keys=True, separators=(",", ":"))
+            digest = hashlib.sha256((digest + canonical).encode()).hexdigest()
+            seal = {"position": row.id, "audit_id": row.id, "sha256": digest, "sealed_at": NOW, "form": 2}
+            connection.execute(insert(SEALS).values(seal))
+        connection.execute(delete(tables.audit_tail))
+    _record(database, 2)
+    _seal(database)
+    assert _verified(database) == _whole(sealed=4, unsealed=0)
 
 
 def test_every_damage_is_named_not_the_first_alone(database: Database) -> None:
@@ -267,6 +328,37 @@ def test_the_database_itself_refuses_to_change_the_trail(database: Database, tab
         with pytest.raises(IntegrityError, match="the audit trail only grows"), database.write("test") as connection:
             connection.execute(change)
     assert _verified(database) == _whole(sealed=1, unsealed=0)
+
+
+_ROW = "at, 'forged', action, outcome, case_id, subject, details, patient_id FROM audit WHERE id = 2"
+_NAMES = "at, actor, action, outcome, case_id, subject, details, patient_id"
+_SEAL = "'forged', sealed_at, form FROM audit_seal WHERE position = 2"
+_SEAL_NAMES = "position, audit_id, sha256, sealed_at, form"
+_CLASHES = {
+    "row": (f"audit (id, {_NAMES}) SELECT id, {_ROW}", "(id) DO UPDATE SET actor = 'forged'"),
+    "rowid": (f"audit (rowid, {_NAMES}) SELECT id, {_ROW}", ""),
+    "seal": (f"audit_seal ({_SEAL_NAMES}) SELECT 2, 3, {_SEAL}", "(position) DO UPDATE SET sha256 = 'forged'"),
+    "sealed-row": (f"audit_seal ({_SEAL_NAMES}) SELECT 3, 2, {_SEAL}", "(audit_id) DO UPDATE SET sha256 = 'forged'"),
+}
+"""What has a key of something that is there, and what PostgreSQL may be told to do then."""
+
+
+@pytest.mark.parametrize("clash", _CLASHES)
+def test_no_insert_takes_the_place_of_what_is_there(database: Database, clash: str) -> None:
+    """`REPLACE` deletes, and fires no trigger of DELETE (https://sqlite.org/lang_conflict.html)."""
+    _record(database, 3)
+    _seal(database, limit=2)
+    values, instead = _CLASHES[clash]
+    if database.is_sqlite:
+        forgeries = [f"{take} INTO {values}" for take in ("REPLACE", "INSERT OR REPLACE", "INSERT OR IGNORE", "INSERT")]
+    else:
+        forgeries = [f"INSERT INTO {values} ON CONFLICT {instead}"] if instead else []
+    for forgery in forgeries:
+        with pytest.raises(IntegrityError, match="the audit trail only grows"), database.write("test") as connection:
+            connection.exec_driver_sql(forgery)
+    assert _verified(database) == Verification(2, 1, NOW + timedelta(seconds=2), broken_at=None, damages=())
+    _record(database, 1)
+    assert _seal(database) == 2
 
 
 def _lose_row_2(database: Database) -> None:

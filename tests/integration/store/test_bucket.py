@@ -3,7 +3,7 @@
 import hashlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
@@ -158,7 +158,8 @@ def test_a_study_reaches_the_reviewer_by_way_of_the_bucket(bucket_stage: Stage) 
 
 def _reviewer(sent: list[bytes]) -> Outside:
     class Association:
-        def send(self, part10: bytes) -> int:
+        def send(self, part10: bytes, *, before_send: Callable[[], None] = lambda: None) -> int:
+            before_send()
             sent.append(part10)
             return 0x0000
 

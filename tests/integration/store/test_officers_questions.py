@@ -1,19 +1,26 @@
 """The trail, disclosures and requests for a consent, as a privacy officer and a clinic ask, on both databases."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from fhir_mappings.codes import DELIVERY_SYSTEM
+from gateway.demo import resources as demo
 from gateway.domain.party import Identifier
+from gateway.domain.people import Person, Role
 from gateway.services import egress
 from gateway.services.accounting import accounting_of_case, accounting_of_patient
 from gateway.services.event_ids import EventIds
+from gateway.services.looking import record_view
 from gateway.services.patient_trail import patient_lines
+from gateway.services.resources import store_internal
+from gateway.store import audit, cases, tables
 from gateway.store.engine import Database
 from tests.core import PSEUDONYM_KEY, START
 from tests.unit.gateway.services.consent_acts import of_clinic
-from tests.unit.gateway.services.scenery import DISCLOSE, RETURN, Scenery
+from tests.unit.gateway.services.scenery import DATA, DISCLOSE, RETURN, Scenery
 from tests.unit.gateway.web.support import World, order, patient
 
 
@@ -37,6 +44,40 @@ def test_disclosures_and_who_saw_what_of_a_patient(scenery: Scenery) -> None:
     granted = [line for line in patient_lines(scenery.core, patient_id, limit=10) if line.action == "egress.granted"]
     assert [line.at for line in granted] == [scenery.clock(), START]
     assert f"consents {consent_id}/1" in granted[0].ground
+
+
+def _person(name: str) -> Person:
+    roles = frozenset((Role.COORDINATOR,))
+    return Person(name, name, roles, None, None, None, is_enrolled=True, created_at=START)
+
+
+def test_a_person_who_saw_a_list_with_the_patients_case_is_found(scenery: Scenery) -> None:
+    """Also where a version before wrote one row for the whole list, with the cases in its details alone."""
+    person, case, patient_id = _person("ayse"), scenery.case, scenery.case.patient_id
+    before = {line.id for line in patient_lines(scenery.core, patient_id, limit=100)}
+    with scenery.core.database.write("test") as connection:
+        resource = demo.patient_resource(replace(DATA, record_number="4712"))
+        another = store_internal(connection, "ankara", resource, now=START).id
+        other = replace(case, id=f"{case.id}0", patient_id=another, pseudonym="CS-2")
+        cases.add(connection, other)
+        for seen in ([case.id, other.id], [other.id], [f"x{case.id}"], []):
+            actor, details = f"user:{len(seen)}", {"cases": seen}
+            audit.record(connection, at=START, actor=actor, action="page.view", subject="page/waits", details=details)
+    record_view(scenery.core, person, "waits", [case.id, other.id])
+    record_view(scenery.core, person, "recalls", [])
+    found = [line for line in patient_lines(scenery.core, patient_id, limit=100) if line.id not in before]
+    assert [(line.actor, line.subject, line.case_id) for line in found] == [
+        ("user:ayse", "page/waits", case.id),
+        ("user:2", "page/waits", ""),
+    ]
+    assert [line.actor for line in patient_lines(scenery.core, patient_id, limit=1)] == ["user:ayse"]
+    with scenery.core.database.read() as connection:
+        views = connection.execute(select(tables.audit).where(tables.audit.c.actor == "user:ayse")).all()
+        assert [(row.case_id, row.patient_id) for row in views] == [
+            (case.id, patient_id),
+            (other.id, another),
+            (None, None),
+        ]
 
 
 def test_a_clinic_searches_its_events_page_by_page(database: Database, tmp_path: Path) -> None:

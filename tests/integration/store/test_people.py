@@ -8,7 +8,7 @@ from threading import Barrier
 
 import pytest
 
-from gateway.domain.errors import GatewayError, Throttled, Unauthenticated
+from gateway.domain.errors import GatewayError, Throttled
 from gateway.domain.people import Role, RoleGrant, Vouched
 from gateway.services.core import Core
 from gateway.services.listing.standstills import standstills
@@ -48,10 +48,17 @@ def test_a_code_that_many_use_at_once_begins_one_session(core: Core) -> None:
     ayse = Somebody(core)
     ticket = ayse.ticket()
     for code in (ayse.code(), ayse.recovery_codes[0]):
-        step = partial(sign_in.check_second_factor, core, POLICY, ticket=ticket, code=code, visitor=HERE)
+        step = partial(
+            sign_in.check_second_factor,
+            core,
+            POLICY,
+            proven=sign_in.proven_first(core, ticket),
+            code=code,
+            visitor=HERE,
+        )
         ended = at_once(step)
         assert ended.count("done") == 1
-        assert set(ended) <= {"done", Unauthenticated.__name__, Throttled.__name__}
+        assert set(ended) <= {"done", sign_in.NotRight.__name__, Throttled.__name__}
         registry.unlock(core, "ayse", actor="cli:test")
 
 
@@ -59,7 +66,7 @@ def test_attempts_at_once_are_all_counted(core: Core) -> None:
     def attempt() -> object:
         return sign_in.check_password(core, POLICY, name="nobody", password="wrong", visitor=HERE)
 
-    assert at_once(attempt) == [Throttled.__name__] * (AT_ONCE - 4) + [Unauthenticated.__name__] * 4
+    assert at_once(attempt) == [sign_in.NotRight.__name__] * 4 + [Throttled.__name__] * (AT_ONCE - 4)
 
 
 def test_attempts_at_different_people_do_not_wait_for_each_other(core: Core) -> None:

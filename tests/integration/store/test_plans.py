@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import insert, text
 
 from gateway.domain.breaker import DestinationPolicy
+from gateway.domain.case import CaseState
+from gateway.domain.record import Case
 from gateway.domain.work import QUEUES, JobKind
 from gateway.services import second_look
-from gateway.store import audit, audit_chain, audit_search, doorbell, outbox
+from gateway.store import audit, audit_chain, audit_search, cases, doorbell, outbox, tables
 from gateway.store.audit_search import Wanted
 from gateway.store.engine import Database
 from gateway.store.schema import upgrade
@@ -98,3 +100,20 @@ def test_the_rows_of_a_patient_are_found_by_patient_and_by_case(database: Databa
     assert len(read) == 2
     assert "ix_audit_patient_id_id (patient_id=?" in read[0]
     assert "ix_audit_case_id" in read[1]
+
+
+def test_lists_that_a_version_before_recorded_as_one_row_are_found_by_index(database: Database) -> None:
+    with database.write("test") as connection:
+        clinic = {"id": "clinic", "kind": "clinic", "name": "clinic", "country": "TR", "time_zone": "Europe/Istanbul"}
+        connection.execute(insert(tables.party).values(**clinic, created_at=NOW))
+        whose = {"party_id": "clinic", "type": "Patient", "version": 1, "updated_at": NOW}
+        connection.execute(insert(tables.resource).values(id="p1", **whose))
+        cases.add(connection, Case("c1", "clinic", None, "p1", "CS-1", CaseState.OPEN, NOW))
+    with executed() as statements, database.read() as connection:
+        audit.of_patient(connection, "p1", limit=101)
+        [asked] = [one for one in statements if "page.view" in one.sql]
+        plan = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked.sql}", asked.parameters)]
+        assert [step for step in plan if "audit" in step] == ["SEARCH audit USING INDEX ix_audit_action (action=?)"]
+    with executed() as statements, database.read() as connection:
+        audit.of_patient(connection, "p1", actions=["egress.granted"], limit=101)
+        assert not [one for one in statements if "page.view" in one.sql]

@@ -24,6 +24,7 @@ from tests.integration.store.backed_up import Gateway, backed_up, rows_of, unhea
 from tests.integration.store.stage import Stage
 from tests.peers.generated import ct_series
 from tests.people import POLICY, Somebody
+from tests.tampering import all_guards, guards
 
 
 def _mode(path: Path) -> int:
@@ -60,6 +61,7 @@ def test_a_restored_gateway_has_every_row_and_every_blob(filled: Stage, empty: G
     }
     assert [row for row in after["audit"] if row in before["audit"]] == before["audit"]
     assert differences(empty.database) == []
+    assert guards(empty.database) == all_guards(empty.database)
     assert empty.target.key_path.read_bytes() == filled.core.pseudonym_key
     digests = list(filled.core.blobs.digests())
     assert list(empty.target.blobs.digests()) == digests

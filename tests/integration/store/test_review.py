@@ -1,6 +1,6 @@
 """What a reviewer is shown is what has arrived at their node; a revocation is wholly before an answer or after it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -29,6 +29,7 @@ from gateway.services.review_grant import Reading
 from gateway.services.review_view import Viewed
 from gateway.services.story import case_story
 from gateway.store import audit, cases, deliveries, resources
+from gateway.store.tables import decision
 from tests.grants import read_grants
 from tests.integration.store.overlap import overlapping
 from tests.integration.store.stage import Json, Stage, update
@@ -45,7 +46,8 @@ class _Node:
     def open(self, address: DicomAddress, contexts: frozenset[tuple[str, str]]) -> "Iterator[_Node]":
         yield self
 
-    def send(self, content: bytes) -> int:
+    def send(self, content: bytes, *, before_send: Callable[[], None] = lambda: None) -> int:
+        before_send()
         self.received.append(dcmread(BytesIO(content)))
         return 0x0000
 
@@ -173,7 +175,11 @@ def test_the_story_tells_of_reads_in_their_places_and_of_equal_ones_once(stage: 
     for _ in range(2):
         stage.ahead += timedelta(minutes=1)
         assert reviewer.reads(order.name)
-    last = _trail(stage, order_id, "read.granted")[-1].at
+    newest = _trail(stage, order_id, "read.granted")[-1]
+    last = newest.at
+    with stage.core.database.write("test") as connection:
+        is_it = decision.c.id == newest.details["decision"]
+        connection.execute(decision.update().where(is_it).values(reasons=["as it was decided last"]))
     stage.post(update(consent, status="inactive"))
     assert reviewer.reads(order.name) is None
     stage.post(_given_again(consent, 2))
@@ -187,6 +193,7 @@ def test_the_story_tells_of_reads_in_their_places_and_of_equal_ones_once(stage: 
     asked = f"disclose-to-reviewer to {stage.reviewer.name} for TREAT: "
     assert all(one.detail.startswith(asked) and one.detail != asked for one in told)
     assert told[0].detail.endswith(f"; 3 times, the last at {last:%Y-%m-%d %H:%M:%S} UTC")
+    assert "as it was decided last" in told[0].detail
     assert "times" not in told[1].detail + told[2].detail
 
 

@@ -1,7 +1,7 @@
 """A look before each object sees what was committed before it, by whomever; and holds nothing once the attempt ends."""
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ _LOOKING = (
     " AND query LIKE '%egress_grant.cancelled_at IS NULL%'"
 )
 _CUT = text(f"SELECT pg_terminate_backend(pid) {_LOOKING}")
+_WAITING = text(f"SELECT wait_event_type {_LOOKING}")
 _STATES = text(f"SELECT state {_LOOKING}")
 
 
@@ -141,6 +142,50 @@ def test_where_nobody_answers_nothing_goes(postgres: Postgres, tmp_path: Path) -
     database.dispose()
 
 
+def test_an_answer_is_not_older_than_its_question(database: Database, attempt: Attempt, watch: Watch) -> None:
+    assert watch.look(attempt.granted)() == STANDS
+    attempt.cancel(database)
+    assert watch.look(attempt.granted)() == Standing(is_held=True, is_granted=False)
+
+
+def test_an_answer_that_nobody_waited_for_lets_nothing_leave(
+    database: Database, attempt: Attempt, watch: Watch
+) -> None:
+    watch.look(attempt.granted)
+    attempt.cancel(database)
+    assert not watch.standing(attempt.granted).is_granted
+    watch.look(attempt.granted)  # it could say no too, but is of another grant
+    assert not watch.look(replace(attempt.granted, id="another"))().is_granted
+
+
+def test_an_answer_is_waited_for_once(database: Database, attempt: Attempt, watch: Watch) -> None:
+    first = watch.look(attempt.granted)
+    second = watch.look(attempt.granted)
+    with pytest.raises(RuntimeError, match="another question"):
+        first()
+    assert second() == STANDS
+    with pytest.raises(RuntimeError, match="before"):
+        second()
+    late = watch.look(attempt.granted)
+    watch.close()
+    with pytest.raises(RuntimeError):
+        late()
+
+
+def test_a_connection_that_breaks_before_its_answer_is_replaced(postgres: Postgres, tmp_path: Path) -> None:
+    database = Database(postgres.create_database("cut", template="with_schema"))
+    attempt = Attempt(database, tmp_path)
+    watch = Watch(database, attempt.job)
+    assert watch.standing(attempt.granted) == STANDS
+    with _nobody_is_answered(database):
+        answer = watch.look(attempt.granted)
+        _cut_while_asking(database)
+    attempt.cancel(database)
+    assert not answer().is_granted
+    watch.close()
+    database.dispose()
+
+
 def test_a_look_that_is_kept_waiting_too_long_is_an_error(postgres: Postgres, tmp_path: Path) -> None:
     url = postgres.create_database("waiting", template="with_schema")
     patient, hasty = Database(url), Database(f"{url}?options=-c lock_timeout=50ms")
@@ -172,6 +217,25 @@ def test_nothing_is_held_once_the_attempt_has_ended(database: Database, attempt:
         assert not Path(f"{database.url.database}-wal").exists()  # the last connection takes it with it
     else:
         wait_until(lambda: _states(database) == [], timeout_s=10, waiting_for="the connection to end")
+
+
+@contextmanager
+def _nobody_is_answered(database: Database) -> Iterator[None]:
+    """Whoever looks has no answer until the block ends."""
+    with database.write("test") as connection:
+        connection.execute(text("LOCK TABLE egress_grant IN ACCESS EXCLUSIVE MODE"))
+        yield
+
+
+def _cut_while_asking(database: Database) -> None:
+    """Its question has come, and its connection is ended before it is answered."""
+    with database.read() as connection:
+        wait_until(
+            lambda: connection.execute(_WAITING).scalars().all() == ["Lock"],
+            timeout_s=10,
+            waiting_for="the question to wait",
+        )
+        assert connection.execute(_CUT).scalars().all() == [True]
 
 
 def _states(database: Database) -> list[str]:

@@ -32,6 +32,7 @@ from tests.integration.store.overlap import overlapping
 from tests.integration.store.stage import Stage
 from tests.peers.generated import ct_series
 from tests.peers.postgres import Postgres
+from tests.tampering import all_guards, guards
 from workers.presence import Presence
 
 PREVIOUS = "0003"
@@ -107,6 +108,7 @@ def test_a_filled_database_of_a_previous_version_is_upgraded(database: Database,
     assert _rows(database, tables) == before
     assert differences(database) == []
     assert database_problems(database) == []
+    assert guards(database) == all_guards(database)
 
 
 def test_no_instance_gets_the_id_of_one_that_was_destroyed(database: Database) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gateway.demo import resources as demo
+from gateway.domain import hooks
 from gateway.domain.caller import Caller
 from gateway.domain.delivery import GRANT_LIFETIME, DeliveryKind, DeliveryState, Flow
 from gateway.domain.errors import NotFound
@@ -23,7 +24,7 @@ from gateway.services import delivery as sending
 from gateway.services import review, revocation
 from gateway.services.resources import store_internal
 from gateway.services.review_grant import Reading
-from gateway.services.sending import Permission
+from gateway.services.sending import Leave, Permission
 from gateway.services.work import run_job
 from gateway.store import audit, cases, deliveries, outbox, parties, recalls
 from gateway.store.engine import Database
@@ -79,7 +80,7 @@ class Track:
             self._caller = Caller("board-client", parties.party_by_id(connection, "board"))
         self._reading = Reading(database, self._clock, PSEUDONYM_KEY)
         self._close(self._scenery.case)
-        monkeypatch.setattr(Permission, "require", self._counted(Permission.require))
+        monkeypatch.setattr(Permission, "ask", self._counted(Permission.ask))
 
     def run(self, number: int) -> None:
         """Raises AssertionError where the race broke a rule."""
@@ -193,13 +194,22 @@ class Track:
                 review.read(self._reading, self._caller, "ServiceRequest", case.pseudonym)
                 self._given += 1
 
-    def _counted(self, require: Callable[[Permission, str], None]) -> Callable[[Permission, str], None]:
-        def counted(permission: Permission, payload: str) -> None:
+    def _counted(self, ask: Callable[[Permission, str], Leave]) -> Callable[[Permission, str], Leave]:
+        """Places of a race are also between the question and its answer, and between that and what it lets go."""
+
+        def counted(permission: Permission, payload: str) -> Leave:
             if self._race.kind is Kind.LASTING:
                 self._clock.forward(seconds=GRANT_LIFETIME.total_seconds())
             self._asked += 1
-            require(permission, payload)
-            self._given += 1
+            leave = ask(permission, payload)
+
+            def answered() -> None:
+                hooks.reach("test.asked")
+                leave()
+                self._given += 1
+                hooks.reach("test.permitted")
+
+            return Leave(answered)
 
         return counted
 

@@ -264,7 +264,7 @@ def test_quarantine_shows_both_values_and_records_who_looked(stores: Database) -
         assert audit_chain.verify(connection).unsealed == 2
 
 
-def test_the_audit_chain_is_verified(stores: Database) -> None:
+def test_the_audit_chain_is_verified(stores: Database, data_folder: Path) -> None:
     run(*CLINIC, *PACS)
     with stores.write("test") as connection:
         audit_chain.seal(connection, now=NOW)
@@ -274,15 +274,18 @@ def test_the_audit_chain_is_verified(stores: Database) -> None:
         "oldest_unsealed_at": None,
         "broken_at": None,
         "damages": [],
+        "anchors": 0,
+        "anchor_folder": str(data_folder / "anchors"),
     }
     assert shown("audit", "verify") == whole
     with tampering(stores) as connection:
         connection.exec_driver_sql("UPDATE audit SET actor = 'nobody' WHERE id = 2")
-    damage = {"audit_id": 2, "position": 2, "what": "the row was changed"}
+    what = "the row or its seal was changed, or seals beside it were made anew"
+    damage = {"audit_id": 2, "position": 2, "what": what}
     assert shown("audit", "verify", exit_code=1)["damages"] == [damage]
     told = run("audit", "verify", exit_code=1).stdout
     assert "BROKEN at audit row 2, after 1 good rows" in told
-    assert "audit row 2 (seal 2): the row was changed" in told
+    assert f"audit row 2 (seal 2): {what}" in told
 
 
 def test_ids_stay_whole_in_a_pipe(stores: Database) -> None:

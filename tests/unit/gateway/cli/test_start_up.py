@@ -85,6 +85,11 @@ def test_a_list_imports_nothing_heavy(tmp_path: Path, stores: None, arguments: t
     assert modules & HEAVY == set()
 
 
+def test_who_saw_what_loads_neither_rich_nor_the_other_database(tmp_path: Path, stores: None) -> None:
+    imported(tmp_path, "audit", "patient", PATIENT)  # which leaves a row to be shown
+    assert imported(tmp_path, "audit", "patient", PATIENT) & {"rich", "sqlalchemy.dialects.postgresql"} == set()
+
+
 def test_a_program_collects_once_it_has_its_settings_and_never_what_its_start_made(tmp_path: Path) -> None:
     settings = {"CONSILIUM_DATA_DIR": str(tmp_path)}
     ended = subprocess.run(

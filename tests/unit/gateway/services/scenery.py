@@ -88,11 +88,11 @@ class Scenery:
             connection.execute(insert(tables.study).values(study))
         return str(study["id"])
 
-    def images(self, *uids: str, content: bytes = b"pixels") -> Delivery:
-        """A delivery of the study with these objects, ready to be sent."""
-        study_id = self.study("matched")
-        blob = self.core.blobs.put(content)
-        opened = self._opened(DeliveryKind.STUDY_TO_REVIEWER, "board-node", study_id, "")
+    def images(self, *uids: str, content: bytes = b"pixels", after: Delivery | None = None) -> Delivery:
+        """A delivery of the study with these objects, ready to be sent; or the next of the study of `after`."""
+        study_id = after.subject_id if after else self.study("matched")
+        blob, key = self.core.blobs.put(content), egress.business_key("test", study_id, "board-node", int(bool(after)))
+        opened = self._opened(DeliveryKind.STUDY_TO_REVIEWER, "board-node", study_id, "", key)
         items = [DeliveryItem(opened.id, n, uid, "1.2", "1.2.1", blob, None, None) for n, uid in enumerate(uids)]
         with self.core.database.write("test") as connection:
             deliveries.add_items(connection, items)

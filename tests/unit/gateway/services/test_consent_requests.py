@@ -10,7 +10,7 @@ from gateway.domain.delivery import DeliveryState
 from gateway.domain.errors import Conflict, NotFound
 from gateway.domain.party import Identifier
 from gateway.domain.record import Delivery
-from gateway.services import delivery_control, egress, recall, recalling, revoking
+from gateway.services import consent_requests, delivery_control, egress, recall, recalling, revoking
 from gateway.store import cases
 from tests.unit.gateway.services.consent_acts import actions, consent, instant, of_clinic
 from tests.unit.gateway.services.scenery import DISCLOSE, RETURN, Scenery
@@ -156,3 +156,11 @@ def test_a_case_that_is_closed_is_told_as_well(scenery: Scenery, left: str) -> N
         cases.close(connection, scenery.case.id, scenery.clock())
     scenery.consent(DISCLOSE, status="inactive", of=left)
     assert _message(scenery)["status"] == "in-progress"
+
+
+def test_of_many_reasons_the_first_are_told_and_how_many_there_are() -> None:
+    reasons = [f"Consent/{number} ended." for number in range(1000)]
+    assert consent_requests.description("Wanted.", reasons[:2]) == "Wanted. Consent/0 ended. Consent/1 ended."
+    told = consent_requests.description("Wanted.", reasons)
+    assert told.endswith("Consent/9 ended. And 990 more.")
+    assert told.count("ended") == 10

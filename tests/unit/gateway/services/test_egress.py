@@ -1,6 +1,6 @@
 """What is recorded of a decision, and that what was granted is what may leave."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -72,7 +72,8 @@ class _Node:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def send(self, content: bytes) -> int:
+    def send(self, content: bytes, *, before_send: Callable[[], None] = lambda: None) -> int:
+        before_send()
         self.received.append(content)
         return 0x0000
 

@@ -189,7 +189,8 @@ class _Node:
     def open(self, address: DicomAddress, contexts: frozenset[tuple[str, str]]) -> "Iterator[_Node]":
         yield self
 
-    def send(self, _content: bytes) -> int:
+    def send(self, _content: bytes, *, before_send: Callable[[], None] = lambda: None) -> int:
+        before_send()
         self.log.append("store")
         if self.is_silent:
             raise Unanswered("no answer")

@@ -1,5 +1,6 @@
 """Patient.link: records that were merged are one patient, and one that was merged away is none."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from gateway.domain.errors import Unprocessable
 from gateway.services import egress, merges
 from gateway.services.merges import MOST_RECORDS, person_of
 from gateway.services.story import case_story
+from gateway.store import forgetting
 from tests.unit.gateway.services.consent_acts import consent, patient
 from tests.unit.gateway.services.scenery import DISCLOSE, Scenery
 
@@ -130,3 +132,45 @@ def test_nothing_leaves_for_a_record_that_is_not_active(scenery: Scenery) -> Non
     delivery = scenery.images("1.1")
     _own(scenery, active=False)
     assert "is not active" in scenery.delivery(delivery.id).waits_for
+
+
+def _since(scenery: Scenery, what: str) -> datetime:
+    [wait] = [one for one in case_story(scenery.core, scenery.case.id).waits if what in one.what]
+    assert wait.since is not None
+    return wait.since
+
+
+def test_a_later_version_that_says_the_same_changes_nothing_of_since_when(scenery: Scenery) -> None:
+    survivor = patient(scenery)
+    scenery.clock.forward(hours=1)
+    _own(scenery, **_link("replaced-by", survivor))
+    merged_at = scenery.clock()
+    scenery.clock.forward(hours=1)
+    _own(scenery, **_link("replaced-by", survivor), gender="female")
+    assert _since(scenery, "was merged into") == merged_at
+    _own(scenery)
+    scenery.clock.forward(hours=1)
+    _own(scenery, active=False)
+    inactive_at = scenery.clock()
+    scenery.clock.forward(hours=1)
+    _own(scenery, active=False, gender="female")
+    assert _since(scenery, "is not active") == inactive_at
+
+
+def test_a_survivor_that_says_so_again_changes_nothing_either(scenery: Scenery) -> None:
+    scenery.clock.forward(hours=1)
+    survivor = patient(scenery, **_link("replaces", scenery.case.patient_id))
+    merged_at = scenery.clock()
+    scenery.clock.forward(hours=1)
+    patient(scenery, of=survivor, **_link("replaces", scenery.case.patient_id), gender="female")
+    assert _since(scenery, "was merged into") == merged_at
+
+
+def test_a_record_that_was_destroyed_after_the_merge_is_told_of_all_the_same(scenery: Scenery) -> None:
+    survivor = patient(scenery, **_link("replaces", scenery.case.patient_id))
+    merged_at = scenery.clock()
+    with scenery.core.database.write("test.destroy") as connection:
+        forgetting.empty_resources(connection, {scenery.case.patient_id}, merged_at)
+    with scenery.core.database.read() as connection:
+        found = merges.merged_away_at(connection, scenery.case.clinic_id, scenery.case.patient_id)
+    assert (found, bool(survivor)) == (merged_at, True)

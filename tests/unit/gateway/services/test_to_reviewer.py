@@ -41,7 +41,8 @@ class _Node:
             raise self.holds
         return frozenset(self.holds)
 
-    def send(self, _content: bytes) -> int:
+    def send(self, _content: bytes, *, before_send: Callable[[], None] = lambda: None) -> int:
+        before_send()
         self.log.append("store")
         answer = self.answers.pop(0)
         if isinstance(answer, GatewayError):
@@ -122,6 +123,20 @@ def test_a_refusal_stays_with_its_object(scenery: Scenery, images: Delivery) -> 
     assert first.status is None
     assert first.last_error.startswith("Permanent: ")
     assert (second.attempts, second.last_error) == (0, "")
+
+
+def test_an_object_that_may_not_leave_counts_no_attempt(
+    scenery: Scenery, images: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise Conflict("the grant was cancelled; nothing more is sent")
+
+    monkeypatch.setattr(egress, "require_open", refuse)
+    node = _Node()
+    with pytest.raises(Conflict, match="cancelled"):
+        _send_to(node, scenery, images, may_have_left=False)
+    assert node.log == []
+    assert [(item.status, item.attempts, item.last_error) for item in _items(scenery, images)] == [(None, 0, "")] * 2
 
 
 def test_an_object_whose_answer_could_not_be_noted_may_be_there(scenery: Scenery, images: Delivery) -> None:

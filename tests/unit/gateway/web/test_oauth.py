@@ -61,7 +61,11 @@ def test_a_wrong_secret_in_the_header_is_challenged(world: World) -> None:
 
 
 def test_a_token_request_is_short(world: World) -> None:
-    assert ask(world, {"grant_type": "x" * 20_000}).status_code == 413
+    refused = ask(world, {"grant_type": "x" * 20_000})
+    assert (refused.status_code, refused.mimetype) == (400, "application/json")  # RFC 6749 5.2
+    assert refused.get_json()["error"] == "invalid_request"
+    assert "16384 bytes" in refused.get_json()["error_description"]
+    assert refused.headers["Cache-Control"] == "no-store"
 
 
 def test_a_revoked_client_and_its_tokens_end_at_once(world: World) -> None:

@@ -36,6 +36,13 @@ def token(page: TestResponse) -> str:
     return found[1]
 
 
+def asks(client: FlaskClient, path: str, *, at: str = "", **whom: str) -> TestResponse:
+    """What the form of a page for privacy officers leads to; it is that of the page `at`, or of `path`."""
+    origin = "http://localhost"
+    form = {"form_token": token(client.get(f"/admin/{at or path}", base_url=origin)), **whom}
+    return client.post(f"/admin/{path}", data=form, base_url=origin, headers={"Origin": origin})
+
+
 def enters(client: FlaskClient, world: World, origin: str, *roles: Role) -> list[str]:
     """Signs in; gives the cookies of the answer that begins the session."""
     person = Somebody(world.core, "ayse", *roles)
@@ -101,15 +108,32 @@ def test_a_privacy_officer_sees_the_trail_of_a_case_and_of_a_patient_and_the_loo
     patient_id = world.ask("POST", "/Patient", patient()).get_json()["id"]
     enters(client, world, origin, Role.PRIVACY_OFFICER)
     for path in ("audit", "disclosures"):
-        assert client.get(f"/admin/{path}?patient={patient_id}", base_url=origin).status_code == 200
-    file = client.get(f"/admin/disclosures.csv?patient={patient_id}", base_url=origin)
+        shown = asks(client, path, patient=patient_id)
+        assert (shown.status_code, f'value="{patient_id}"' in shown.text) == (200, True)
+        assert f"?patient={patient_id}" not in shown.text  # no address has it
+    file = asks(client, "disclosures.csv", at="disclosures", patient=patient_id)
     assert file.text.startswith('"date","recipient"')
     assert file.headers["Content-Disposition"].startswith("attachment")
     looks = [*world.audit_rows("audit.patient"), *world.audit_rows("audit.disclosures")]
     assert [(row.actor, row.patient_id) for row in looks] == [("user:ayse", patient_id)] * 3
-    for nobody in ("?patient=none", "?case=none", "?case=1&patient=2", "?case=%0d%0a"):
-        assert client.get(f"/admin/audit{nobody}", base_url=origin).status_code in (400, 404)
-    assert client.get("/admin/disclosures.csv", base_url=origin).status_code == 400
+    for nobody in ({"patient": "none"}, {"case": "none"}, {"case": "1", "patient": "2"}, {"case": "\r\n"}):
+        assert asks(client, "audit", **nobody).status_code in (400, 404)
+    assert asks(client, "disclosures.csv", at="disclosures").status_code == 400
+
+
+@pytest.mark.parametrize("path", ["audit", "disclosures"])
+@pytest.mark.parametrize("query", ["patient=Zeynep", "case=4711", "patient=aaaaaaaaaaaaaaaa"])
+def test_whom_a_privacy_officer_asks_for_stands_in_no_address(world: World, path: str, query: str) -> None:
+    client, origin = browser(world, ""), "http://localhost"
+    enters(client, world, origin, Role.PRIVACY_OFFICER)
+    form = client.get(f"/admin/{path}", base_url=origin)
+    assert '<form method="post"' in form.text
+    refused = client.get(f"/admin/{path}?{query}", base_url=origin)
+    assert (refused.status_code, "not in the address" in refused.text) == (400, True)
+    assert query.partition("=")[2] not in refused.text
+    assert client.get("/admin/disclosures.csv", base_url=origin).status_code in (404, 405)
+    forged = client.post(f"/admin/{path}", data={"patient": "x"}, base_url=origin, headers={"Origin": origin})
+    assert forged.status_code == 403
 
 
 @pytest.mark.parametrize(

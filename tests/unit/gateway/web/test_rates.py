@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from gateway.domain.errors import Throttled
-from gateway.services.denials import DenialLimit
+from gateway.services.denial_limit import DenialLimit
 from gateway.web.application import create_application
 from gateway.web.rates import Limits, Rates
 from tests.unit.gateway.web.support import PROXY, World, problem

@@ -306,3 +306,13 @@ def test_a_search_by_identifier_goes_by_an_index(world: World) -> None:
             steps = [str(row.detail) for row in plan if "resource_identifier" in row.detail]
             assert steps
             assert all(step.startswith("SEARCH resource_identifier USING INDEX") for step in steps)
+
+
+@pytest.mark.parametrize("cursor", ["zzzz", "Patient/aaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaa", "AAAAAAAAAAAAAAAA"])
+@pytest.mark.parametrize(
+    ("by", "kind"), [("clinic", "Patient"), ("clinic", "AuditEvent"), ("reviewer", "ServiceRequest")]
+)
+def test_a_cursor_that_no_page_gave_is_refused(world: World, by: str, kind: str, cursor: str) -> None:
+    refused = world.ask("GET", f"/{kind}?_after={cursor}", by=by)
+    assert problem(refused) == (400, "invalid", "_after")
+    assert "next link" in refused.text

@@ -101,19 +101,25 @@ def test_another_persons_code_or_ticket_is_worth_nothing(core: Core, ayse: Someb
         with pytest.raises(Unauthenticated):
             ayse.signs_in(code=code)
     with pytest.raises(Unauthenticated):
-        sign_in.check_second_factor(core, POLICY, ticket="x" * 80, code=ayse.code(), visitor=HERE)
+        sign_in.check_second_factor(
+            core, POLICY, proven=sign_in.proven_first(core, "x" * 80), code=ayse.code(), visitor=HERE
+        )
 
 
 def test_a_ticket_ends_with_its_time_and_with_the_password(core: Core, ayse: Somebody, clock: Clock) -> None:
     ticket = ayse.ticket()
     registry.reset(core, "ayse", actor="cli:test")
     with pytest.raises(Unauthenticated):
-        sign_in.check_second_factor(core, POLICY, ticket=ticket, code=ayse.code(), visitor=HERE)
+        sign_in.check_second_factor(
+            core, POLICY, proven=sign_in.proven_first(core, ticket), code=ayse.code(), visitor=HERE
+        )
     other = Somebody(core, "deniz")
     ticket = other.ticket()
     clock.forward(minutes=10)
     with pytest.raises(Unauthenticated, match="took too long"):
-        sign_in.check_second_factor(core, POLICY, ticket=ticket, code=other.code(), visitor=HERE)
+        sign_in.check_second_factor(
+            core, POLICY, proven=sign_in.proven_first(core, ticket), code=other.code(), visitor=HERE
+        )
 
 
 @pytest.mark.parametrize("name", ["ayse", "nobody"])

@@ -87,6 +87,7 @@ def test_no_role_or_two_parties_or_an_unknown_one_lets_nobody_in(core: Core) -> 
     assert [(row.outcome, row.actor, row.details["wrong"]) for row in rows] == [
         ("failure", "web", "your identity provider gives you no role here"),
         ("failure", "web", "your identity provider makes you a reviewer of several parties; one person has one"),
+        ("failure", "web", "the settings [oidc] roles name a reviewing party that is not registered"),
     ]
 
 
