@@ -1,5 +1,6 @@
 """Who the gateway exchanges with: clinics and reviewers, and the endpoints that belong to them."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,6 +12,18 @@ class Identifier:
 
     system: str
     value: str
+
+
+Numbers = Mapping[str, frozenset[str]]
+"""Of a party's identifiers the values, by system."""
+
+
+def numbers_of(identifiers: Iterable[Identifier]) -> Numbers:
+    """Identifiers of one party by system."""
+    found: dict[str, frozenset[str]] = {}
+    for one in identifiers:
+        found[one.system] = found.get(one.system, frozenset()) | {one.value}
+    return found
 
 
 class PartyKind(StrEnum):

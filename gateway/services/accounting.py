@@ -91,6 +91,11 @@ def _subject(record: AuditRecord) -> str:
     return f"delivery/{delivery}" if delivery else record.subject
 
 
+def _ground(grants: Sequence[AuditRecord]) -> tuple[str, ...]:
+    """The consents, and the resources that told whom they mean."""
+    return tuple(dict.fromkeys(one for told in ("consents", "named") for grant in grants for one in grant.listed(told)))
+
+
 def _recalled_since(group: Sequence[AuditRecord], of_reads: Sequence[AuditRecord]) -> list[AuditRecord]:
     """What became of a read afterwards: a notice of it is one of all the earlier reads of the same."""
     first = group[0]
@@ -125,7 +130,7 @@ def _disclosure(
         country=countries.get(endpoint.party_id if endpoint else first.told("party"), ""),
         what=f"{_KINDS.get(first.told('kind'), first.told('kind') or 'what was asked for')} ({first.subject})",
         purposes=first.listed("purposes"),
-        consents=tuple(dict.fromkeys(consent for one in grants for consent in one.listed("consents"))),
+        consents=_ground(grants),
         decision=first.told("decision"),
         case_id=first.case_id,
         acknowledged_at=arrived.at if arrived else None,

@@ -6,30 +6,35 @@ from sqlalchemy import Connection
 
 from fhir_mappings.service_request import order_from_fhir
 from gateway.domain.case import CLOSING_STATUS, CaseState, Order
-from gateway.domain.delivery import ENDED, DeliveryState, Flow
 from gateway.domain.errors import Conflict, Unprocessable
-from gateway.domain.party import Party, PartyKind
+from gateway.domain.party import PartyKind
 from gateway.domain.pseudonym import pseudonym_token
-from gateway.domain.record import Case, Delivery, Study
+from gateway.domain.record import Case, Study
 from gateway.domain.resource import StoredResource
 from gateway.services import closing
 from gateway.services.core import Core
-from gateway.services.egress import enqueue_next
+from gateway.services.reassigning import (
+    ASSIGNED,
+    Cause,
+    cancel_disclosures,
+    cause_of,
+    follow,
+    named_reviewer,
+    revive_disclosures,
+)
 from gateway.services.revocation import redecide_case
 from gateway.services.second_look import look_again, look_again_at_unmatched
-from gateway.store import audit, cases, deliveries, parties, resources
-
-_CANCELLED = "delivery.cancel-by-order"
-_HELD_BY = "held_by"
+from gateway.store import audit, cases, parties, resources
 
 
 def order_stored(core: Core, connection: Connection, stored: StoredResource) -> None:
-    """Effect of a ServiceRequest: a new one opens a case, a later version changes what studies it waits for."""
+    """Effect of a ServiceRequest: a new one opens a case, a later version says what it waits for and whose it is."""
     order = order_from_fhir(stored.content)
     if stored.version == 1:
         case = _opened(core, connection, stored, order)
     else:
         case = _of_patient(connection, cases.lock(connection, stored.id), order, stored)
+        case = follow(connection, case, order, stored)
         _change_state(connection, case, order, stored)
     keys = [(cases.STUDY_INSTANCE_UID, uid) for uid in order.study_instance_uids]
     keys += [(cases.ACCESSION_NUMBER, number) for number in order.accession_numbers]
@@ -55,7 +60,9 @@ def assign(core: Core, case_id: str, reviewer_name: str, *, actor: str) -> None:
         if case.reviewer_id is not None:
             raise Conflict("the case has a reviewer already")
         cases.set_reviewer(connection, case.id, reviewer.id)
-        audit.record(connection, at=now, actor=actor, action="case.assign", case_id=case.id, subject=reviewer.id)
+        audit.record(connection, at=now, actor=actor, action=ASSIGNED, case_id=case.id, subject=reviewer.id)
+        if case.state is CaseState.OPEN:
+            revive_disclosures(connection, replace(case, reviewer_id=reviewer.id), Cause(actor, now, {}))
         look_again(connection, case, now=now)
 
 
@@ -63,7 +70,7 @@ def _opened(core: Core, connection: Connection, stored: StoredResource, order: O
     patient_id = order.patient_reference.removeprefix("Patient/")
     if resources.type_of(connection, stored.party_id, patient_id) != "Patient":
         raise Unprocessable("the order's subject is not a Patient of this clinic", at="ServiceRequest.subject")
-    reviewer, is_closed = _reviewer(connection, stored.party_id, order), order.status in CLOSING_STATUS
+    reviewer, is_closed = named_reviewer(connection, stored.party_id, order), order.status in CLOSING_STATUS
     case = Case(
         id=stored.id,
         clinic_id=stored.party_id,
@@ -99,13 +106,6 @@ def _of_patient(connection: Connection, case: Case, order: Order, stored: Stored
     return moved
 
 
-def _reviewer(connection: Connection, clinic_id: str, order: Order) -> Party | None:
-    identifiers = list(order.performer_identifiers)
-    for reference in order.performer_references:
-        identifiers += resources.identifiers(connection, clinic_id, reference.rpartition("/")[2])
-    return parties.party_by_identifier(connection, identifiers, PartyKind.REVIEWER)
-
-
 def _change_state(connection: Connection, case: Case, order: Order, stored: StoredResource) -> None:
     """A closed case discloses nothing more; what that stopped goes on when the order is opened again.
 
@@ -117,12 +117,12 @@ def _change_state(connection: Connection, case: Case, order: Order, stored: Stor
     who, now = stored.client_id, stored.stored_at
     if state is CaseState.CLOSED:
         closing.set_closed(connection, case, reason=f"the order is {order.status}", actor=who, now=now)
-        _cancel_disclosures(connection, case, order, stored)
+        cancel_disclosures(connection, case, cause_of(order, stored))
         return
     if not _had_ended(connection, stored):
         raise Unprocessable("the case is closed; send a new order, or ask the centre to open it again")
     closing.set_open(connection, case, actor=who, now=now)
-    _revive_disclosures(connection, case, order, stored)
+    revive_disclosures(connection, case, cause_of(order, stored))
     look_again(connection, case, now=now)
 
 
@@ -130,47 +130,3 @@ def _had_ended(connection: Connection, stored: StoredResource) -> bool:
     """Whether the version before this one said that the order has ended."""
     before = resources.version(connection, stored.party_id, stored.type, stored.id, stored.version - 1)
     return before.content.get("status") in CLOSING_STATUS
-
-
-def _cancel_disclosures(connection: Connection, case: Case, order: Order, stored: StoredResource) -> None:
-    """What was not sent to the reviewer is cancelled with its grants."""
-    why = f"a person: the order is {order.status}, nothing more is disclosed"
-    for delivery in deliveries.listed(connection, case_id=case.id):
-        is_disclosure = delivery.kind.flow is Flow.DISCLOSE_TO_REVIEWER
-        if not is_disclosure or delivery.state in ENDED:
-            continue
-        deliveries.cancel_grants(connection, delivery.id, stored.stored_at)
-        deliveries.cancel(connection, delivery.id, now=stored.stored_at, why=why)
-        held = {} if delivery.stopped_by is None else {_HELD_BY: delivery.stopped_by}
-        _audit_delivery(connection, delivery, _CANCELLED, order, stored, **held)
-
-
-def _revive_disclosures(connection: Connection, case: Case, order: Order, stored: StoredResource) -> None:
-    """What the order had cancelled, and no person since then, goes on with its payload; consent is decided anew.
-
-    What a person had held back stays held.
-    """
-    rows = audit.of_case(connection, case.id, actions=(_CANCELLED, "delivery.cancel"))
-    last = {row.subject: row for row in rows}
-    for delivery in deliveries.listed(connection, case_id=case.id, states=[DeliveryState.CANCELLED]):
-        cancelled = last.get(f"delivery/{delivery.id}")
-        if cancelled is None or cancelled.action != _CANCELLED:
-            continue
-        revived = _revived(cancelled.details.get(_HELD_BY))
-        deliveries.change(connection, delivery.id, now=stored.stored_at, last_error="", **revived)
-        enqueue_next(connection, delivery, now=stored.stored_at)
-        _audit_delivery(connection, delivery, "delivery.revive-by-order", order, stored)
-
-
-def _revived(held_by: str | None) -> dict[str, object]:
-    if held_by is None:
-        return {"state": DeliveryState.PENDING, "stopped_by": None, "waits_for": ""}
-    why = f"{held_by}: held it back before the order ended"
-    return {"state": DeliveryState.HELD, "stopped_by": held_by, "waits_for": why}
-
-
-def _audit_delivery(
-    connection: Connection, delivery: Delivery, action: str, order: Order, stored: StoredResource, **more: str
-) -> None:
-    who, at, details = stored.client_id, stored.stored_at, {"order": order.status, **more}
-    audit.record_of_delivery(connection, delivery, action, at=at, actor=who, details=details)

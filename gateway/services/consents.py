@@ -1,6 +1,6 @@
 """Load every consent of a patient and ask the domain; anything that goes wrong means: not sent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from gateway.domain.consent import (
     Decision,
     DisclosureRequest,
     Item,
+    Look,
     Outcome,
     decide,
     indeterminate,
@@ -25,6 +26,7 @@ from gateway.domain.party import Identifier, Party
 from gateway.domain.record import Case
 from gateway.domain.resource import StoredResource
 from gateway.services.merges import Person, identifiers_of, person_of
+from gateway.services.named import Read, reads_of, with_named
 from gateway.services.patients import why_no_patient
 from gateway.services.provenances import told_of
 from gateway.services.recipients import recipient_named
@@ -47,11 +49,21 @@ class Disclosure:
 
 @dataclass(frozen=True)
 class Recorded:
-    """A decision on a disclosure to the recipient, and the id under which it was kept."""
+    """A decision on a disclosure to the recipient, and the id under which it was kept.
+
+    `reads` are the resources of the clinic that told the consents it rests on whom they mean.
+    """
 
     id: str
     decision: Decision
     recipient: Party
+    reads: tuple[Read, ...] = ()
+
+    @property
+    def versions(self) -> dict[str, list[str]]:
+        """For an audit row: the versions of those resources, where there are any."""
+        found = [version for one in self.reads for version in one.versions]
+        return {"named": list(dict.fromkeys(found))} if found else {}
 
     @property
     def is_permit(self) -> bool:
@@ -112,7 +124,7 @@ def decide_and_record(
     now: datetime,
 ) -> Recorded:
     """Decide in the current transaction, so that a revocation is before it or after it and never in between."""
-    decision = decide_on(connection, case, ground, asked, now=now)
+    decision, reads = _decided(connection, case, ground, asked, now=now)
     decision_id = deliveries.add_decision(
         connection,
         case_id=case.id,
@@ -126,15 +138,24 @@ def decide_and_record(
         valid_until=decision.valid_until,
         now=now,
     )
-    return Recorded(decision_id, decision, asked.recipient)
+    return Recorded(decision_id, decision, asked.recipient, reads)
 
 
 def decide_on(connection: Connection, case: Case, ground: Ground, asked: Disclosure, *, now: datetime) -> Decision:
     """The decision alone; nothing is kept of it."""
+    return _decided(connection, case, ground, asked, now=now)[0]
+
+
+def _decided(
+    connection: Connection, case: Case, ground: Ground, asked: Disclosure, *, now: datetime
+) -> tuple[Decision, tuple[Read, ...]]:
+    """With what told whom the consents mean, which is said last among its reasons."""
     if ground.foregone is not None:
-        return replace(ground.foregone, payload_sha256=asked.payload_sha256)
+        return replace(ground.foregone, payload_sha256=asked.payload_sha256), ()
     request = request_of(connection, case, ground, asked, now=now)
-    return _until_authorities_end(decide(ground.standing_at(now), request), ground, now)
+    decision = _until_authorities_end(decide(ground.standing_at(now), request), ground, now)
+    reads = reads_of(decision, ground.consents, request.recipient)
+    return replace(decision, reasons=(*decision.reasons, *map(str, reads))), reads
 
 
 def request_of(
@@ -163,14 +184,20 @@ def stored_consents(connection: Connection, clinic_id: str, person: Person) -> l
 
 
 def read_consents(
-    connection: Connection, clinic_id: str, stored: Sequence[StoredResource], *, without: str = ""
+    connection: Connection,
+    clinic_id: str,
+    stored: Sequence[StoredResource],
+    *,
+    without: str = "",
+    instead: Mapping[str, Look] | None = None,
 ) -> tuple[Consent, ...]:
     """As they are decided on, with what all Provenances tell of them but the one of the id `without`.
 
-    What people have recorded of representatives is not in it. One that cannot be read any more says so (`unread`).
+    `instead` says for what a resource that they name is to be taken now (`named.with_named`). What people have recorded
+    of representatives is not in it. One that cannot be read any more says so (`unread`).
     """
     told = told_of(connection, clinic_id, stored, without=without)
-    return tuple(
+    read = (
         consent_on_file(
             one.content,
             id=one.id,
@@ -181,6 +208,7 @@ def read_consents(
         )
         for one in stored
     )
+    return with_named(connection, clinic_id, read, instead=instead)
 
 
 def unread_consents(connection: Connection) -> list[str]:

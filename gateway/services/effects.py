@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from gateway.services import cases, documents, revocation, signing
+from gateway.domain.consent.request import PARTY_TYPES
+from gateway.services import cases, documents, renaming, revocation, signing
 from gateway.services.core import Core
 from gateway.services.resource_transaction import Effect
 from gateway.services.resources import Preparation
@@ -14,6 +15,7 @@ def effects(core: Core) -> dict[str, Effect]:
         "Patient": revocation.patient_stored,
         "ServiceRequest": partial(cases.order_stored, core),
         "Consent": revocation.consent_stored,
+        **dict.fromkeys(PARTY_TYPES, renaming.resource_stored),
         "Provenance": revocation.provenance_stored,
         "DiagnosticReport": signing.report_stored,
     }

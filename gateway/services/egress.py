@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from gateway.domain.consent import Outcome
 from gateway.domain.consent.vocabulary import FLOW_PURPOSES
-from gateway.domain.delivery import GRANT_LIFETIME, UNSENT, DeliveryKind, DeliveryState, EgressGrant
+from gateway.domain.delivery import GRANT_LIFETIME, UNSENT, DeliveryKind, DeliveryState, EgressGrant, Flow
 from gateway.domain.errors import Conflict, NotYet
 from gateway.domain.ids import new_id
 from gateway.domain.record import Case, Delivery
@@ -118,6 +118,7 @@ def _evidence(delivery: Delivery, recorded: Recorded) -> dict[str, object]:
         "to": recorded.recipient.name,
         "purposes": sorted(FLOW_PURPOSES[flow]),
         "consents": [f"{used.id}/{used.version}" for used in recorded.decision.consents],
+        **recorded.versions,
         **transfer_used(recorded.decision),
     }
 
@@ -131,17 +132,18 @@ def require_decided(recorded: Recorded | None) -> None:
 def grant(core: Core, delivery_id: str) -> EgressGrant | None:
     """Decide anew and commit the permission to send this payload for 60 s; that commit is the disclosure.
 
-    None when the delivery has ended, a later version is there already, a person holds it back, or consent denies; it
-    is held then. Raises NotYet before its turn, and Transient when the consents could not be read, or those since a
-    restored backup are not known yet.
+    None when the delivery has ended, is for one who does not review the case any more, a later version is there
+    already, a person holds it back, or consent denies; it is held then. Raises NotYet before its turn, and Transient
+    when the consents could not be read, or those since a restored backup are not known yet.
     """
     with core.database.write("egress.grant") as connection:
         case = cases.lock(connection, deliveries.by_id(connection, delivery_id).case_id)
         now = core.now()
         delivery = deliveries.by_id(connection, delivery_id)
         require_resumed(parties.party_by_id(connection, case.clinic_id))
+        is_over = is_over_for(case, delivery.kind.flow) or not _is_for_its_reviewer(connection, case, delivery)
         is_waiting = delivery.state in (DeliveryState.PENDING, DeliveryState.HELD) and delivery.stopped_by is None
-        if is_over_for(case, delivery.kind.flow) or not is_waiting or not delivery.payload_sha256:
+        if is_over or not is_waiting or not delivery.payload_sha256:
             return None
         if end_superseded(connection, delivery, now=now):
             return None
@@ -151,6 +153,12 @@ def grant(core: Core, delivery_id: str) -> EgressGrant | None:
         granted = _granted(connection, delivery, recorded, now) if recorded.is_permit else None
     require_decided(recorded)
     return granted
+
+
+def _is_for_its_reviewer(connection: Connection, case: Case, delivery: Delivery) -> bool:
+    """Whether it is for the one who reviews the case now, when it is for a reviewer at all."""
+    is_to_reviewer = delivery.kind.flow is Flow.DISCLOSE_TO_REVIEWER
+    return not is_to_reviewer or recipient_of(connection, delivery).id == case.reviewer_id
 
 
 def _granted(connection: Connection, delivery: Delivery, recorded: Recorded, now: datetime) -> EgressGrant:

@@ -12,7 +12,7 @@ from sqlalchemy import Row
 from gateway.services.core import Core
 from gateway.store import audit
 
-_GROUND = ("decision", "consents", "purposes", "flow", "to", "endpoint", "reasons")
+_GROUND = ("decision", "consents", "named", "purposes", "flow", "to", "endpoint", "reasons")
 """Of the details: what a look or a disclosure rests on."""
 
 

@@ -10,7 +10,9 @@ _ORGANIZATION = "Organization/"
 
 
 def recipient_named(connection: Connection, clinic_id: str, party: Party) -> Recipient:
-    """The identifiers that an administrator registered, and the clinic's resources that carry one of them.
+    """The identifiers that an administrator registered, and the clinic's resources that carry one of them now.
+
+    What a resource carried when a consent named it is read with the consents (`named`).
 
     The organisation of a reviewer, too, is the one that was registered. What the clinic's own PractitionerRole says of
     it is not read: a consent to a whole organisation would then reach whomever the clinic calls its member afterwards.

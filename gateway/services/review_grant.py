@@ -117,6 +117,7 @@ def _record(
         "party": caller.party.id,
         "purposes": sorted(FLOW_PURPOSES[FLOW]),
         "consents": [f"{used.id}/{used.version}" for used in recorded.decision.consents],
+        **recorded.versions,
         "sha256": one.sha256,
         "address": caller.address,
         **transfer_used(recorded.decision),

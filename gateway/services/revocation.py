@@ -1,6 +1,6 @@
 """A consent came, changed or went: what waited for it looks again, what rested on it stops, what left is recalled."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -111,7 +111,7 @@ def _record_and_reconsider(
             details=details,
         )
     for case in concerned:
-        _reconsider_case(connection, case, change)
+        reconsider_case(connection, case, [change])
 
 
 def patient_stored(connection: Connection, stored: StoredResource) -> None:
@@ -204,29 +204,39 @@ def _concerned(connection: Connection, case: Case) -> list[Delivery]:
     return [one for one in found if one.state not in ended or deliveries.has_been_granted(connection, one.id)]
 
 
-def _reconsider_case(connection: Connection, case: Case, change: Change) -> None:
-    ground = ground_of(connection, case)
+def reconsider_case(connection: Connection, case: Case, changes: Sequence[Change]) -> None:
+    """Decide anew on everything of the case, which the caller has locked, and recall what one of the changes stops.
+
+    The changes (at least one) are those of one cause: of several consents, at one moment and by one actor.
+    """
+    ground, now = ground_of(connection, case), changes[0].at
     for delivery in _concerned(connection, case):
-        recorded = redecide(connection, case, delivery, stage="consent", now=change.at, ground=ground)
-        _recall_or_withdraw(connection, case, delivery, recorded.decision, change, ground)
+        recorded = redecide(connection, case, delivery, stage="consent", now=now, ground=ground)
+        _recall_or_withdraw(connection, case, delivery, recorded.decision, changes, ground)
     # What was read of images and documents is in the notice of their delivery.
     for read in reviews.orders_read(connection, case.id):
-        decision = _decided(connection, case, read, ground, change.at)
-        _recall_or_withdraw(connection, case, read, decision, change, ground)
+        decision = _decided(connection, case, read, ground, now)
+        _recall_or_withdraw(connection, case, read, decision, changes, ground)
 
 
 def _recall_or_withdraw(
-    connection: Connection, case: Case, disclosed: Disclosed, decision: Decision, change: Change, ground: Ground
+    connection: Connection,
+    case: Case,
+    disclosed: Disclosed,
+    decision: Decision,
+    changes: Sequence[Change],
+    ground: Ground,
 ) -> None:
     if decision.outcome is Outcome.PERMIT:
-        used = used_by(decision)
+        used, change = used_by(decision), changes[0]
         recalling.withdraw(connection, disclosed, now=change.at, actor=change.actor, consent=used)
         return
     granting = granting_consents(connection, disclosed)
-    if granting and (
-        granting & change.taken_back or _is_stopped(connection, case, disclosed, decision, change, ground, granting)
-    ):
-        recalling.notify(connection, disclosed, change.consent, now=change.at, actor=change.actor)
+    for change in changes if granting else ():
+        is_taken_back = bool(granting & change.taken_back)
+        if is_taken_back or _is_stopped(connection, case, disclosed, decision, change, ground, granting):
+            recalling.notify(connection, disclosed, change.consent, now=change.at, actor=change.actor)
+            return
 
 
 def _is_stopped(

@@ -15,9 +15,11 @@ from gateway.store import audit, cases, deliveries, parties, reports, studies
 
 _TOLD = {
     "consent.stored": "consent received",
+    "consent.party-changed": "somebody whom consents name was changed",
     "consent.attested": "Provenance of a consent received",
     "authority.record": "authority of a representative recorded",
     "authority.withdraw": "authority of a representative withdrawn",
+    "case.reassign": "order named another reviewer",
     "case.follow-merge": "order moved to the record that the patient was merged into",
     "recall.notice": "recall notice",
     "recall.acknowledged": "recall acknowledged",

@@ -115,8 +115,8 @@ def set_legal_hold(connection: Connection, case_id: str, reason: str | None) -> 
     connection.execute(update(case).where(case.c.id == case_id).values(legal_hold=reason))
 
 
-def set_reviewer(connection: Connection, case_id: str, reviewer_id: str) -> None:
-    """Who reviews it."""
+def set_reviewer(connection: Connection, case_id: str, reviewer_id: str | None) -> None:
+    """Who reviews it; None: a coordinator has to say."""
     connection.execute(update(case).where(case.c.id == case_id).values(reviewer_id=reviewer_id))
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, insert, select, union, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.domain.errors import Conflict, NotFound
@@ -62,6 +62,12 @@ def organizations(connection: Connection, party_id: str) -> tuple[Identifier, ..
     """The identifiers of the organisations for which the party works."""
     rows = connection.execute(_ORGANIZATIONS, {"of_party": party_id})
     return tuple(Identifier(row.system, row.value) for row in rows)
+
+
+def systems(connection: Connection) -> frozenset[str]:
+    """Those of the identifiers by which any party, or an organisation that one works for, goes here."""
+    used = union(select(party_identifier.c.system), select(party_organization.c.system))
+    return frozenset(connection.execute(used).scalars())
 
 
 def parties(connection: Connection, kind: PartyKind | None = None) -> list[Party]:

@@ -6,9 +6,10 @@ but by the rules of retention (`forgetting`), which leave the row and the hash o
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from fhir_mappings.binary import binary_data
@@ -37,6 +38,14 @@ _NEWEST = _VERSIONS.where(IS_NEWEST)
 # Built once: these run for every sending.
 _CURRENT = _NEWEST.where(resource.c.id == bindparam("of_resource"))
 _VERSION = _VERSIONS.where(resource.c.id == bindparam("of_resource"), _one.version == bindparam("of_version"))
+_VERSION_AT = (
+    _VERSIONS.where(resource.c.id == bindparam("of_resource"), _one.created_at <= bindparam("at"))
+    .order_by(_one.version.desc())
+    .limit(1)
+)
+_OF_PARTY = EVERY_VERSION.where(
+    IS_NEWEST, resource.c.party_id == bindparam("of_party"), resource.c.id.in_(bindparam("ids", expanding=True))
+)
 _OF_IDS = EVERY_VERSION.where(IS_NEWEST, resource.c.id.in_(bindparam("ids", expanding=True)))
 _REFERRING = _NEWEST.where(
     resource.c.id.in_(
@@ -154,6 +163,15 @@ def versions(
     return [stored(row) for row in rows]
 
 
+def version_at(
+    connection: Connection, party_id: str, resource_type: str, resource_id: str, at: datetime
+) -> StoredResource | None:
+    """The one that was the newest at that moment; None before the first."""
+    wanted = {"of_party": party_id, "of_type": resource_type, "of_resource": resource_id, "at": at}
+    row = connection.execute(_VERSION_AT, wanted).one_or_none()
+    return None if row is None else stored(row)
+
+
 def binary(connection: Connection, party_id: str, url: str) -> bytes:
     """What the party's Binary at the relative URL `Binary/id` holds. Raises NotFound, Unprocessable (no data)."""
     return binary_data(current(connection, party_id, "Binary", url.removeprefix("Binary/")).content)
@@ -218,6 +236,12 @@ def referring_to_any(
     return [stored(row) for row in rows]
 
 
+def count_referring(connection: Connection, target_id: str, parameter: str) -> int:
+    """How many resources refer to it now by that parameter."""
+    is_it = and_(resource_reference.c.target_id == target_id, resource_reference.c.parameter == parameter)
+    return connection.execute(select(func.count()).select_from(resource_reference).where(is_it)).scalar_one()
+
+
 def patients_around(connection: Connection, party_id: str, ids: Collection[str]) -> set[str]:
     """The Patients of the resources that are among `ids`, or refer to one of those."""
     near = select(resource_reference.c.resource_id).where(resource_reference.c.target_id.in_(sorted(ids)))
@@ -259,6 +283,14 @@ def of_ids(connection: Connection, ids: Collection[str]) -> list[StoredResource]
     """The newest version of each, by id. Whose they are was asked before, in the same transaction."""
     rows = connection.execute(_OF_IDS, {"ids": sorted(ids)})
     return sorted((stored(row) for row in rows), key=lambda one: one.id)
+
+
+def of_party(connection: Connection, party_id: str, ids: Collection[str]) -> list[StoredResource]:
+    """The newest version of each that the party has."""
+    wanted = sorted(ids)
+    parts = [wanted[start : start + _MOST_ASKED] for start in range(0, len(wanted), _MOST_ASKED)]
+    rows = [row for part in parts for row in connection.execute(_OF_PARTY, {"of_party": party_id, "ids": part})]
+    return [stored(row) for row in rows]
 
 
 def stored(row: Row[Any]) -> StoredResource:

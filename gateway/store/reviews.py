@@ -49,6 +49,12 @@ def read_grant_by_id(connection: Connection, grant_id: str) -> ReadGrant:
     return ReadGrant(**row._mapping)
 
 
+def has_read(connection: Connection, case_id: str, party_id: str) -> bool:
+    """Whether anything of the case was ever granted to that party to be read."""
+    is_it = and_(read_grant.c.case_id == case_id, read_grant.c.party_id == party_id)
+    return connection.execute(select(read_grant.c.id).where(is_it).limit(1)).scalar() is not None
+
+
 def orders_read(connection: Connection, case_id: str) -> list[ReadGrant]:
     """The first grant of each order that a party read of the case, oldest first; they may read it every minute."""
     same = (read_grant.c.party_id, read_grant.c.subject)

@@ -1,21 +1,26 @@
 """Does one element of a provision cover the request? Three answers; the third makes a permit miss and a deny hit."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import date, timedelta, tzinfo
 
 from gateway.domain.consent.answer import NO, UNKNOWN, YES, Match
 from gateway.domain.consent.labels import label_match
 from gateway.domain.consent.model import PERMIT, Coding, Effect, PartyReference, Provision
 from gateway.domain.consent.period import Period, midnight
-from gateway.domain.consent.request import DisclosureRequest, Item, Numbers, Recipient, local_type, numbers_of
+from gateway.domain.consent.request import DisclosureRequest, Item, Recipient, local_type
 from gateway.domain.consent.vocabulary import ACT_REASON, CONSENT_ACTION, CONSENT_ACTIONS, FLOW_PURPOSES, PURPOSES
-from gateway.domain.party import Identifier
+from gateway.domain.party import Identifier, Numbers, numbers_of
 
 
 def recipient_match(named: tuple[PartyReference, ...], recipient: Recipient) -> Match:
     """Whether a provision's recipients (at least one) include this one."""
-    references, numbers = recipient.all_references, recipient.numbers
-    return max([_named_match(one, references, numbers, recipient.is_another) for one in named])
+    return max([party_match(one, recipient) for one in named])
+
+
+def party_match(named: PartyReference, recipient: Recipient) -> Match:
+    """Whether this one is the recipient."""
+    identifier = _identifier_match(named.identifier, recipient.numbers)
+    return _agreed(identifier, _literal_match(named, recipient)) if named.reference else identifier
 
 
 def may_name(provision: Provision, effect: Effect | None, recipient: Recipient) -> bool:
@@ -29,9 +34,12 @@ def may_name(provision: Provision, effect: Effect | None, recipient: Recipient) 
 
 def patient_match(named: PartyReference, request: DisclosureRequest) -> Match:
     """Whether a consent is this patient's."""
-    known = request.patient_references
-    numbers = numbers_of(request.patient_identifiers)
-    return _named_match(named, known, numbers, lambda kind: kind in set(map(local_type, known)))
+    known, identifiers = request.patient_references, numbers_of(request.patient_identifiers)
+    identifier = _identifier_match(named.identifier, identifiers)
+    if not named.reference:
+        return identifier
+    is_other_record = local_type(named.reference) in set(filter(None, map(local_type, known)))
+    return _agreed(identifier, YES if named.reference in known else NO if is_other_record else UNKNOWN)
 
 
 def purpose_match(purposes: Iterable[Coding], request: DisclosureRequest) -> Match:
@@ -90,22 +98,18 @@ def _date_match(period: Period, item: Item, zone: tzinfo) -> Match:
     return NO if day_end <= begin or end <= day_begin else UNKNOWN
 
 
-def _named_match(
-    named: PartyReference,
-    references: frozenset[str],
-    numbers: Numbers,
-    is_another: Callable[[str], bool],
-) -> Match:
-    """A reference and an identifier name one party: if one says yes and the other no, nobody knows who is meant.
-
-    `is_another`: whether a local reference of that type, which is not among `references`, is surely somebody else.
-    """
-    identifier = _identifier_match(named.identifier, numbers)
-    if not named.reference:
-        return identifier
+def _literal_match(named: PartyReference, recipient: Recipient) -> Match:
+    """Whether the reference is the recipient's: by what it leads to, where that is known."""
     kind = local_type(named.reference)
-    is_no = kind and is_another(kind)
-    literal = YES if named.reference in references else NO if is_no else UNKNOWN
+    if named.resource is not None:
+        return recipient.is_named_by(kind, named.resource)
+    if named.reference in recipient.all_references:
+        return YES
+    return NO if kind and recipient.is_another(kind) else UNKNOWN
+
+
+def _agreed(identifier: Match, literal: Match) -> Match:
+    """A reference and an identifier name one party: if one says yes and the other no, nobody knows who is meant."""
     if identifier is UNKNOWN:
         return literal
     return identifier if literal in (UNKNOWN, identifier) else UNKNOWN

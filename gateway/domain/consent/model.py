@@ -6,11 +6,12 @@ Only `fhir_mappings.consent` builds these from FHIR; it refuses whatever has no 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 from gateway.domain.consent.period import Moment, Period
 from gateway.domain.delivery import Flow
-from gateway.domain.party import Identifier
+from gateway.domain.party import Identifier, Numbers, numbers_of
 
 
 @dataclass(frozen=True, order=True)
@@ -33,14 +34,37 @@ class Coding:
 
 
 @dataclass(frozen=True)
+class Look:
+    """What a resource of the clinic said of who it is: in `version`, 0 where there was none."""
+
+    version: int
+    identifiers: frozenset[Identifier] = frozenset()
+    is_active: bool = True
+
+    @cached_property
+    def numbers(self) -> Numbers:
+        """Its identifiers by system."""
+        return numbers_of(self.identifiers)
+
+
+@dataclass(frozen=True)
+class NamedResource:
+    """A resource that a consent names: as it was when that version of the consent was stored, and as it is now."""
+
+    then: Look
+    now: Look
+
+
+@dataclass(frozen=True)
 class PartyReference:
     """How a consent names somebody: literally (`Organization/12`), by a business identifier, or by both.
 
-    Neither set (a bare display text) cannot be resolved.
+    Neither set (a bare display text) cannot be resolved. `resource` is what the reference leads to; None: not known.
     """
 
     reference: str = ""
     identifier: Identifier | None = None
+    resource: NamedResource | None = None
 
 
 class Effect(StrEnum):

@@ -1,19 +1,19 @@
 """What would leave, to whom, why and when: everything the decision is asked about."""
 
 import datetime
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from gateway.domain.consent.model import Coding
+from gateway.domain.consent.answer import NO, UNKNOWN, YES, Match
+from gateway.domain.consent.model import Coding, Look, NamedResource
 from gateway.domain.consent.transfer import TransferInstrument
 from gateway.domain.consent.vocabulary import EGRESS_ACTIONS
 from gateway.domain.delivery import Flow
 from gateway.domain.moments import require_aware
-from gateway.domain.party import Identifier
+from gateway.domain.party import Identifier, Numbers, numbers_of
 
-Numbers = Mapping[str, frozenset[str]]
-"""Of a party's identifiers the values, by system."""
+PARTY_TYPES = frozenset({"Organization", "Practitioner", "PractitionerRole"})
+"""What a recipient may be in the clinic's own resources."""
 
 
 @dataclass(frozen=True)
@@ -54,18 +54,37 @@ class Recipient:
         return self.references | self.organization_references
 
     def is_another(self, kind: str) -> bool:
-        """Whether a local reference of that type which is none of its own is surely somebody else.
+        """Whether a local reference of that type which is none of its own is surely somebody else, by its type alone.
 
-        Of groups the members are not known; of a Practitioner not the roles, of a role not the person, nor the
-        Organization where none was given.
+        Of groups the members are not known. An Organization, a Practitioner or a role may be the recipient under
+        another record: that is for what it carries to tell.
         """
+        return bool(self._local_types) and kind not in PARTY_TYPES and kind not in ("Group", "CareTeam")
+
+    def is_named_by(self, kind: str, named: NamedResource) -> Match:
+        """Whether a resource of that type is this recipient: then and now, or neither then nor now, else not known."""
+        then = self._seen(kind, named.then)
+        return then if named.now is named.then or self._seen(kind, named.now) is then else UNKNOWN
+
+    def _seen(self, kind: str, look: Look) -> Match:
+        """Whom one look at it shows: by one of its identifiers them, by others of the same system somebody else."""
+        known, is_comparable = self.numbers if kind == "Organization" else self._own_numbers, False
+        for system, values in look.numbers.items():
+            if system in known:
+                is_comparable = True
+                if not known[system].isdisjoint(values):
+                    return YES if look.is_active else UNKNOWN
+        return NO if is_comparable and self._may_be_compared(kind) else UNKNOWN
+
+    def _may_be_compared(self, kind: str) -> bool:
+        """Of a person the roles are not known, of a role not the person, nor the Organization if none is given."""
         types = self._local_types
-        if not types or kind in ("Group", "CareTeam"):
-            return False
-        if kind in types:
-            return True
         is_same_person_possible = {kind} | types >= {"Practitioner", "PractitionerRole"}
-        return kind != "Organization" and not is_same_person_possible
+        return kind in types or (bool(types) and kind != "Organization" and not is_same_person_possible)
+
+    @cached_property
+    def _own_numbers(self) -> Numbers:
+        return numbers_of(self.identifiers)
 
     @cached_property
     def _local_types(self) -> frozenset[str]:
@@ -121,14 +140,6 @@ class DisclosureRequest:
 
     def __post_init__(self) -> None:
         require_aware(now=self.now)
-
-
-def numbers_of(identifiers: Iterable[Identifier]) -> Numbers:
-    """Identifiers of one party by system."""
-    found: dict[str, frozenset[str]] = {}
-    for one in identifiers:
-        found[one.system] = found.get(one.system, frozenset()) | {one.value}
-    return found
 
 
 def resource_type(reference: str) -> str:

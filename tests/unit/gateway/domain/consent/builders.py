@@ -11,7 +11,9 @@ from gateway.domain.consent import (
     DisclosureRequest,
     Effect,
     Item,
+    Look,
     Moment,
+    NamedResource,
     PartyReference,
     Period,
     Policy,
@@ -28,7 +30,9 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=ISTANBUL)
 
 PATIENT = PartyReference("Patient/p1")
 REVIEWER = PartyReference("Organization/reviewer")
-OTHER = PartyReference("Organization/insurer")
+INSURER = Look(1, frozenset({Identifier("urn:org", "insurer")}))
+BOARD = Look(1, frozenset({Identifier("urn:org", "reviewer")}))
+OTHER = PartyReference("Organization/insurer", resource=NamedResource(INSURER, INSURER))
 NOBODY = PartyReference()
 
 OPTIN, OPTOUT = Policy(PolicyRule.OPTIN), Policy(PolicyRule.OPTOUT)

@@ -103,4 +103,9 @@ def _is_labelled(limit: str, kind: str, item: Item, *, unknown: bool) -> bool:
 def _is_recipient(named: PartyReference, request: DisclosureRequest, *, unknown: bool) -> bool:
     if named.identifier:
         return named.identifier in request.recipient.identifiers
+    if named.resource:
+        known = {
+            bool(one.identifiers & request.recipient.identifiers) for one in (named.resource.then, named.resource.now)
+        }
+        return unknown if len(known) > 1 else known.pop()
     return named.reference in request.recipient.references if named.reference else unknown

@@ -17,11 +17,14 @@ from gateway.domain.consent import (
     Decision,
     DisclosureRequest,
     Item,
+    Look,
+    NamedResource,
     Recipient,
     TransferInstrument,
     TransferKind,
     decide,
 )
+from gateway.domain.consent.naming import resources_named, with_resources
 from gateway.domain.delivery import Flow
 from gateway.domain.errors import Invalid
 from gateway.domain.party import Identifier
@@ -104,7 +107,22 @@ def _consent(given: Notation, number: int) -> Consent:
         read = consent_on_file
         del facts["is_authority_recorded"]
     consent = read(resource, id=given.get("id", f"c{number}"), version=version, **facts)
-    return replace(consent, authority_end=_authority_end(given))
+    carried = _named(given)
+    known = {one: carried[one] for one in resources_named(consent) if one in carried}
+    return replace(with_resources(consent, known), authority_end=_authority_end(given))
+
+
+def _named(given: Notation) -> dict[str, NamedResource]:
+    """What the clinic's resources say of who they are, by reference."""
+    carried = WORLD["carried"] | given.get("now", {})
+    now = {one: _look(numbers) for one, numbers in carried.items()}
+    then = {one: _look(numbers) for one, numbers in given.get("then", {}).items()}
+    return {one: NamedResource(then.get(one, look), look) for one, look in now.items()}
+
+
+def _look(numbers: list[str]) -> Look:
+    known = [one for one in numbers if one != "inactive"]
+    return Look(1, _identifiers(known), is_active=known == numbers)
 
 
 def _authority_end(given: Notation) -> AuthorityEnd | None:

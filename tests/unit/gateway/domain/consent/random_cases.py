@@ -11,6 +11,7 @@ from gateway.domain.consent import (
     Effect,
     Item,
     Moment,
+    NamedResource,
     PartyReference,
     Period,
     Policy,
@@ -24,6 +25,8 @@ from gateway.domain.delivery import Flow
 from gateway.domain.party import Identifier
 from tests.unit.gateway.domain.consent.builders import (
     BERLIN,
+    BOARD,
+    INSURER,
     LOINC,
     NOBODY,
     OTHER,
@@ -36,8 +39,9 @@ from tests.unit.gateway.domain.consent.builders import (
 
 T = TypeVar("T")
 
+LATER = PartyReference("Organization/later", resource=NamedResource(INSURER, BOARD))
 PARTIES = (
-    *(REVIEWER, REVIEWER, REVIEWER, OTHER, NOBODY),
+    *(REVIEWER, REVIEWER, REVIEWER, OTHER, NOBODY, LATER),
     *(PartyReference(identifier=Identifier("urn:org", name)) for name in ("reviewer", "reviewer", "insurer")),
 )
 PURPOSES = ("TREAT", "TREAT", "TREAT", "COC", "ETREAT", "HPAYMT", "WHATEVER")
