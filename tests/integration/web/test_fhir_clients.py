@@ -20,6 +20,7 @@ from sqlalchemy import func, select
 
 from gateway.demo import resources as demo
 from gateway.domain.delivery import Flow
+from gateway.domain.ids import new_id
 from gateway.domain.party import Identifier
 from gateway.services.resources import store_internal
 from gateway.store.tables import resource, resource_identifier, resource_version
@@ -164,12 +165,12 @@ def test_fhirclient_plays_the_clinic(gateway: Gateway, token: str, data: demo.Ca
     assert known.update(server)["meta"]["versionId"] == "2"
     search = consents.Consent.where({"patient": f"Patient/{mine}", "date": "ge2026-01-04"})
     assert [one.status for one in search.perform_resources_iter(server)] == ["inactive"]
-    for number in range(3):
+    todos = sorted(new_id() for _ in range(3))
+    for todo in todos:
         about = {"for": {"reference": f"Patient/{mine}"}, "focus": {"reference": f"ServiceRequest/{asked}"}}
-        todo = {"resourceType": "Task", "id": f"{asked}-{number}", "status": "requested", "intent": "order"}
-        written(gateway, todo | about)
+        written(gateway, {"resourceType": "Task", "id": todo, "status": "requested", "intent": "order"} | about)
     waiting = task.Task.where({"focus": f"ServiceRequest/{asked}", "_count": "2"})
-    assert [one.id for one in waiting.perform_resources_iter(server)] == [f"{asked}-{number}" for number in range(3)]
+    assert [one.id for one in waiting.perform_resources_iter(server)] == todos
 
     wrong = demo.patient_resource(data) | {"birthDate": "1961", "identifier": [{"system": "a", "value": mine}]}
     with pytest.raises(HTTPError, match="422"):
